@@ -1,0 +1,46 @@
+# Needs python3 (3.11 or newer) and make; everything else goes into the virtual environment .venv.
+PYTHON ?= python3
+VENV := .venv
+OUT := out
+DATA := dataset:airline
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+
+.PHONY: forecast test lint benchmark clean
+
+forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
+	mkdir -p $(OUT)
+	rm -f $(OUT)/forecast.csv $(OUT)/forecast.png
+	$(BIN)/forecaster fit $(DATA) --model $(OUT)/model
+	$(BIN)/forecaster predict --model $(OUT)/model --horizon 12 --output $(OUT)/forecast.csv --plot $(OUT)/forecast.png
+	@printf '%s\n' $(OUT)/model $(OUT)/forecast.csv $(OUT)/forecast.png
+
+test: lint  ## lint, then every test with coverage
+	$(BIN)/python -m pytest -q --cov --cov-report=term
+
+lint: $(VENV)/test.stamp  ## style, types and the layers of the imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+benchmark: $(VENV)/run.stamp  ## accuracy and speed against the baselines
+	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/speed.py
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist *.egg-info .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment, installed again only when what is installed into it changes.
+$(VENV)/run.stamp: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/test.stamp: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[test]'
+	touch $@ $(VENV)/run.stamp

@@ -1,0 +1,40 @@
+"""Forecast a table of readings with recurrent networks, honest intervals, and a comparison with repeating last season.
+
+>>> from forecaster import Forecaster
+>>> forecaster = Forecaster(horizon=12).fit("readings.csv")  # doctest: +SKIP
+>>> forecaster.predict()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecaster.config import Config
+    from forecaster.errors import ForecasterError
+    from forecaster.forecaster import Evaluation, Forecaster
+    from forecaster.windowing import Windows, make_windows
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "forecaster.config",
+    "Evaluation": "forecaster.forecaster",
+    "Forecaster": "forecaster.forecaster",
+    "ForecasterError": "forecaster.errors",
+    "Windows": "forecaster.windowing",
+    "make_windows": "forecaster.windowing",
+}
+
+__all__ = ["Config", "Evaluation", "Forecaster", "ForecasterError", "Windows", "make_windows"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'forecaster' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,276 @@
+"""Every setting of a forecast: name, default, meaning and allowed values, in one table.
+
+The same names are the flags of ``forecaster fit`` (``--learning-rate``), the keys of a TOML file given with
+``--config`` (``learning_rate``), the keyword arguments of :class:`forecaster.Forecaster`, and the ``config`` of a
+model's manifest. ``None`` means "inferred from the data"; what was inferred is printed and stored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forecaster.errors import NotFoundError, SettingError, nearest
+
+
+def _setting(default: Any, group: str, help: str, **rules: Any) -> Any:
+    return field(default=default, metadata={"group": group, "help": help, **rules})
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one fit. Build it with :meth:`Config.of`, which validates and applies a recipe.
+
+    Raises:
+        SettingError: a value is of the wrong type, outside its range, or not among its choices.
+    """
+
+    # What the data are
+    time: str | None = _setting(None, "data", "Time column.")
+    target: str | None = _setting(None, "data", "Column to forecast.")
+    series: str | None = _setting(None, "data", "Column that tells the series of a long table apart.")
+    freq: str | None = _setting(None, "data", "Step between readings, as pandas writes it: h, D, B, W-SAT, MS, 15min.")
+    season: int | None = _setting(None, "data", "Seasonal period in steps; 1 for none.", low=1)
+    horizon: str | None = _setting(
+        None, "data", "How far to forecast: steps (10), a span (30d) or a date (2027-01-31)."
+    )
+    lookback: int | None = _setting(None, "data", "Input window in steps.", low=2)
+    transform: str = _setting(
+        "auto", "data", "Learn the target as it is or its logarithm.", choices=("auto", "none", "log")
+    )
+    gaps: str = _setting(
+        "fill", "data", "Absent time steps: fill from the past and count, or stop.", choices=("fill", "error")
+    )
+    missing: str = _setting(
+        "fill", "data", "Empty target cells: fill from the past and count, or stop.", choices=("fill", "error")
+    )
+    duplicates: str = _setting(
+        "error",
+        "data",
+        "Several readings of one series at one time.",
+        choices=("error", "first", "last", "mean", "sum"),
+    )
+
+    # What the network is
+    network: str = _setting("lstm", "network", "Recurrent cell of the network.", choices=("lstm", "gru", "rnn"))
+    units: tuple[int, ...] = _setting(
+        (64, 64), "network", "Units of each recurrent layer, first to last: 128,64.", low=1
+    )
+    bidirectional: bool = _setting(False, "network", "Read the window in both directions.")
+    activation: str = _setting(
+        "tanh",
+        "network",
+        "Activation of the recurrent cells (cuDNN needs tanh).",
+        choices=("tanh", "relu", "sigmoid", "elu"),
+    )
+    dropout: float = _setting(
+        0.2, "network", "Share of activations dropped after each recurrent layer.", low=0.0, below=1.0
+    )
+    recurrent_dropout: float = _setting(
+        0.0, "network", "Share of the recurrent state dropped inside the cells (not with cuDNN).", low=0.0, below=1.0
+    )
+    l1: float = _setting(0.0, "network", "L1 penalty on the weights of the recurrent layers.", low=0.0)
+    l2: float = _setting(0.0, "network", "L2 penalty on the weights of the recurrent layers.", low=0.0)
+    layer_norm: str = _setting(
+        "none", "network", "Normalisation after each recurrent layer.", choices=("none", "batch", "layer")
+    )
+    window_norm: str = _setting(
+        "mean-std",
+        "network",
+        "What is taken off each input window, and put back on the output.",
+        choices=("none", "last", "mean-std"),
+    )
+    segment: int | None = _setting(None, "network", "Steps the recurrence reads at once; 1 for step by step.", low=1)
+    calendar: bool = _setting(True, "network", "Give the network sines and cosines of the calendar, past and future.")
+    head: str = _setting(
+        "dense",
+        "network",
+        "All steps by one Dense layer, or output segments decoded in parallel.",
+        choices=("dense", "segments"),
+    )
+    base: str = _setting(
+        "mix",
+        "network",
+        "What the head's output is added to: nothing, the last value, the seasonal naive forecast, or a learned mix.",
+        choices=("none", "last", "seasonal", "mix"),
+    )
+    output_steps: int | None = _setting(
+        None,
+        "network",
+        "Steps forecast by one run of the network; a longer horizon is rolled forward. All by default.",
+        low=1,
+    )
+
+    # How it is trained
+    loss: str = _setting("mse", "training", "Loss.", choices=("mse", "mae", "huber", "log_cosh"))
+    optimizer: str = _setting("rmsprop", "training", "Optimiser.", choices=("rmsprop", "adam", "sgd", "nadam"))
+    learning_rate: float = _setting(1e-3, "training", "Learning rate at the start.", above=0.0)
+    schedule: str = _setting(
+        "constant", "training", "How the learning rate falls.", choices=("constant", "cosine", "exponential")
+    )
+    clipnorm: float | None = _setting(1.0, "training", "Norm that gradients are clipped to.", above=0.0)
+    batch_size: int = _setting(128, "training", "Windows in a batch.", low=1)
+    epochs: int = _setting(100, "training", "Epochs at most.", low=1)
+    patience: int = _setting(10, "training", "Epochs without a better validation loss before training stops.", low=1)
+    validation: int | None = _setting(None, "training", "Newest rows of each series kept for validation.", low=1)
+    holdout: int = _setting(0, "training", "Newest rows of each series left out altogether, for evaluate.", low=0)
+    final: bool = _setting(True, "training", "Train once more on all rows, for as many steps as validation asked for.")
+    seed: int = _setting(0, "training", "Seed of weights, dropout and shuffling.", low=0)
+
+    @classmethod
+    def of(cls, recipe: str = "default", **settings: Any) -> Config:
+        """Return a validated configuration: defaults, then a recipe's values, then ``settings``.
+
+        Args:
+            recipe: a key of :data:`RECIPES`.
+            settings: values by field name; lists and ``"128,64"`` are accepted for ``units``.
+        """
+        if recipe not in RECIPES:
+            raise SettingError(
+                f"unknown recipe '{recipe}', expected one of {_listed(RECIPES)}", nearest(recipe, tuple(RECIPES))
+            )
+        return cls(**_checked({**RECIPES[recipe], **settings}))
+
+    def replace(self, **settings: Any) -> Config:
+        """Return a copy with some settings changed, validated."""
+        return dataclasses.replace(self, **_checked(settings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON and TOML can hold."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Config:
+        """Return the configuration that :meth:`to_dict` wrote."""
+        return cls(**_checked(settings))
+
+
+#: Named sets of settings. ``textbook`` and ``stacked`` are the networks of the LSTM tutorials, kept for comparison.
+RECIPES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "textbook": {
+        "units": (50,),
+        "activation": "relu",
+        "dropout": 0.2,
+        "output_steps": 1,
+        "window_norm": "none",
+        "base": "none",
+        "transform": "none",
+        "segment": 1,
+        "calendar": False,
+        "clipnorm": None,
+        "optimizer": "rmsprop",
+        "loss": "mse",
+    },
+    "stacked": {
+        "units": (128, 64),
+        "dropout": 0.0,
+        "window_norm": "none",
+        "base": "none",
+        "transform": "none",
+        "segment": 1,
+        "calendar": False,
+        "clipnorm": None,
+        "optimizer": "rmsprop",
+        "loss": "mse",
+    },
+}
+
+FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Config)}
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Return the settings of a TOML file: the fields of :class:`Config` and ``recipe``.
+
+    Raises:
+        NotFoundError: there is no such file.
+        SettingError: it is not TOML, or a key is unknown.
+    """
+    try:
+        settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise NotFoundError(f"cannot read the configuration file '{path}': {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"'{path}' is not TOML: {error}", "one setting a line, such as: learning_rate = 0.001"
+        ) from None
+    recipe = {"recipe": str(settings.pop("recipe"))} if "recipe" in settings else {}
+    return {**recipe, **_checked({k.replace("-", "_"): v for k, v in settings.items()})}
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _checked_value(name, value) for name, value in settings.items()}
+
+
+def _checked_value(name: str, value: Any) -> Any:
+    if name not in FIELDS:
+        raise SettingError(f"unknown setting '{name}'", nearest(name, tuple(FIELDS)))
+    kind = str(FIELDS[name].type).replace(" | None", "")
+    if value is None:
+        if "None" in str(FIELDS[name].type):
+            return None
+        raise SettingError(f"{name} needs a value")
+    value = _converted(name, kind, value)
+    rules = FIELDS[name].metadata
+    if "choices" in rules and value not in rules["choices"]:
+        hint = nearest(str(value), rules["choices"])
+        raise SettingError(f"unknown {name} '{value}', expected one of {_listed(rules['choices'])}", hint)
+    for number in value if isinstance(value, tuple) else (value,):
+        _check_range(name, number, rules)
+    return value
+
+
+def _converted(name: str, kind: str, value: Any) -> Any:
+    wrong = SettingError(f"{name} must be {_KINDS[kind]}, got {value!r}")
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise wrong
+        return value
+    if isinstance(value, bool):
+        raise wrong
+    try:
+        if kind == "tuple[int, ...]":
+            parts = (
+                value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
+            )
+            if not parts:
+                raise wrong
+            return tuple(_whole(part) for part in parts)
+        converters: dict[str, Callable[[Any], Any]] = {"int": _whole, "float": float, "str": str}
+        return converters[kind](value)
+    except (TypeError, ValueError):
+        raise wrong from None
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != float(value):
+        raise ValueError
+    return int(value)
+
+
+def _check_range(name: str, value: Any, rules: Mapping[str, Any]) -> None:
+    if isinstance(value, float) and value != value:
+        raise SettingError(f"{name} must be a number, got nan")
+    if "low" in rules and value < rules["low"]:
+        raise SettingError(f"{name} must be {rules['low']} or more, got {value}")
+    if "above" in rules and not value > rules["above"]:
+        raise SettingError(f"{name} must be above {rules['above']:g}, got {value}")
+    if "below" in rules and not value < rules["below"]:
+        raise SettingError(f"{name} must be below {rules['below']:g}, got {value}")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "tuple[int, ...]": "whole numbers separated by commas",
+}

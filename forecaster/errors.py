@@ -1,0 +1,98 @@
+"""Every error a person can cause, and the exit code each one ends with.
+
+::
+
+    ForecasterError            1   forecasting failed
+    ├── SettingError           2   a flag, key or argument is wrong
+    ├── DependencyError        3   an optional package is missing
+    ├── NotFoundError          4   no such file, column, data set or model
+    ├── DataError              5   the data cannot be used as they are
+    ├── ModelError             5   the model directory cannot be used as it is
+    ├── DivergedError          6   training ended in NaN or infinity
+    ├── GateError              7   a ``--fail-if`` condition held
+    └── InterruptedByUser    130   Ctrl-C
+
+This module imports nothing of the project and nothing heavy.
+"""
+
+from __future__ import annotations
+
+
+class ForecasterError(Exception):
+    """What went wrong, where, and what to do next.
+
+    Args:
+        message: one sentence: what is wrong, where, and what was expected.
+        hint: the next step, often a flag or a command; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class SettingError(ForecasterError):
+    """A flag, a configuration key or an argument has a wrong value."""
+
+    exit_code = 2
+
+
+class DependencyError(ForecasterError):
+    """An optional package is not installed; the hint is the install line."""
+
+    exit_code = 3
+
+
+class NotFoundError(ForecasterError):
+    """A file, a column, a data set or a model does not exist."""
+
+    exit_code = 4
+
+
+class DataError(ForecasterError):
+    """The data cannot be used as they are."""
+
+    exit_code = 5
+
+
+class ModelError(ForecasterError):
+    """A model directory is damaged, altered, incomplete or too new."""
+
+    exit_code = 5
+
+
+class DivergedError(ForecasterError):
+    """The training loss became NaN or infinite."""
+
+    exit_code = 6
+
+
+class GateError(ForecasterError):
+    """A condition given with ``--fail-if`` held."""
+
+    exit_code = 7
+
+
+class InterruptedByUser(ForecasterError):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """Return ``"did you mean 'x'?"`` for the closest known name, or ``""``.
+
+    Args:
+        name: what the person wrote.
+        known: the names that exist.
+    """
+    import difflib
+
+    found = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=1, cutoff=0.5)
+    for candidate in known:
+        if found and candidate.lower() == found[0]:
+            return f"did you mean '{candidate}'?"
+    return ""

@@ -1,0 +1,70 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from forecaster.errors import ForecasterError, SettingError
+
+
+def write_file(path: str | Path, content: bytes, force: bool = False) -> Path:
+    """Write a file through a temporary sibling that is renamed once it is complete.
+
+    Args:
+        path: where to; a device such as ``/dev/stdout`` is written directly.
+        content: all of it.
+        force: replace an existing file.
+
+    Returns:
+        Path: the path written.
+
+    Raises:
+        SettingError: the file exists and ``force`` is False, or it is a folder.
+        ForecasterError: it cannot be written; an older file stays as it was.
+    """
+    path = Path(path)
+    check_free(path, force)
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            path.write_bytes(content)
+        else:
+            _replace(path, content)
+    except OSError as error:
+        raise ForecasterError(
+            f"cannot write '{path}': {error.strerror}", "choose another place, or free some space"
+        ) from None
+    return path
+
+
+def check_free(path: str | Path, force: bool = False) -> None:
+    """Refuse a path that :func:`write_file` would refuse, before work is spent on its content.
+
+    Raises:
+        SettingError: the file exists and ``force`` is False, or it is a folder.
+        ForecasterError: its folder does not exist or is a file.
+    """
+    path = Path(path)
+    if os.path.isdir(path):
+        raise SettingError(f"'{path}' is a folder", "name a file in it")
+    if os.path.isfile(path) and not force:
+        raise SettingError(f"'{path}' exists already", "replace it with --force, or name another file")
+    if os.path.isfile(path.parent):
+        raise ForecasterError(f"cannot write '{path}': '{path.parent}' is a file, not a folder", "choose another place")
+    if not os.path.isdir(path.parent):
+        raise ForecasterError(
+            f"cannot write '{path}': there is no folder '{path.parent}'", f"make it with: mkdir -p {path.parent}"
+        )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
