@@ -1,0 +1,13 @@
+"""Figures of forecasts, learning curves and backtests; the only importer of matplotlib.
+
+Every function returns a :class:`matplotlib.figure.Figure` built without pyplot: no display is needed, no window opens
+and no global setting of matplotlib changes. Lines differ by colour (the palette of Okabe and Ito, safe for the
+colour-blind), by dash, by width and by marker, and bands by lightness, so that a grey print keeps everything apart.
+"""
+
+from __future__ import annotations
+
+from forecaster.plotting.figures import plot_backtest, plot_forecast, plot_learning_curve
+from forecaster.plotting.files import save_figure
+
+__all__ = ["plot_backtest", "plot_forecast", "plot_learning_curve", "save_figure"]
