@@ -79,7 +79,7 @@ class Config:
         "none", "network", "Normalisation after each recurrent layer.", choices=("none", "batch", "layer")
     )
     window_norm: str = _setting(
-        "mean-std",
+        "last",
         "network",
         "What is taken off each input window, and put back on the output.",
         choices=("none", "last", "mean-std"),
@@ -108,14 +108,21 @@ class Config:
     # How it is trained
     loss: str = _setting("mse", "training", "Loss.", choices=("mse", "mae", "huber", "log_cosh"))
     optimizer: str = _setting("rmsprop", "training", "Optimiser.", choices=("rmsprop", "adam", "sgd", "nadam"))
-    learning_rate: float = _setting(1e-3, "training", "Learning rate at the start.", above=0.0)
+    learning_rate: float = _setting(5e-4, "training", "Learning rate at the start.", above=0.0)
     schedule: str = _setting(
         "constant", "training", "How the learning rate falls.", choices=("constant", "cosine", "exponential")
     )
     clipnorm: float | None = _setting(1.0, "training", "Norm that gradients are clipped to.", above=0.0)
+    averaging: float = _setting(
+        0.8,
+        "training",
+        "Share of the old average kept when weights are averaged over epochs; 0 for none.",
+        low=0.0,
+        below=1.0,
+    )
     batch_size: int = _setting(128, "training", "Windows in a batch.", low=1)
-    epochs: int = _setting(100, "training", "Epochs at most.", low=1)
-    patience: int = _setting(10, "training", "Epochs without a better validation loss before training stops.", low=1)
+    epochs: int = _setting(25, "training", "Epochs at most.", low=1)
+    patience: int = _setting(5, "training", "Epochs without a better validation loss before training stops.", low=1)
     validation: int | None = _setting(None, "training", "Newest rows of each series kept for validation.", low=1)
     holdout: int = _setting(0, "training", "Newest rows of each series left out altogether, for evaluate.", low=0)
     final: bool = _setting(True, "training", "Train once more on all rows, for as many steps as validation asked for.")
@@ -165,6 +172,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "clipnorm": None,
         "optimizer": "rmsprop",
         "loss": "mse",
+        "learning_rate": 1e-3,
+        "averaging": 0.0,
+        "epochs": 100,
+        "patience": 10,
     },
     "stacked": {
         "units": (128, 64),
@@ -177,6 +188,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "clipnorm": None,
         "optimizer": "rmsprop",
         "loss": "mse",
+        "learning_rate": 1e-3,
+        "averaging": 0.0,
+        "epochs": 100,
+        "patience": 10,
     },
 }
 

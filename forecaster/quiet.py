@@ -44,14 +44,12 @@ def start_keras() -> None:
     """
     from forecaster.errors import DependencyError
 
-    if "keras" in sys.modules:
-        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("tensorflow", "absl", "tf2onnx"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with quiet_native():
             import keras  # noqa: F401
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise DependencyError(f"training needs TensorFlow: {error}", "pip install tensorflow") from None
+    for name in ("tensorflow", "absl", "tf2onnx"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.data.freq import shown
 from forecaster.data.panel import Panel
 from forecaster.errors import DataError
 from forecaster.notes import Note
@@ -77,45 +78,46 @@ class Scaler:
         return cls(bool(values["log"]), *(np.array(values[k], np.float64) for k in ("center", "scale", "spread")))
 
 
-def choose_log(panel: Panel, season: int) -> tuple[bool, Note]:
-    """Decide whether the logarithm steadies the target: its swings grow with its level.
+#: Rows of a block at least, and blocks at least, that the choice of the logarithm looks at.
+BLOCK, LEAST_BLOCKS = 12, 4
+#: What is left at most of the coefficient of variation for the logarithm to be taken.
+STEADIER = 0.9
 
-    Guerrero (1993) chooses the Box-Cox power under which a series' spread within blocks no longer depends on the
-    block's level, by the smaller coefficient of variation. Here the choice is between power 1 and power 0: the
-    spread of each block of one season (of :data:`BLOCK` steps where there is none), and that spread divided by the
-    block's mean. The series vote.
+
+def choose_log(panel: Panel, season: int, lowest: float = np.inf) -> tuple[bool, Note]:
+    """Decide whether the logarithm steadies the target: whether its changes grow with its level.
+
+    Guerrero (1993), Time-series analysis supported by power transformations, Journal of Forecasting 12(1), chooses the
+    power under which the spread within blocks of a series no longer depends on the level of the block, by the smaller
+    coefficient of variation. Here the choice is between power 1 and power 0, and the spread is the mean absolute
+    seasonal difference of a block. The series vote.
 
     Args:
         panel: training rows.
         season: seasonal period in steps.
+        lowest: smallest value of the rows that will be scaled too; none may be zero or below.
     """
-    if len(panel.values) and panel.values.min() <= 0:
+    if min(lowest, panel.values.min(initial=np.inf)) <= 0:
         return False, Note("transform", "none", "the target has values of zero or below; --transform")
     votes = [_steadier_in_log(panel.values[panel.rows(i)], season) for i in range(len(panel))]
     share = float(np.mean([float(vote) for vote in votes if vote is not None] or [0.0]))
     if share > 0.5:
-        return True, Note(
-            "transform", "log", "the target's swings grow with its level; --transform none keeps it as it is"
-        )
-    return False, Note("transform", "none", "the target's swings do not grow with its level; --transform")
-
-
-#: Steps of a block of a series without a season.
-BLOCK = 20
-#: Share by which the coefficient of variation must fall for the logarithm to be taken.
-GAIN = 0.1
+        return True, Note("transform", "log", "its changes grow with its level; --transform none keeps it as it is")
+    return False, Note("transform", "none", "its changes do not grow with its level; --transform")
 
 
 def _steadier_in_log(values: np.ndarray, season: int) -> bool | None:
-    block = season if season > 2 else BLOCK
-    blocks = values[len(values) % block :].reshape(-1, block)
-    if len(blocks) < 3:
+    changes, block = np.abs(values[season:] - values[:-season]), max(season, BLOCK)
+    count = len(changes) // block
+    if count < LEAST_BLOCKS:
         return None
-    level, spread = blocks.mean(axis=1), blocks.std(axis=1)
-    if not spread.all():
-        return False
-    relative = spread / level
-    return bool(relative.std() / relative.mean() < (1 - GAIN) * spread.std() / spread.mean())
+    spread, level = (x[len(x) - count * block :].reshape(count, block).mean(axis=1) for x in (changes, values))
+    return bool(_variation(spread / level) < STEADIER * _variation(spread))
+
+
+def _variation(values: np.ndarray) -> float:
+    """Return the coefficient of variation."""
+    return float(values.std() / values.mean()) if values.any() else 0.0
 
 
 def _transformed(panel: Panel, log: bool) -> np.ndarray:
@@ -124,7 +126,7 @@ def _transformed(panel: Panel, log: bool) -> np.ndarray:
     if panel.values.min() <= 0:
         row = int(np.argmax(panel.values <= 0))
         raise DataError(
-            f"it learned logarithms, but '{panel.roles.target}' is {panel.values[row]:g} at {panel.times[row]}",
+            f"it learned logarithms, but '{panel.roles.target}' is {panel.values[row]:g} at {shown(panel.times[row])}",
             "fit again with --transform none",
         )
     return np.log(panel.values)
@@ -134,7 +136,7 @@ def _stats(values: np.ndarray, observed: np.ndarray, season: int) -> tuple[float
     """Return center, scale and spread of one series."""
     kept = values[observed] if observed.any() else values
     center, scale = float(kept.mean()), float(kept.std())
-    if scale <= CONSTANT * max(1.0, abs(center)):
+    if scale <= CONSTANT * abs(center):
         scale = 1.0
     step = season if len(values) > season else 1
     differences = np.abs(values[step:] - values[:-step])[observed[step:] & observed[:-step]] / scale

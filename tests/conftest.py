@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -17,3 +21,60 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set FORECASTER_DATA")
     return folder
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command: TypeAlias = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model directory of the airline data, trained once; copy it before changing it."""
+    from forecaster import Forecaster
+
+    directory = tmp_path_factory.mktemp("trained") / "forecaster-model"
+    return Forecaster(units=(8,), epochs=2).fit("dataset:airline").save(directory)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty current folder, with no setting in the environment."""
+    for name in list(os.environ):
+        if name.startswith("FORECASTER_") and name != "FORECASTER_DATA":
+            monkeypatch.delenv(name)
+    place = tmp_path / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def model(folder: Path, trained: Path) -> Path:
+    """Return a copy of the trained model, at the default place in the current folder."""
+    return Path(shutil.copytree(trained, folder / "forecaster-model"))
+
+
+@pytest.fixture
+def command(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that runs the command line in this process and in the current folder."""
+    from forecaster.cli.main import run
+
+    def call(*args: str) -> Ended:
+        capsys.readouterr()
+        code = run(list(args))
+        return Ended(code, *capsys.readouterr())
+
+    return call
+
+
+def snapshot(place: Path) -> dict[str, bytes | None]:
+    """Return every file below a folder with its bytes, hidden ones too; folders with None."""
+    return {str(p.relative_to(place)): p.read_bytes() if p.is_file() else None for p in sorted(place.rglob("*"))}

@@ -13,7 +13,7 @@ from forecaster.data.calendar import (
     CALENDAR_CYCLES,
     DEFAULT_HORIZONS,
     DEFAULT_SEASONS,
-    calendar_feature_count,
+    calendar_cycles,
     calendar_features,
     default_horizon,
     default_season,
@@ -171,19 +171,39 @@ def test_calendar_features_are_the_sines_and_cosines_of_the_calendar(
 ) -> None:
     moments = [moment.replace(microsecond=0) for moment in moments]
     alias = {"M": "MS", "Q": "QS", "Y": "YS"}.get(freq, freq)
-    found = calendar_features(np.array(moments, "datetime64[ns]"), alias)
+    cycles = calendar_cycles(alias)
+    found = calendar_features(np.array(moments, "datetime64[ns]"), cycles)
     assert found.dtype == np.float32
-    assert found.shape == (len(moments), calendar_feature_count(alias))
+    assert found.shape == (len(moments), 2 * len(cycles))
     expected = [
         [f(2 * np.pi * phase) for phase in slow_phases(moment, freq) for f in (np.sin, np.cos)] for moment in moments
     ]
     np.testing.assert_allclose(found, np.reshape(expected, found.shape), atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    ("freq", "days", "cycles"),
+    [
+        ("h", 1.9, ()),
+        ("h", 2, ("day",)),
+        ("h", 14, ("day", "week")),
+        ("h", 730, ("day", "week", "year")),
+        ("D", 729, ("week",)),
+        ("W-SAT", 730, ("year",)),
+        ("MS", 23 * 365 / 12, ("months",)),
+        ("MS", 12 * 365 / 12, ()),
+        ("YS-JAN", 9999, ()),
+        ("step", 9999, ()),
+    ],
+)
+def test_a_cycle_is_given_once_it_was_seen_twice(freq: str, days: float, cycles: tuple[str, ...]) -> None:
+    assert calendar_cycles(freq, days) == cycles
+
+
 def test_two_million_rows_of_calendar_take_a_moment() -> None:
     times = np.datetime64("2000-01-01", "ns") + np.arange(2_000_000) * np.timedelta64(3_600_000_000_000, "ns")
     began = time.process_time()
-    assert calendar_features(times, "h").shape == (2_000_000, 6)
+    assert calendar_features(times, ("day", "week", "year")).shape == (2_000_000, 6)
     assert time.process_time() - began < 2
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from forecaster.errors import ForecasterError, SettingError
-from forecaster.files import write_file
+from forecaster.files import json_text, write_file
 
 
 def test_writes_and_refuses_to_overwrite(tmp_path):
@@ -72,3 +74,16 @@ except ForecasterError as error:
     assert "cannot write" in done.stdout and "File too large" in done.stdout
     assert (tmp_path / "a.csv").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.csv"]
+
+
+def test_json_is_strict_and_holds_numpy_values():
+    document = {"a": np.float32(1.5), "b": [np.nan, np.inf, np.int64(3)], "c": (True, None, "x"), 4: np.bool_(False)}
+    assert json.loads(json_text(document)) == {"a": 1.5, "b": [None, None, 3], "c": [True, None, "x"], "4": False}
+
+
+def test_files_get_the_permissions_that_the_user_asks_for(tmp_path):
+    before = os.umask(0o027)
+    try:
+        assert write_file(tmp_path / "a", b"").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)

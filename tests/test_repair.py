@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +110,7 @@ def test_the_order_of_the_rows_does_not_matter_and_is_counted(order: list[int]) 
         expected = np.arange(6) ** 2 if name == "a" else np.arange(6, 12) ** 2
         np.testing.assert_array_equal(panel.values[panel.rows(i)], expected)
     moved = sum(
-        later < earlier for part in (0, 6) for earlier, later in pairwise([k for k in order if part <= k < part + 6])
+        k != place for part in (0, 6) for place, k in enumerate([k for k in order if part <= k < part + 6], start=part)
     )
     assert notes["order"].value.split()[0] == str(moved) if moved else "order" not in notes
 

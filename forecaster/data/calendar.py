@@ -68,6 +68,9 @@ CALENDAR_CYCLES: dict[str, tuple[str, ...]] = {
     "step": (),
 }
 
+#: Days of one turn of each cycle.
+CYCLE_DAYS = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.0, "months": 334.0}
+
 MAX_HORIZON = 100_000
 
 
@@ -199,22 +202,26 @@ def future_times(last: np.ndarray, freq: str, steps: int) -> np.ndarray:
     return on_month(month_numbers(last) + ahead * parts.months, parts.unit) + clock
 
 
-def calendar_feature_count(freq: str) -> int:
-    """Return the columns of :func:`calendar_features`; 0 for years and counted steps."""
-    return 2 * len(CALENDAR_CYCLES[Freq.of(freq).base])
-
-
-def calendar_features(times: np.ndarray, freq: str) -> np.ndarray:
-    """Return where each time lies in the cycles of :data:`CALENDAR_CYCLES`, as sines and cosines.
+def calendar_cycles(freq: str, span: float = np.inf) -> tuple[str, ...]:
+    """Return the cycles of :data:`CALENDAR_CYCLES` that readings of a freq can show: those seen at least twice.
 
     Args:
-        times: ``(rows,)`` ``datetime64[ns]``, or int64 for the freq ``step``.
         freq: the freq of the panel.
+        span: days from the first reading to the last.
+    """
+    return tuple(c for c in CALENDAR_CYCLES[Freq.of(freq).base] if span >= 2 * CYCLE_DAYS[c])
+
+
+def calendar_features(times: np.ndarray, cycles: tuple[str, ...]) -> np.ndarray:
+    """Return where each time lies in some cycles of :data:`CALENDAR_CYCLES`, as sines and cosines.
+
+    Args:
+        times: ``(rows,)`` ``datetime64[ns]``.
+        cycles: from :func:`calendar_cycles`.
 
     Returns:
-        ``(rows, calendar_feature_count(freq))`` float32: sine and cosine of the first cycle, then of the next.
+        ``(rows, 2 * cycles)`` float32: sine and cosine of the first cycle, then of the next.
     """
-    cycles = CALENDAR_CYCLES[Freq.of(freq).base]
     features = np.empty((len(times), 2 * len(cycles)), np.float32)
     for i, cycle in enumerate(cycles):
         angle = np.float32(2 * np.pi) * _phase(times, cycle)

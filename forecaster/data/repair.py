@@ -54,12 +54,11 @@ def sort_rows(readings: Readings) -> tuple[Readings, list[Note]]:
         raise DataError(f"no row has a time in column '{readings.roles.time}'")
     if (np.diff(readings.codes) < 0).any():
         readings = readings.take(np.argsort(readings.codes, kind="stable"))
-    late = (np.diff(readings.times.astype(np.int64)) < 0) & (np.diff(readings.codes) == 0)
-    if not late.any():
+    order = np.lexsort((readings.times, readings.codes))
+    moved = int((order != np.arange(len(order))).sum())
+    if not moved:
         return readings, []
-    reason = "they were earlier than the row above them" + (" in their series" if readings.roles.series else "")
-    readings = readings.take(np.lexsort((readings.times, readings.codes)))
-    return readings, [Note("order", f"{plural(int(late.sum()), 'row')} sorted", reason)]
+    return readings.take(order), [Note("order", f"{plural(moved, 'row')} moved", "they were not in the order of time")]
 
 
 def merge_duplicates(readings: Readings, rule: str) -> tuple[Readings, list[Note]]:

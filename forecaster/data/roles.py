@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -34,6 +35,10 @@ class Roles:
     series: str | None = None
 
 
+#: Columns of a forecast table: the time column keeps its own name beside them.
+RESERVED = ("series", "forecast", "actual")
+
+
 def infer_roles(
     frame: pd.DataFrame, time: str | None = None, target: str | None = None, series: str | None = None
 ) -> tuple[Roles, list[Note]]:
@@ -59,6 +64,10 @@ def infer_roles(
     target, target_note = (
         (target, _as_given("target", target)) if target else _found_target(frame, taken=(time, series))
     )
+    if time in RESERVED or re.fullmatch(r"(lo|hi)-\d+", time):
+        raise DataError(
+            f"the time column is called '{time}', as a column of every forecast is", "rename it, to 'time' for example"
+        )
     return Roles(time, target, series), [time_note, *series_notes, target_note]
 
 

@@ -62,8 +62,12 @@ def frame_of(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
         data: a table, or one series of readings.
 
     Raises:
-        DataError: it is empty, or two columns have one name.
+        DataError: it is no table, is empty, or two columns have one name.
     """
+    if not isinstance(data, (pd.DataFrame, pd.Series)):
+        raise DataError(
+            f"a table is needed, not {type(data).__name__}", "give a pandas DataFrame or Series, or the path of a file"
+        )
     frame = (
         data.to_frame(name="value" if data.name is None else str(data.name)) if isinstance(data, pd.Series) else data
     )

@@ -1,0 +1,200 @@
+"""``forecaster fit``: train a network on a table of readings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forecaster.cli.common import (
+    check_picture,
+    echo_json,
+    force_option,
+    json_option,
+    model_option,
+    quiet_option,
+    say_notes,
+)
+from forecaster.config import FIELDS, RECIPES
+
+if TYPE_CHECKING:
+    from forecaster.artifact import Model
+    from forecaster.training import Progress
+
+
+def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a flag for every field of Config; None where the flag was not given."""
+    for name, setting in reversed(FIELDS.items()):
+        flag, boolean = "--" + name.replace("_", "-"), isinstance(setting.default, bool)
+        choices = setting.metadata.get("choices")
+        command = click.option(
+            f"{flag}/--no-{flag[2:]}" if boolean else flag,
+            name,
+            default=None,
+            envvar=f"FORECASTER_{name.upper()}",
+            help=f"{setting.metadata['help']} {_default_text(setting.default)}",
+            type=bool if boolean else str,
+            metavar=None if boolean else "|".join(choices) if choices else _metavar(str(setting.type)),
+        )(command)
+    return command
+
+
+def _metavar(kind: str) -> str:
+    return {"int": "N", "float": "X", "tuple[int, ...]": "N,N"}.get(kind.replace(" | None", ""), "TEXT")
+
+
+def _default_text(default: Any) -> str:
+    if default is None:
+        return "[default: inferred]"
+    if isinstance(default, bool):
+        return f"[default: {'yes' if default else 'no'}]"
+    return f"[default: {','.join(map(str, default)) if isinstance(default, tuple) else default}]"
+
+
+@click.command("fit")
+@click.argument("data", metavar="DATA")
+@model_option
+@click.option(
+    "--recipe",
+    metavar="|".join(RECIPES),
+    envvar="FORECASTER_RECIPE",
+    help="Named settings: textbook and stacked are the tutorials' networks.",
+)
+@click.option(
+    "--config", "config_file", metavar="FILE", help="TOML file with any of the settings below; flags win over it."
+)
+@click.option("--plot", metavar="FILE", help="Draw the learning curve to a PNG or SVG.")
+@force_option
+@json_option
+@quiet_option
+@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@_setting_options
+def command(
+    data: str,
+    model: str,
+    recipe: str | None,
+    config_file: str | None,
+    plot: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    no_progress: bool,
+    **settings: Any,
+) -> None:
+    """Train a network on DATA: a CSV or Parquet file, dataset:NAME, or - for standard input.
+
+    \b
+    forecaster fit sales.csv
+    forecaster fit sales.csv --target units --series shop --horizon 30d
+    forecaster fit prices.csv --target close --recipe textbook --model textbook-model
+    forecaster fit dataset:airline --units 128,64 --dropout 0.3 --seed 7
+
+    Time column, target, series, freq, season, lookback and horizon are inferred and printed; every one has a flag.
+    """
+    from pathlib import Path
+
+    from forecaster.artifact import locked, save_model
+    from forecaster.config import read_toml
+    from forecaster.forecaster import Forecaster
+
+    check_picture(plot, force)
+    given = {k: v for k, v in settings.items() if v is not None}
+    merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
+    forecaster = Forecaster(**merged)
+    with locked(Path(model)):
+        with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
+            forecaster.fit(data, report, lambda note: say_notes([note], quiet))
+        forecaster.model.record["command"] = "forecaster " + " ".join(sys.argv[1:])
+        save_model(forecaster.model, Path(model))
+    if plot:
+        _plot_curve(forecaster.model, plot, force, quiet)
+    (_echo_document if as_json else _echo_scores)(forecaster.model, model)
+    if forecaster.model.record["interrupted"]:
+        raise _interrupted(model)
+    if not quiet and not as_json:
+        click.echo(f"next: forecaster predict{_model_flag(model)} --horizon 10 --plot forecast.png", err=True)
+
+
+def _interrupted(model: str) -> Exception:
+    from forecaster.errors import InterruptedByUser
+
+    return InterruptedByUser("interrupted", f"the best weights so far are kept in '{model}'")
+
+
+def _model_flag(model: str) -> str:
+    return "" if model == "forecaster-model" else f" --model {model}"
+
+
+def _echo_document(model: Model, directory: str) -> None:
+    from dataclasses import asdict
+
+    echo_json(
+        {"model": directory, "plan": asdict(model.plan), **{k: v for k, v in model.record.items() if k != "epochs"}}
+    )
+
+
+def _echo_scores(model: Model, directory: str) -> None:
+    """Print the validation scores and what they mean."""
+    scores, record = model.record["scores"], model.record
+    click.echo(
+        f"model: {directory}, {record['rows']:,} rows up to {record['trained_until'][:19]}, {record['seconds']} s"
+    )
+    click.echo(f"validation, {scores['windows']:,} forecasts of {model.plan.horizon} steps:")
+    click.echo(f"  {'':<16}{'MASE':>7}{'skill of the network':>23}")
+    for name, mase in scores["mase"].items():
+        click.echo(f"  {name:<16}{mase:>7.3f}" + (f"{scores['skill'][name]:>22.1%}" if name in scores["skill"] else ""))
+    click.echo(_verdict(scores, model.plan.season))
+
+
+def _verdict(scores: dict[str, Any], season: int) -> str:
+    """Say whether the network beats the simple forecasts, in one sentence."""
+    simple = {"seasonal-naive": "repeating the last season", "naive": "repeating the last value"}
+    if season == 1:
+        simple.pop("seasonal-naive")
+    lost = [words for name, words in simple.items() if not scores["skill"][name] > 0]
+    if lost:
+        return f"The network does NOT beat {' or '.join(lost)} on the validation rows: use the simple forecast instead."
+    beaten = " and ".join(simple.values())
+    return f"The network beats {beaten} on the validation rows, which also chose when training stopped."
+
+
+def _plot_curve(model: Model, path: str, force: bool, quiet: bool) -> None:
+    from forecaster.plotting import plot_learning_curve, save_figure
+
+    figure = plot_learning_curve(model.record["epochs"], model.record["best_epoch"] or None, title="learning curve")
+    save_figure(figure, path, force)
+    if not quiet:
+        click.echo(f"picture: {path}", err=True)
+
+
+class _progress:
+    """A progress bar on stderr with loss, validation skill and time left; nothing where ``hidden``."""
+
+    def __init__(self, hidden: bool) -> None:
+        self.hidden = hidden
+
+    def __enter__(self) -> Callable[[Progress], None] | None:
+        if self.hidden:
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+        self._bar = Progress(*columns, console=Console(file=sys.stderr), transient=True)
+        self._bar.start()
+        self._tasks: dict[str, Any] = {}
+        return self._report
+
+    def __exit__(self, *error: object) -> None:
+        if not self.hidden:
+            self._bar.stop()
+
+    def _report(self, progress: Progress) -> None:
+        if progress.phase not in self._tasks:
+            task = self._bar.add_task(progress.phase, total=progress.epochs, state="")
+            self._tasks[progress.phase] = task
+        skill = "" if progress.skill is None else f"  skill {progress.skill:.1%}"
+        state = f"loss {progress.loss:.4f}{skill}  {progress.eta:.0f} s left at most"
+        self._bar.update(self._tasks[progress.phase], completed=progress.epoch, state=state)

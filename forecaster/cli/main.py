@@ -1,0 +1,146 @@
+"""The command line: finds the command, and turns every error into one message and its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+#: Command: (module in forecaster.cli, line of help). A table, so that ``--help`` imports no command.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "fit": ("fit", "Train a network on a table of readings."),
+    "predict": ("predict", "Forecast from a trained model, with intervals."),
+    "evaluate": ("evaluate", "Backtest a model beside the baselines."),
+    "plot": ("plot", "Draw a forecast to PNG or SVG."),
+    "datasets": ("datasets", "List or copy the data sets that come along."),
+}
+ALIASES = {"forecast": "predict"}
+
+EPILOG = """\b
+Exit codes: 0 done, 1 failed, 2 usage or setting, 3 missing package, 4 file,
+column or model not found, 5 bad data or model, 6 training diverged,
+7 a gate failed, 130 interrupted."""
+
+
+class Commands(click.Group):
+    """The commands of the table, each imported when it is run or asked for help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import one command."""
+        name = ALIASES.get(name, name)
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"forecaster.cli.{COMMANDS[name][0]}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; an unknown one is answered with the nearest."""
+        from forecaster.errors import SettingError, nearest
+
+        if args and args[0] not in {*COMMANDS, *ALIASES} and not args[0].startswith("-"):
+            hint = nearest(args[0], (*COMMANDS, *ALIASES)) or "see: forecaster --help"
+            raise SettingError(f"unknown command '{args[0]}', expected one of {', '.join(COMMANDS)}", hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    epilog=EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
+@click.option("--version", is_flag=True, help="Show the version and exit.")
+@click.pass_context
+def cli(ctx: click.Context, traceback: bool, version: bool) -> None:
+    """Forecast a table of readings: stock prices, weather, sales, load.
+
+    \b
+    forecaster fit data.csv
+    forecaster predict --horizon 10
+    forecaster plot
+    """
+    if version:
+        from forecaster import __version__
+
+        click.echo(f"forecaster {__version__}")
+    elif ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line, keep native log lines off the terminal, and exit with the documented code."""
+    from forecaster.quiet import separate_native
+
+    args = sys.argv[1:] if args is None else args
+    _open_closed_streams()
+    if "--traceback" not in args:
+        separate_native()
+    sys.exit(run(args))
+
+
+def _open_closed_streams() -> None:
+    """Give a standard stream that the caller closed (``2>&-``) nothing to read and nowhere to write."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (kept open to the end)
+
+
+def run(args: list[str]) -> int:
+    """Run one command and return its exit code; an error is printed on stderr."""
+    try:
+        code = cli.main(args, prog_name="forecaster", standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:
+        if "--traceback" in args:
+            raise
+        return _explain(error)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: BaseException) -> int:
+    """Print one message for an error and return its exit code."""
+    from forecaster.errors import ForecasterError
+
+    if isinstance(error, ForecasterError):
+        return _say(error.message, error.hint, error.exit_code)
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        command = getattr(getattr(error, "ctx", None), "command_path", "forecaster")
+        return _say(error.format_message().rstrip("."), f"see: {command} --help", error.exit_code)
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return _say("interrupted", "what was not finished was not written", 130)
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    if isinstance(error, OSError):
+        place = f"'{error.filename}': " if error.filename else ""
+        return _say(f"{place}{error.strerror or error}", "", 1)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's own
+        return _say("out of memory", "use smaller --units, a shorter --lookback or a smaller --batch-size", 1)
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    return _say(
+        f"a bug in forecaster: {what}", "run it again as 'forecaster --traceback ...' and report what it shows", 1
+    )
+
+
+def _say(message: str, hint: str, code: int) -> int:
+    click.echo(f"forecaster: error: {message}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+    return code

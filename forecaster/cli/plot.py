@@ -1,0 +1,95 @@
+"""``forecaster plot``: draw a forecast table, or a model's forecast, to PNG or SVG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forecaster.cli.common import (
+    check_picture,
+    force_option,
+    horizon_option,
+    level_option,
+    model_option,
+    quiet_option,
+    say_notes,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command("plot")
+@click.argument("forecast", metavar="[FORECAST]", required=False)
+@model_option
+@horizon_option("How far to forecast, where no table is given. [default: as trained]")
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Readings to draw: history, and actuals where the forecast is. [default: the model's]",
+)
+@level_option
+@click.option("--output", metavar="FILE", default="forecast.png", show_default=True, help="PNG or SVG file.")
+@click.option("--title", metavar="TEXT", default="", help="Title of the picture.")
+@click.option(
+    "--series", "most", metavar="N", type=click.IntRange(1), default=12, show_default=True, help="Series drawn at most."
+)
+@force_option
+@quiet_option
+def command(
+    forecast: str | None,
+    model: str,
+    horizon: str | None,
+    data: str | None,
+    levels: tuple[int, ...],
+    output: str,
+    title: str,
+    most: int,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Draw FORECAST, a table that predict wrote, or else the model's own forecast.
+
+    \b
+    forecaster plot
+    forecaster plot --horizon 30d --output next-month.svg
+    forecaster plot forecast.csv --data newer.csv --output check.png
+
+    History and actuals come from --data, or from the model; a table alone is drawn alone.
+    """
+    from forecaster.forecaster import Forecaster
+    from forecaster.plotting import plot_forecast, save_figure
+    from forecaster.tables import readings_table
+
+    check_picture(output, force)
+    table, history, target = (_read_forecast(forecast), None, "") if forecast else (None, None, "")
+    if table is None or data or Path(model).exists():
+        forecaster = Forecaster.load(model)
+        target = forecaster.model.history.roles.target
+        history = forecaster.history()
+        if data:
+            panel, notes = forecaster.panel(data)
+            say_notes(notes, quiet)
+            history = readings_table(panel)
+        if table is None:
+            table = forecaster.predict(horizon, levels=levels)
+            say_notes(forecaster.notes, quiet)
+    save_figure(plot_forecast(table, history, title=title, target=target, max_series=most), output, force)
+    if not quiet:
+        click.echo(f"picture: {output}", err=True)
+
+
+def _read_forecast(path: str) -> pd.DataFrame:
+    """Return a table that predict wrote."""
+    from forecaster.data.sources import read_table
+    from forecaster.errors import DataError
+
+    table = read_table(path)
+    if "forecast" not in table.columns or "series" not in table.columns:
+        raise DataError(
+            f"'{path}' is not a forecast: it has no columns 'series' and 'forecast'",
+            "make one with: forecaster predict --output forecast.csv",
+        )
+    return table

@@ -1,0 +1,82 @@
+"""``forecaster predict`` (alias ``forecast``): forecast from a trained model, without TensorFlow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from forecaster.cli.common import (
+    check_picture,
+    check_table,
+    echo_json,
+    force_option,
+    horizon_option,
+    json_option,
+    level_option,
+    model_option,
+    quiet_option,
+    say_notes,
+    text_time,
+    write_table,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecaster.forecaster import Forecaster
+
+
+@click.command("predict")
+@model_option
+@horizon_option("How far to forecast: 10, 30d, 2027-01-31. [default: as trained]")
+@click.option("--data", metavar="FILE", help="Newer rows of the same series, or other series; - for standard input.")
+@level_option
+@click.option("--output", metavar="FILE", default="-", help="CSV, JSON or Parquet file; - prints CSV. [default: -]")
+@click.option("--plot", metavar="FILE", help="Draw the forecast to a PNG or SVG.")
+@force_option
+@json_option
+@quiet_option
+def command(
+    model: str,
+    horizon: str | None,
+    data: str | None,
+    levels: tuple[int, ...],
+    output: str,
+    plot: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Forecast from the end of each series, with intervals.
+
+    \b
+    forecaster predict --horizon 10
+    forecaster predict --horizon 2027-01-31 --level 90 --output forecast.csv
+    forecaster predict --data newer.csv --plot forecast.png
+    cat newer.csv | forecaster predict --data - --json
+    """
+    from forecaster.forecaster import Forecaster
+
+    check_table(output, force)
+    check_picture(plot, force)
+    forecaster = Forecaster.load(model)
+    table = forecaster.predict(horizon, data, levels)
+    say_notes(forecaster.notes, quiet)
+    if plot:
+        _plot(forecaster, table, plot, force, quiet)
+    if output != "-" or not as_json:
+        write_table(table, output, force)
+    if output != "-" and not quiet:
+        click.echo(f"forecast: {output}, {len(table):,} rows", err=True)
+    if as_json:
+        echo_json({"model": model, "forecast": text_time(table).to_dict(orient="records")})
+
+
+def _plot(forecaster: Forecaster, table: pd.DataFrame, path: str, force: bool, quiet: bool) -> None:
+    from forecaster.plotting import plot_forecast, save_figure
+
+    figure = plot_forecast(table, forecaster.history(), target=forecaster.model.history.roles.target)
+    save_figure(figure, path, force)
+    if not quiet:
+        click.echo(f"picture: {path}", err=True)

@@ -1,0 +1,448 @@
+"""Forecaster: fit, predict, evaluate, save, load. The command line calls nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from forecaster import fitting
+from forecaster.artifact import Model, load_model, locked, save_model
+from forecaster.config import Config
+from forecaster.data.calendar import calendar_features, future_times, horizon_steps
+from forecaster.data.join import prepend_history
+from forecaster.data.panel import Panel
+from forecaster.data.repair import build_panel
+from forecaster.data.sources import frame_of, read_table
+from forecaster.errors import DataError, ForecasterError, SettingError
+from forecaster.evaluation.backtest import backtest, baseline_forecast, notes_of, summarise
+from forecaster.evaluation.baselines import BASELINES, baseline_notes
+from forecaster.evaluation.intervals import check_levels
+from forecaster.evaluation.metrics import seasonal_scale
+from forecaster.inference import Engine, OnnxEngine, roll_forward
+from forecaster.notes import Note
+from forecaster.scaling import Scaler
+from forecaster.tables import forecast_table, readings_table
+from forecaster.training import Report
+
+if TYPE_CHECKING:
+    import keras
+
+Data: TypeAlias = pd.DataFrame | pd.Series | str | Path
+
+
+@dataclass
+class Evaluation:
+    """What a backtest found.
+
+    Attributes:
+        table: one row per model, series, origin and step.
+        summary: one row per model, the metrics in columns.
+        notes: what a reader must know, such as rows the network was trained on.
+    """
+
+    table: pd.DataFrame
+    summary: pd.DataFrame
+    notes: list[Note] = field(default_factory=list)
+
+
+class Forecaster:
+    """A forecaster of one series, or one network for all series of a panel.
+
+    Args:
+        horizon: how far to forecast: steps (``10``), a span (``"30d"``) or a date (``"2027-01-31"``).
+        recipe: a named set of settings: ``default``, ``textbook`` or ``stacked``.
+        settings: any field of :class:`forecaster.Config`.
+
+    Raises:
+        SettingError: a setting is unknown or has a wrong value.
+
+    Example:
+        >>> forecaster = Forecaster(horizon=12).fit("dataset:airline")  # doctest: +SKIP
+        >>> forecaster.predict(levels=(80,))  # doctest: +SKIP
+    """
+
+    def __init__(self, horizon: int | str | None = None, *, recipe: str = "default", **settings: Any) -> None:
+        self.config = Config.of(recipe, horizon=None if horizon is None else str(horizon), **settings)
+        self.notes: list[Note] = []
+        self._model: Model | None = None
+        self._engine: Engine | None = None
+
+    @property
+    def model(self) -> Model:
+        """The trained model.
+
+        Raises:
+            ForecasterError: :meth:`fit` was not called yet.
+        """
+        if self._model is None:
+            raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
+        return self._model
+
+    def fit(self, data: Data, report: Report | None = None, tell: Callable[[Note], None] | None = None) -> Forecaster:
+        """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
+
+        Args:
+            data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
+            report: called with a :class:`forecaster.training.Progress` after each epoch.
+            tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
+
+        Returns:
+            Forecaster: itself.
+
+        Raises:
+            NotFoundError: no such file or column.
+            DataError: the data cannot be learned from as they are.
+            DivergedError: training ended in NaN.
+        """
+        began = time.monotonic()
+        notes = _Notes(tell)
+        panel, found = build_panel(_frame(data), self.config)
+        notes.extend(found)
+        panel = _without_holdout(panel, self.config.holdout)
+        self._model = fitting.fit_panel(panel, self.config, notes, report)
+        self._model.record["seconds"] = round(time.monotonic() - began, 1)
+        self._engine = OnnxEngine(self._model.onnx)
+        self.notes = list(notes)
+        return self
+
+    def predict(
+        self, horizon: int | str | None = None, data: Data | None = None, levels: int | Sequence[int] = (80, 95)
+    ) -> pd.DataFrame:
+        """Forecast from the end of each series.
+
+        Args:
+            horizon: as in the constructor; the trained horizon by default. A longer one is rolled forward.
+            data: newer rows of the same series, or other series; the rows of the training by default. Rows that
+                continue a known series are joined to its history.
+            levels: intervals to give, in percent.
+
+        Returns:
+            pandas.DataFrame: columns ``series``, the time column, ``forecast``, ``lo-80``, ``hi-80``, ...
+
+        Raises:
+            SettingError: a horizon or level that cannot be.
+            NotFoundError: a needed column is absent.
+            DataError: every series has fewer rows than the lookback. Some that do are left out, with a note.
+        """
+        levels = _checked_levels(levels)
+        panel, self.notes = self.panel(data)
+        panel = self._long_enough(panel)
+        last = panel.times[panel.offsets[1:] - 1]
+        steps = self._steps(panel, horizon)
+        values = self.forecast_panel(panel, steps, levels)
+        self.notes += self._interval_notes(steps, levels)
+        return forecast_table(panel, future_times(last, panel.freq, steps), values, levels)
+
+    def evaluate(
+        self,
+        data: Data | None = None,
+        *,
+        horizon: int | str | None = None,
+        origins: int | None = None,
+        stride: int | None = None,
+        refit: bool = False,
+        levels: int | Sequence[int] = (80, 95),
+        baselines: str | Sequence[str] = tuple(BASELINES),
+        tell: Callable[[str], None] | None = None,
+    ) -> Evaluation:
+        """Backtest over rolling origins, beside the baselines.
+
+        Rows that the network was trained on are marked ``seen`` in the table. Where the data hold newer rows, only
+        those are scored, unless ``origins`` asks for more; where they do not, a note says that the scores are of
+        rows the network has seen. ``refit`` trains anew at each origin, on the rows before it only.
+
+        Args:
+            data: as in :meth:`predict`.
+            horizon: steps of each forecast, or a span; the trained horizon by default.
+            origins: number of origins, counted from the end; 5 by default.
+            stride: steps between origins; the horizon by default.
+            refit: train anew at each origin.
+            levels: intervals to score, in percent.
+            baselines: names of :data:`forecaster.evaluation.baselines.BASELINES`.
+            tell: called with a line of text before each training of ``refit``.
+
+        Returns:
+            Evaluation: ``table`` with ``model``, ``series``, ``cutoff``, ``step``, ``time``, ``seen``, ``actual``,
+            ``observed``, ``forecast``, ``lo-80``, ...; ``summary`` as
+            :func:`forecaster.evaluation.backtest.summarise` returns it; ``notes``.
+
+        Raises:
+            DataError: too few rows for one origin.
+            SettingError: an unknown baseline, or a number below 1.
+        """
+        levels, baselines = _checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
+        panel, notes = self.panel(data)
+        horizon = self._steps(panel, horizon)
+        stride, season = horizon if stride is None else stride, self.model.plan.season
+        count = self._unseen_origins(panel, horizon, stride) if origins is None else origins
+        refits = _Refits(self.config, levels, tell)
+        models = {"network": refits if refit else lambda known, steps: self.forecast_panel(known, steps, levels)}
+        models |= {name: baseline_forecast(name, season, levels) for name in baselines}
+        table = backtest(
+            panel,
+            models,
+            horizon,
+            origins=count,
+            stride=stride,
+            season=season,
+            levels=levels,
+            least=self.model.plan.lookback,
+        )
+        table.insert(5, "seen", np.zeros(len(table), bool) if refit else self._seen(table))
+        scales = {name: self._scale(panel, i, table) for i, name in enumerate(panel.ids)}
+        summary = summarise(table, scales)
+        notes += [*baseline_notes(baselines, season, int(panel.lengths.max())), *notes_of(summary)]
+        return Evaluation(table, summary, [*notes, *_seen_notes(table, refit)])
+
+    def save(self, directory: str | Path = "forecaster-model") -> Path:
+        """Write the model directory, whole or not at all; an older model there is replaced.
+
+        Raises:
+            SettingError: the directory exists and is not a model.
+            ForecasterError: it cannot be written.
+        """
+        directory = Path(directory)
+        with locked(directory):
+            save_model(self.model, directory)
+        return directory
+
+    @classmethod
+    def load(cls, directory: str | Path = "forecaster-model") -> Forecaster:
+        """Read a model directory; TensorFlow is not imported.
+
+        Raises:
+            NotFoundError: no model is there.
+            ModelError: it is damaged, altered, incomplete or newer than this version.
+        """
+        model = load_model(Path(directory))
+        forecaster = cls.__new__(cls)
+        forecaster.config, forecaster.notes, forecaster._model = model.config, [], model
+        forecaster._engine = OnnxEngine(model.onnx)
+        return forecaster
+
+    def network(self) -> keras.Model:
+        """Return the trained network as a Keras model, rebuilt from the configuration; imports TensorFlow.
+
+        Raises:
+            ModelError: a weight is missing or of another shape.
+        """
+        return fitting.rebuild(self.model)
+
+    def forecast_windows(self, past: np.ndarray, future: np.ndarray) -> np.ndarray:
+        """Return scaled forecasts, ``(windows, horizon)``; see :func:`forecaster.inference.roll_forward`."""
+        if self._engine is None:
+            raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
+        return roll_forward(self._engine, past, future, self.model.plan.steps)
+
+    def history(self) -> pd.DataFrame:
+        """Return the newest readings that the model keeps, 5,000 of each series or the lookback.
+
+        Returns:
+            pandas.DataFrame: columns ``series``, the time column and ``actual``, NaN where there was no reading.
+        """
+        return readings_table(self.model.history)
+
+    def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
+        """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
+        history = self.model.history
+        if data is None:
+            return history, []
+        roles = history.roles
+        fixed = replace(self.config, time=roles.time, target=roles.target, series=roles.series or "", freq=history.freq)
+        frame = _frame(data)
+        panel, notes = build_panel(frame, fixed)
+        notes = [note for note in notes if note.name not in ("time", "series", "target", "freq")]  # the model's own
+        joined = prepend_history(panel, history)
+        if joined is None:
+            return panel, notes
+        return joined, [*notes, Note("history", "joined", "older rows of known series are taken from the model")]
+
+    def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
+        """Forecast from the end of each series of a ready panel, with rows of the lookback at least.
+
+        Args:
+            panel: from :meth:`panel`, or cut from one.
+            steps: the horizon.
+            levels: intervals to give, in percent.
+
+        Returns:
+            np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
+        """
+        scaler, plan = self._scaler(panel), self.model.plan
+        newest = panel.keep_newest(plan.lookback)
+        past = np.column_stack([scaler.transform(newest), calendar_features(newest.times, plan.cycles)])
+        past = past.reshape(len(panel), plan.lookback, -1)
+        whole = -(-steps // plan.steps) * plan.steps  # the network's last run reads the calendar of all its steps
+        times = future_times(panel.times[panel.offsets[1:] - 1], panel.freq, whole)
+        future = calendar_features(times.reshape(-1), plan.cycles).reshape(len(panel), whole, -1)
+        point = self.forecast_windows(past, future)[:, :steps]
+        columns = [point.astype(np.float64)]
+        for level in levels:
+            width = self.model.conformal.width(level, steps)[None] * scaler.spread[:, None]
+            columns += [point - width, point + width]
+        return scaler.inverse(np.stack(columns, axis=2), np.arange(len(panel)))
+
+    def _steps(self, panel: Panel, horizon: int | str | None) -> int:
+        """Return a horizon in steps, counted from the series that ends first."""
+        last = panel.times[panel.offsets[1:] - 1].min()
+        return self.model.plan.horizon if horizon is None else horizon_steps(str(horizon), last, panel.freq)
+
+    def _scaler(self, panel: Panel) -> Scaler:
+        """Return the scaler of the panel's series: the trained one's, or one fitted on a new series' own rows."""
+        model = self.model
+        known = {name: i for i, name in enumerate(model.ids)}
+        own = Scaler.fit(panel, model.scaler.log, model.plan.season)
+        places = np.array([known.get(name, -1) for name in panel.ids])
+        old = places >= 0
+        for part in ("center", "scale", "spread"):
+            getattr(own, part)[old] = getattr(model.scaler, part)[places[old]]
+        return own
+
+    def _long_enough(self, panel: Panel) -> Panel:
+        lookback = self.model.plan.lookback
+        long = panel.lengths >= lookback
+        if long.all():
+            return panel
+        short = [
+            f"{name or 'the series'} ({rows})"
+            for name, rows, ok in zip(panel.ids, panel.lengths, long, strict=True)
+            if not ok
+        ]
+        if not long.any():
+            raise DataError(
+                f"the network reads {lookback} rows, but there are fewer of {_some(short)}", "give older rows too"
+            )
+        reason = f"the network reads {lookback} rows, but there are fewer of {_some(short)}; give older rows too"
+        self.notes.append(Note("left out", f"{len(short)} of {len(panel)} series", reason, warning=True))
+        return panel.take(np.repeat(long, panel.lengths))
+
+    def _interval_notes(self, steps: int, levels: Sequence[int]) -> list[Note]:
+        plan, conformal = self.model.plan, self.model.conformal
+        notes = []
+        if steps > plan.horizon:
+            notes.append(
+                Note(
+                    "horizon",
+                    f"{steps} steps",
+                    f"beyond the trained {plan.horizon} it is rolled forward, its intervals widened but not measured",
+                    warning=True,
+                )
+            )
+        pooled = [level for level in levels if conformal.pooled(level)]
+        if pooled:
+            named = ", ".join(f"{level} %" for level in pooled)
+            notes.append(Note("intervals", named, "too few validation windows for each step alone: steps are pooled"))
+        return notes
+
+    def _unseen_origins(self, panel: Panel, horizon: int, stride: int) -> int:
+        """Return how many origins, at most 5, lie wholly after the training; 5 where none does."""
+        ends = self._training_ends(panel)
+        newer = [int((panel.times[panel.rows(i)] > end).sum()) for i, end in enumerate(ends) if end is not None]
+        whole = (min(newer) - horizon) // max(1, stride) + 1 if newer else ORIGINS
+        return min(ORIGINS, whole) if whole > 0 else ORIGINS
+
+    def _training_ends(self, panel: Panel) -> list[Any]:
+        """Return the newest time that the network was trained on, for each series; None for a new series."""
+        history = self.model.history
+        ends = dict(zip(history.ids, history.times[history.offsets[1:] - 1], strict=True))
+        return [ends.get(name) for name in panel.ids]
+
+    def _seen(self, table: pd.DataFrame) -> np.ndarray:
+        history = self.model.history
+        ends = pd.Series(history.times[history.offsets[1:] - 1], index=list(history.ids))
+        known = table["series"].map(ends)
+        return (known.notna() & (_without_zone(table["time"]) <= known)).to_numpy()
+
+    def _scale(self, panel: Panel, series: int, table: pd.DataFrame) -> float:
+        """Return the MASE scale of a series: its mean absolute seasonal difference before the first origin."""
+        name, rows = panel.ids[series], panel.rows(series)
+        cutoffs = _without_zone(table.loc[table["series"] == name, "cutoff"])
+        before = panel.times[rows] <= (cutoffs.min() if len(cutoffs) else panel.times[rows][-1])
+        return seasonal_scale(panel.values[rows][before], self.model.plan.season, panel.observed[rows][before])
+
+
+#: Origins of an evaluation, where nothing else is asked for.
+ORIGINS = 5
+
+
+class _Notes(list[Note]):
+    """A list that tells each note as it comes."""
+
+    def __init__(self, tell: Callable[[Note], None] | None) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def append(self, note: Note) -> None:
+        super().append(note)
+        if self._tell:
+            self._tell(note)
+
+    def extend(self, notes: Any) -> None:
+        for note in notes:
+            self.append(note)
+
+
+class _Refits:
+    """The network of a backtest that is trained anew at each origin, on the rows before it."""
+
+    def __init__(self, config: Config, levels: tuple[int, ...], tell: Callable[[str], None] | None) -> None:
+        self.config, self.levels, self.tell = config.replace(holdout=0), levels, tell
+
+    def __call__(self, known: Panel, steps: int) -> np.ndarray:
+        if self.tell:
+            self.tell(f"training on the rows up to {known.times[known.offsets[1:] - 1].max()}")
+        one = Forecaster.__new__(Forecaster)
+        one.config, one.notes = self.config.replace(horizon=str(steps)), []
+        one._model = fitting.fit_panel(known, one.config, _Notes(None), None)
+        one._engine = OnnxEngine(one._model.onnx)
+        return one.forecast_panel(known, steps, self.levels)
+
+
+def _frame(data: Data) -> pd.DataFrame:
+    return read_table(data) if isinstance(data, (str, Path)) else frame_of(data)
+
+
+def _without_holdout(panel: Panel, holdout: int) -> Panel:
+    if not holdout:
+        return panel
+    kept = panel.drop_newest(holdout)
+    if len(kept) < len(panel):
+        raise DataError(
+            f"a holdout of {holdout} rows leaves nothing of {len(panel) - len(kept)} series", "use a smaller --holdout"
+        )
+    return kept
+
+
+def _checked_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
+    levels = (levels,) if isinstance(levels, int) else tuple(levels)
+    check_levels(levels)
+    if len(set(levels)) < len(levels):
+        raise SettingError(f"a level is given twice: {', '.join(map(str, levels))}")
+    return levels
+
+
+def _without_zone(times: pd.Series) -> pd.Series:
+    """Return times as a panel holds them."""
+    return times.dt.tz_localize(None) if isinstance(times.dtype, pd.DatetimeTZDtype) else times
+
+
+def _seen_notes(table: pd.DataFrame, refit: bool) -> list[Note]:
+    scored = table[table["model"] == "network"]
+    seen = int(scored["seen"].sum())
+    if refit or not seen:
+        return []
+    reason = "its errors there are too small to be believed; use --refit, or --data with newer rows"
+    return [
+        Note("seen rows", f"the network was trained on {seen} of the {len(scored)} rows scored", reason, warning=True)
+    ]
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    """Return a few names and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

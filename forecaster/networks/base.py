@@ -1,0 +1,89 @@
+"""Simple forecasts of a window, which the network's head is added to, and how well each of them fits.
+
+Every candidate is linear in the window and moves with it: adding a constant to the window, or multiplying it, does the
+same to the forecast. So a mix whose weights sum to one gives the same answer before and after window normalisation.
+The order of the summands matters to Keras: see :mod:`forecaster.networks.recurrent`.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+
+def candidates(window: Any, steps: int, season: int, ops: Any = np) -> dict[str, Any]:
+    """Return the simple forecasts that a window is long enough for.
+
+    Args:
+        window: the target, ``(batch, lookback)``.
+        steps: how many steps to forecast.
+        season: the seasonal period in steps; 1 for none.
+        ops: the namespace that computes: :mod:`numpy`, or ``keras.ops``.
+
+    Returns:
+        ``(batch, steps)`` arrays by name, always in the same order. ``last``: the last value. ``mean``: the mean of
+        the same phase over all whole seasons of the window (without a season: of the window). ``seasonal``: the value
+        one season ago. ``shifted``: that value, moved by how far the last eighth of a season lies above the same
+        eighth one season ago. ``mean_shifted``: ``mean``, moved by how far the last eighth of a season lies above it.
+    """
+    lookback, phase = int(window.shape[1]), np.arange(steps) % season
+    whole, recent = lookback // season, -(-season // 8)
+    found = {"last": ops.repeat(window[:, -1:], steps, axis=1)}
+    if not whole:
+        return found
+    seasons = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
+    newest, mean = seasons[:, -1], ops.mean(seasons, axis=1)
+    if whole > 1:
+        found["mean"] = ops.take(mean, phase, axis=1)
+    if season > 1:
+        found["seasonal"] = ops.take(newest, phase, axis=1)
+    if season > 1 and whole > 1:
+        shift = ops.mean((newest - seasons[:, -2])[:, -recent:], axis=1, keepdims=True)
+        found["shifted"] = shift + found["seasonal"]
+        found["mean_shifted"] = ops.mean((newest - mean)[:, -recent:], axis=1, keepdims=True) + found["mean"]
+    return found
+
+
+def candidate_names(lookback: int, season: int) -> tuple[str, ...]:
+    """Return the names of the candidates of a window, in order; ``initial_mix`` returns one weight for each."""
+    return tuple(candidates(np.zeros((1, lookback)), 1, season))
+
+
+def initial_mix(
+    past_target: np.ndarray, targets: np.ndarray, season: int, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the convex combination of the candidates with the least squared error on training windows.
+
+    The problem has at most five unknowns, so every subset of the candidates is solved exactly under "the weights sum
+    to one", and the best solution without a negative weight is kept.
+
+    Args:
+        past_target: ``(windows, lookback)``.
+        targets: ``(windows, steps)``.
+        season: the seasonal period in steps; 1 for none.
+        weights: ``(windows, steps)``, 0 where a target was filled and does not count; all 1 by default.
+
+    Returns:
+        ``(candidates,)`` float32, none negative, sum 1, in the order of :func:`candidate_names`.
+    """
+    past, target = np.asarray(past_target, float), np.asarray(targets, float)
+    root = np.ones_like(target) if weights is None else np.sqrt(np.asarray(weights, float))
+    errors = [((c - target) * root).ravel() for c in candidates(past, target.shape[1], season).values()]
+    gram = np.array([[a @ b for b in errors] for a in errors]) / max(1, target.size)
+    gram[np.diag_indices_from(gram)] += 1e-9 * (1e-9 + np.trace(gram))
+    best, least = np.eye(len(errors))[0], gram[0, 0]
+    for count in range(1, len(errors) + 1):
+        for chosen in map(list, combinations(range(len(errors)), count)):
+            share = np.linalg.solve(gram[np.ix_(chosen, chosen)], np.ones(count))
+            w = np.zeros(len(errors))
+            w[chosen] = share / share.sum()
+            if (w >= 0).all() and w @ gram @ w < least:
+                best, least = w, w @ gram @ w
+    return best.astype("float32")
+
+
+def mix_logits(mix: np.ndarray) -> np.ndarray:
+    """Return the logits whose softmax is a mix, ``(candidates,)``; shares below 0.001 are raised to it."""
+    return np.log(np.maximum(mix, 1e-3)).astype("float32")

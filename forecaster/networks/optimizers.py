@@ -1,0 +1,50 @@
+"""Optimisers and the learning rates they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+    from forecaster.config import Config
+
+#: Class of ``keras.optimizers`` by choice of ``Config.optimizer``.
+OPTIMIZERS: dict[str, str] = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD", "nadam": "Nadam"}
+
+
+def constant(learning_rate: float, decay_steps: int) -> float:
+    """Return the learning rate unchanged."""
+    return learning_rate
+
+
+def cosine(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Return half a cosine from ``learning_rate`` to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
+    import keras
+
+    return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps)
+
+
+def exponential(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Return an exponential fall to a hundredth of ``learning_rate`` after ``decay_steps``."""
+    import keras
+
+    return keras.optimizers.schedules.ExponentialDecay(learning_rate, decay_steps, decay_rate=0.01)
+
+
+#: Keys are the choices of ``Config.schedule``.
+SCHEDULES: dict[str, Callable[[float, int], Any]] = {"constant": constant, "cosine": cosine, "exponential": exponential}
+
+
+def build_optimizer(config: Config, decay_steps: int) -> keras.optimizers.Optimizer:
+    """Return the optimiser that a configuration asks for.
+
+    Args:
+        config: ``optimizer``, ``learning_rate``, ``schedule`` and ``clipnorm`` are read.
+        decay_steps: optimisation steps over which a falling schedule falls.
+    """
+    import keras
+
+    rate = SCHEDULES[config.schedule](config.learning_rate, max(1, decay_steps))
+    return getattr(keras.optimizers, OPTIMIZERS[config.optimizer])(learning_rate=rate, clipnorm=config.clipnorm)

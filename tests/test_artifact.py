@@ -1,0 +1,402 @@
+"""The model directory: whole or not at all, refused where damaged, and never taken for someone else's folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import io
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import snapshot
+
+from forecaster import Forecaster, artifact
+from forecaster.artifact import load_model, locked, save_model
+from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
+
+FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]
+
+
+def same(one: artifact.Model, other: artifact.Model) -> bool:
+    """Return whether two models are the same in every number."""
+    arrays = [one.weights, other.weights]
+    return (
+        (one.config, one.plan, one.ids, one.onnx) == (other.config, other.plan, other.ids, other.onnx)
+        and one.scaler.to_dict() == other.scaler.to_dict()
+        and json.dumps(one.record) == json.dumps(other.record)
+        and list(arrays[0]) == list(arrays[1])
+        and all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[0])
+        and np.array_equal(one.history.values, other.history.values)
+        and np.array_equal(one.history.times, other.history.times)
+    )
+
+
+def rewrite(directory: Path, change, sign: bool = False) -> None:
+    """Change the manifest; with ``sign`` as a careful forger would, its digests corrected."""
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    if sign:
+        manifest["sha256"] = {
+            name: hashlib.sha256((directory / name).read_bytes()).hexdigest()
+            for name in FILES
+            if name != "manifest.json"
+        }
+        manifest["sha256"]["manifest.json"] = artifact._own_digest(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_what_is_saved_is_what_is_loaded(model, folder):
+    loaded = load_model(model)
+    save_model(loaded, folder / "again")
+    assert same(loaded, load_model(folder / "again"))
+    assert sorted(os.listdir(folder / "again")) == FILES
+    assert sorted(os.listdir(folder)) == ["again", "forecaster-model"]
+    before, after = Forecaster.load(model).predict(30), Forecaster.load(folder / "again").predict(30)
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_a_manifest_rewritten_with_other_blanks_is_the_same(model):
+    before = load_model(model)
+    rewrite(model, lambda manifest: None)
+    assert same(before, load_model(model))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_any_changed_byte_is_refused_or_changes_nothing(model, name):
+    before, content = load_model(model), (model / name).read_bytes()
+    for position in np.unique(np.linspace(0, len(content) - 1, 60).astype(int)):
+        for bit in (1, 32):
+            damaged = bytearray(content)
+            damaged[position] ^= bit
+            (model / name).write_bytes(damaged)
+            try:
+                assert same(before, load_model(model)), f"byte {position} of {name}"
+            except ModelError as error:
+                assert name in error.message
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kept", [0, 1, 0.5, -1])
+def test_a_cut_off_file_is_refused(model, name, kept):
+    content = (model / name).read_bytes()
+    (model / name).write_bytes(content[: int(len(content) * kept) if 0 < kept < 1 else kept])
+    with pytest.raises(ModelError, match=name) as error:
+        load_model(model)
+    assert error.value.hint == "make it again with: forecaster fit DATA"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(model, name):
+    (model / name).unlink()
+    with pytest.raises(ModelError, match=f"'forecaster-model' has no {name}"):
+        load_model(Path("forecaster-model"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["plan"].update(lookback=23),
+        lambda m: m["plan"].update(log=False),
+        lambda m: m["scaler"].update(log=False),
+        lambda m: m["config"].update(seed=1),
+        lambda m: m["panel"].update(freq="D"),
+        lambda m: m["panel"]["roles"].update(target="other"),
+        lambda m: m.update(series=["a"]),
+        lambda m: m["record"]["scores"]["mase"].update(network=0.1),
+        lambda m: m["sha256"].update({"weights.npz": "0" * 64}),
+        lambda m: m["sha256"].pop("network.onnx"),
+        lambda m: m.update(more=1),
+        lambda m: m.pop("record"),
+    ],
+)
+def test_an_altered_manifest_is_refused(model, change):
+    rewrite(model, change)
+    with pytest.raises(ModelError, match=r"is damaged: manifest.json: it was altered"):
+        load_model(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m.pop("format"), "damaged"),
+        (lambda m: m.update(format="other"), "not a manifest of forecaster-model"),
+        (lambda m: m.update(version="1"), "not a manifest of forecaster-model"),
+        (lambda m: m.pop("sha256"), "damaged"),
+        (lambda m: m.update(sha256=5), "damaged"),
+        (lambda m: m["sha256"].pop("manifest.json"), "damaged"),
+    ],
+)
+def test_a_manifest_of_another_shape_is_refused(model, change, words):
+    rewrite(model, change)
+    with pytest.raises(ModelError, match=words):
+        load_model(model)
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "null", "{}", "not json", '{"format": "forecaster-model"}', "\ud800"])
+def test_other_text_in_place_of_the_manifest_is_refused(model, text):
+    (model / "manifest.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ModelError, match=r"is damaged: manifest.json"):
+        load_model(model)
+
+
+def test_a_newer_format_says_how_to_upgrade(model):
+    rewrite(model, lambda m: m.update(version=2, sha256={"tree": "of another kind"}))
+    with pytest.raises(ModelError, match="has format 2, this version reads up to 1") as error:
+        load_model(model)
+    assert error.value.hint == "upgrade with: pip install --upgrade forecaster"
+
+
+class Payload:
+    """What a hostile file would run when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.path),))
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_pickled_object_in_the_weights_is_not_run(model, folder, wrapped):
+    hostile = Payload(folder / "was-run")
+    sink = io.BytesIO()
+    if wrapped:
+        np.savez(sink, weight=np.array([hostile], dtype=object))
+    else:
+        pickle.dump(hostile, sink)
+    (model / "weights.npz").write_bytes(sink.getvalue())
+    rewrite(model, lambda m: None, sign=True)
+    with pytest.raises(ModelError, match="damaged"):
+        load_model(model)
+    assert not (folder / "was-run").exists()
+
+
+@pytest.mark.parametrize("name", ["history.parquet", "weights.npz", "network.onnx"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"PAR1 not parquet PAR1"])
+def test_a_forged_file_with_right_digests_is_refused_all_the_same(model, name, content):
+    (model / name).write_bytes(content)
+    rewrite(model, lambda m: None, sign=True)
+    with pytest.raises(ModelError):
+        Forecaster.load(model)
+
+
+def test_no_model_where_there_is_none(folder):
+    (folder / "empty").mkdir()
+    (folder / "other").mkdir()
+    (folder / "other" / "notes.txt").write_text("mine")
+    (folder / "file").write_text("")
+    for place in ("none", "empty", "other", "file", "."):
+        with pytest.raises(NotFoundError, match=f"no model at '{place}'") as error:
+            load_model(Path(place))
+        assert error.value.hint == "make one with: forecaster fit DATA, or name one with --model"
+
+
+def test_an_older_model_is_replaced_as_a_whole(model, folder):
+    new = load_model(model)
+    new.record["command"] = "the new one"
+    with locked(model):
+        save_model(new, model)
+    assert load_model(model).record["command"] == "the new one"
+    assert sorted(os.listdir(model)) == FILES
+    assert os.listdir(folder) == ["forecaster-model"]
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("file", [1, 3, 4])
+@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_while_writing_leaves_the_older_model(model, folder, monkeypatch, existing, file, failure):
+    loaded, place = load_model(model), model if existing else folder / "new"
+    before, write, calls = snapshot(folder), artifact._write, []
+
+    def failing(path, content):
+        calls.append(path)
+        if len(calls) == file:
+            write(path, content[:100])
+            raise failure
+        write(path, content)
+
+    monkeypatch.setattr(artifact, "_write", failing)
+    with pytest.raises(ForecasterError if isinstance(failure, OSError) else KeyboardInterrupt) as error, locked(place):
+        save_model(loaded, place)
+    if isinstance(failure, OSError):
+        assert f"cannot write the model '{place}': No space left on device" in str(error.value)
+        assert error.value.hint == "free some space"  # type: ignore[attr-defined]
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("which", ["the older model", "the new model"])
+def test_a_failure_while_renaming_puts_the_older_model_back(model, folder, monkeypatch, which):
+    loaded, before, rename = load_model(model), snapshot(folder), Path.rename
+    calls = []
+
+    def failing(self, target):
+        calls.append(self)
+        if len(calls) == (1 if which == "the older model" else 2):
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(ForecasterError, match="Device or resource busy"), locked(model):
+        save_model(loaded, model)
+    monkeypatch.undo()
+    assert snapshot(folder) == before
+
+
+def test_a_disk_that_fills_up(model, folder):
+    before = snapshot(folder)
+    program = """
+import resource, signal
+from forecaster import Forecaster
+from forecaster.errors import ForecasterError
+forecaster = Forecaster.load()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+for place in ("forecaster-model", "new"):
+    try:
+        forecaster.save(place)
+    except ForecasterError as error:
+        print(error, "/", error.hint)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=_env())
+    assert done.stdout.splitlines() == [
+        "cannot write the model 'forecaster-model': File too large / free some space",
+        "cannot write the model 'new': File too large / free some space",
+    ]
+    assert snapshot(folder) == before
+
+
+def _env() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(artifact.__file__).parent.parent)}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["notes.txt"],
+        [*FILES, "notes.txt"],
+        [*FILES, ".git"],
+        ["manifest.json"],
+        ["weights.npz"],
+        ["network.onnx", "manifest.json"],
+    ],
+)
+def test_a_folder_of_other_files_is_never_replaced(folder, names):
+    (folder / "site").mkdir()
+    for name in names:
+        (folder / "site" / name).write_text('{"name": "a web page"}')
+    before = snapshot(folder)
+    with pytest.raises(SettingError, match="'site' exists and is not a model") as error, locked(Path("site")):
+        pytest.fail("locked")
+    assert error.value.hint == "name another one with --model"
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("missing", [None, *FILES])
+def test_an_empty_folder_and_a_damaged_model_may_be_replaced(model, missing):
+    loaded = load_model(model)
+    if missing:
+        (model / missing).unlink()
+    else:
+        shutil.rmtree(model)
+        model.mkdir()
+    with locked(model):
+        save_model(loaded, model)
+    assert same(load_model(model), loaded)
+
+
+def test_a_file_the_current_folder_and_a_mount_point_are_refused(model, folder, monkeypatch):
+    (folder / "file").write_text("mine")
+    (folder / "empty").mkdir()
+    with pytest.raises(SettingError, match="'file' exists and is not a model"), locked(Path("file")):
+        pytest.fail("locked")
+    monkeypatch.chdir(model)
+    with pytest.raises(SettingError, match=r"'\.' is the current folder"), locked(Path(".")):
+        pytest.fail("locked")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "empty")
+    with pytest.raises(SettingError, match="'empty' is a mount point"), locked(Path("empty")):
+        pytest.fail("locked")
+
+
+def test_a_link_to_a_model_stays_a_link(model, folder):
+    (folder / "current").symlink_to("forecaster-model")
+    loaded = load_model(folder / "current")
+    loaded.record["command"] = "the new one"
+    with locked(Path("current")):
+        save_model(loaded, Path("current"))
+    assert (folder / "current").is_symlink()
+    assert load_model(model).record["command"] == "the new one"
+    assert sorted(os.listdir(folder)) == ["current", "forecaster-model"]
+
+
+@pytest.mark.parametrize("place", ["/proc/model", "/proc/none/model", "file/model", "file/a/model"])
+def test_a_place_that_cannot_be_written(folder, place):
+    (folder / "file").write_text("mine")
+    with pytest.raises(ForecasterError, match=f"cannot write the model '{place}': ") as error, locked(Path(place)):
+        pytest.fail("locked")
+    assert error.value.hint == "choose another place with --model"
+    assert snapshot(folder) == {"file": b"mine"}
+
+
+def test_the_lock_is_held_by_one_and_leaves_nothing(folder):
+    with locked(Path("model")), locked(Path("another")):
+        assert sorted(os.listdir(folder)) == [".another.lock", ".model.lock"]
+        message = "another fit is writing 'model' right now"
+        with pytest.raises(ForecasterError, match=message) as error, locked(Path("model")):
+            pytest.fail("locked twice")
+        assert "wait for it" in error.value.hint
+        assert sorted(os.listdir(folder)) == [".another.lock", ".model.lock"]
+    assert os.listdir(folder) == []
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_not_held(folder, monkeypatch):
+    """The holder removes its file between our opening and our locking: another process may lock a new one."""
+    flock = fcntl.flock
+
+    def removing(handle, operation):
+        Path(".model.lock").unlink()
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removing)
+    with pytest.raises(ForecasterError, match="another fit is writing"), locked(Path("model")):
+        pytest.fail("locked")
+
+
+def test_a_lock_left_behind_by_a_killed_process_does_no_harm(folder):
+    (folder / ".model.lock").write_text("")
+    with locked(Path("model")):
+        pass
+    assert os.listdir(folder) == []
+
+
+def test_folders_above_are_made_and_kept_only_if_used(model, folder):
+    loaded = load_model(model)
+    with pytest.raises(ZeroDivisionError), locked(Path("a/b/model")):
+        assert (folder / "a" / "b").is_dir()
+        raise ZeroDivisionError
+    assert os.listdir(folder) == ["forecaster-model"]
+    with locked(Path("a/b/model")):
+        save_model(loaded, Path("a/b/model"))
+    assert same(load_model(folder / "a" / "b" / "model"), loaded)
+
+
+def test_errors_of_the_work_itself_pass_through_the_lock(folder):
+    with pytest.raises(FileNotFoundError, match="readings"), locked(Path("model")):
+        raise FileNotFoundError("readings")
+
+
+def test_the_plan_in_the_manifest_can_be_read_by_people(model):
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert manifest["plan"] == json.loads(json.dumps(asdict(load_model(model).plan)))
+    assert list(manifest["sha256"]) == ["weights.npz", "network.onnx", "history.parquet", "manifest.json"]

@@ -1,0 +1,204 @@
+"""What is decided from the training rows: properties of a plan, not its exact numbers."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecaster.config import Config
+from forecaster.data.calendar import calendar_cycles, future_times
+from forecaster.data.panel import Panel
+from forecaster.data.roles import Roles
+from forecaster.errors import DataError, SettingError
+from forecaster.planning import has_season, make_plan
+
+FREQS = ("MS", "h", "D", "B", "W-SUN", "QS-JAN", "YS-JAN", "15min", "step")
+
+
+def panel_of(*series, freq="MS"):
+    """Return a panel of the values of some series; a number stands for so many rows of a random walk."""
+    columns = [np.asarray(s, float) if np.ndim(s) else walk(s, seed=i) for i, s in enumerate(series)]
+    start = np.array([0]) if freq == "step" else np.array([np.datetime64("1999-12-31T00:00", "ns")])
+    times = np.concatenate([future_times(start, freq, len(values))[0] for values in columns])
+    offsets = np.concatenate([[0], np.cumsum([len(values) for values in columns])]).astype(np.int64)
+    values = np.concatenate(columns)
+    ids = tuple(f"s{i}" for i in range(len(columns)))
+    return Panel(values, np.ones(len(values), bool), times, offsets, ids, freq, Roles("t", "y", "s"))
+
+
+def walk(rows, seed=0):
+    return 100 + np.random.default_rng(seed).normal(size=rows).cumsum()
+
+
+def wave(rows, season=12, noise=0.1, seed=0):
+    return np.sin(2 * np.pi * np.arange(rows) / season) + noise * np.random.default_rng(seed).normal(size=rows)
+
+
+def trend(rows, seed=0):
+    return np.arange(rows) * 0.5 + np.random.default_rng(seed).normal(size=rows)
+
+
+def plan_of(panel, **given):
+    return make_plan(panel, Config.of(**given))[0]
+
+
+def note(panel, name, **given):
+    return next(n for n in make_plan(panel, Config.of(**given))[1] if n.name == name)
+
+
+# Season
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_random_walk_has_no_season(seed):
+    panel = panel_of(walk(240, seed))
+    assert plan_of(panel).season == 1
+    reason = note(panel, "season").reason
+    assert "do not repeat" in reason and "--season 12" in reason
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_trend_alone_is_no_season(seed):
+    assert plan_of(panel_of(trend(240, seed))).season == 1
+    assert plan_of(panel_of(np.arange(240.0))).season == 1
+
+
+@pytest.mark.parametrize(
+    "values", [wave(240), wave(240) + trend(240) / 10, 10 * wave(240) + walk(240), np.exp(wave(240))]
+)
+def test_a_seasonal_series_has_the_usual_season(values):
+    panel = panel_of(values)
+    assert plan_of(panel).season == 12
+    assert 0.1 <= has_season(panel, 12) <= 1
+
+
+def test_a_season_of_another_length_is_not_mistaken_for_the_usual_one():
+    assert plan_of(panel_of(wave(240, season=8, noise=0.3))).season == 1
+
+
+def test_a_constant_or_short_series_has_none():
+    assert has_season(panel_of(np.full(100, 3.0)), 12) == 0
+    assert has_season(panel_of(wave(20)), 12) == 0
+    assert has_season(panel_of(wave(240), np.full(240, 3.0), wave(10)), 12) > 0.1
+
+
+def test_a_given_season_is_kept():
+    assert plan_of(panel_of(walk(240)), season=12).season == 12
+    assert plan_of(panel_of(wave(240)), season=1).season == 1
+    assert note(panel_of(walk(240)), "season", season=12).reason == "given"
+
+
+def test_autocorrelation_at_the_season_against_a_slow_sum():
+    values = wave(100, noise=0.5)
+    changes = [values[i + 1] - values[i] for i in range(99)]
+    mean = sum(changes) / 99
+    power = sum((c - mean) ** 2 for c in changes)
+    slow = sum((changes[i] - mean) * (changes[i + 12] - mean) for i in range(99 - 12)) / power
+    assert has_season(panel_of(values), 12) == pytest.approx(slow)
+
+
+# Validation rows are not looked at
+
+
+def test_season_and_transformation_read_no_validation_rows():
+    seasonal, plain = np.exp(0.02 * np.arange(240) + 0.3 * wave(240)), walk(240)
+    for values in (seasonal, plain):
+        changed = values.copy()
+        changed[-30:] = wave(30, season=5) + 5
+        a, b = (make_plan(panel_of(v), Config.of(horizon="6", validation=30)) for v in (values, changed))
+        assert a == b
+    assert plan_of(panel_of(seasonal), validation=30).log
+    assert not plan_of(panel_of(plain), validation=30).log
+
+
+# A plan fits together
+
+
+@given(
+    rows=st.lists(st.integers(3, 700), min_size=1, max_size=4),
+    freq=st.sampled_from(FREQS),
+    horizon=st.one_of(st.none(), st.integers(1, 60)),
+    validation=st.one_of(st.none(), st.integers(1, 120)),
+    lookback=st.one_of(st.none(), st.integers(2, 120)),
+    season=st.one_of(st.none(), st.integers(1, 60)),
+    segment=st.one_of(st.none(), st.integers(1, 60)),
+    output_steps=st.one_of(st.none(), st.integers(1, 60)),
+)
+@settings(max_examples=300, derandomize=True, deadline=None)
+def test_a_plan_fits_the_longest_series_and_keeps_what_is_given(rows, freq, horizon, **given):
+    config = Config.of(horizon=None if horizon is None else str(horizon), **given)
+    panel = panel_of(*rows, freq=freq)
+    try:
+        plan, notes = make_plan(panel, config)
+    except DataError as error:
+        assert re.search(r"rows are too few: lookback \d+ \+ horizon \d+ \+ validation \d+ need \d+", error.message)
+        assert error.hint
+        return
+    except SettingError as error:
+        assert error.message.startswith(f"validation on {given['validation']} rows holds no forecast of ")
+        flag, value = error.hint.split(",")[0].split()
+        assert flag == "--validation" and int(value) > given["validation"]
+        return
+    assert plan.lookback + plan.horizon + plan.validation <= max(rows)
+    assert 1 <= plan.segment <= plan.lookback and plan.lookback >= 2
+    assert 1 <= plan.steps <= plan.horizon and plan.validation >= 1 and plan.season >= 1
+    assert set(plan.cycles) <= set(calendar_cycles(freq)) and plan.features == 2 * len(plan.cycles)
+    for name in ("validation", "lookback", "season"):
+        assert given[name] is None or getattr(plan, name) == given[name]
+    assert horizon is None or plan.horizon == horizon
+    decided = {"season", "horizon", "lookback", "segment", "calendar", "transform", "validation"}
+    assert {n.name for n in notes if n.reason} == decided
+
+
+@given(rows=st.integers(24, 200), freq=st.sampled_from(FREQS))
+@settings(max_examples=200, derandomize=True, deadline=None)
+def test_what_is_left_open_fits_whenever_a_horizon_is_an_eighth_of_the_rows(rows, freq):
+    plan = plan_of(panel_of(rows, freq=freq), horizon=str(max(1, rows // 8)))
+    assert plan.validation >= plan.horizon
+
+
+@given(rows=st.integers(1, 60), horizon=st.integers(1, 80), lookback=st.one_of(st.none(), st.integers(2, 90)))
+@settings(max_examples=300, derandomize=True, deadline=None)
+def test_what_the_error_suggests_fits(rows, horizon, lookback):
+    panel = panel_of(rows)
+    try:
+        make_plan(panel, Config.of(horizon=str(horizon), lookback=lookback))
+    except DataError as error:
+        flags = dict(re.findall(r"--(\w+) (\d+)", error.hint))
+        if rows < 6:
+            assert "at least 6 rows" in error.hint and not flags
+            return
+        assert set(flags) == {"horizon", "validation", "lookback"}
+        plan = plan_of(panel, **{name: int(value) for name, value in flags.items()})
+        assert plan.lookback + plan.horizon + plan.validation <= rows
+
+
+def test_the_error_names_what_was_needed():
+    with pytest.raises(DataError, match=r"^20 rows are too few: lookback 8 \+ horizon 10 \+ validation 5 need 23$"):
+        plan_of(panel_of(20), horizon="10", lookback=8, validation=5)
+
+
+def test_one_long_series_is_enough():
+    assert plan_of(panel_of(10, 10, 240), horizon="6", lookback=12).horizon == 6
+
+
+def test_horizons_are_read_from_the_end_of_the_data():
+    panel = panel_of(walk(120))  # the first of January 2000 to December 2009
+    assert plan_of(panel, horizon="2010-06-15").horizon == 6
+    assert plan_of(panel, horizon="1y").horizon == 12
+    with pytest.raises(SettingError, match="is not after the last reading"):
+        plan_of(panel, horizon="2009-12-01")
+
+
+def test_output_steps_never_exceed_the_horizon():
+    assert plan_of(panel_of(120), horizon="6", output_steps=1).steps == 1
+    assert plan_of(panel_of(120), horizon="6", output_steps=99).steps == 6
+    assert plan_of(panel_of(120), horizon="6").steps == 6
+
+
+def test_no_calendar_where_none_is_wanted():
+    assert plan_of(panel_of(120), calendar=False).features == 0

@@ -1,0 +1,280 @@
+"""Real processes: what they import, what reaches the terminal, signals, pipes, and the same bytes twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, snapshot
+
+HEAVY = {"tensorflow", "keras", "onnxruntime", "matplotlib", "pandas", "pyarrow", "scipy", "statsforecast", "rich"}
+TRAINERS = {"tensorflow", "keras", "tf2onnx", "torch", "jax"}
+
+#: Runs commands in one process and prints, as JSON, how each ended and which packages it had imported by then.
+PROGRAM = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from forecaster.cli.main import run
+seen = []
+for arguments in json.loads(sys.argv[1]):
+    out, err = io.TextIOWrapper(io.BytesIO()), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(arguments.split())
+    seen.append((arguments, code, err.getvalue(), sorted({name.split(".")[0] for name in sys.modules})))
+print(json.dumps(seen))
+"""
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FORECASTER_", "TF_CPP", "NO_COLOR"))}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def imported_by(commands: list[str]) -> dict[str, tuple[int, str, set[str]]]:
+    """Return exit code, stderr and packages imported so far, for each command of one fresh process."""
+    argv = [sys.executable, "-c", PROGRAM, json.dumps(commands)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment())
+    return {name: (code, err, set(modules)) for name, code, err, modules in json.loads(done.stdout)}
+
+
+def forecaster(*arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "forecaster", *arguments]
+    env = environment(PYTHONWARNINGS="default")
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, env=env)
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    line = line.replace("forecaster ", f"{sys.executable} -m forecaster ")
+    argv = ["bash", "-c", f"set -o pipefail; {line}"]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment())
+
+
+def test_help_imports_nothing_heavy(folder):
+    helps = ["--help", "--version", "fit --help", "predict --help", "evaluate --help", "plot --help", "datasets --help"]
+    for name, (code, err, modules) in imported_by(helps).items():
+        assert (code, err) == (0, ""), name
+        assert not modules & (HEAVY | TRAINERS), name
+
+
+def test_mistakes_in_the_grammar_import_nothing_heavy(folder):
+    for name, (code, _, modules) in imported_by(["zzz", "--zzz", "fit", "fit a.csv --zzz", "datasets"]).items():
+        assert code == (0 if name == "datasets" else 2)
+        assert not modules & (HEAVY | TRAINERS), name
+
+
+def test_predict_imports_neither_what_trains_nor_what_draws(model):
+    code, _, modules = imported_by(["predict --horizon 24 --level 90"])["predict --horizon 24 --level 90"]
+    assert code == 0 and "onnxruntime" in modules
+    assert not modules & (TRAINERS | {"scipy", "statsmodels", "statsforecast", "rich", "matplotlib", "holidays"})
+
+
+def test_no_command_but_fit_imports_what_trains(model, folder):
+    (folder / "empty.csv").write_text("")
+    (folder / "text.csv").write_text("date,sales\n2020-01-01,1\n2020-01-02,x\n2020-01-03,2\n2020-01-04,3\n")
+    (folder / "short.csv").write_text("date,sales\n" + "".join(f"2020-01-{day:02},{day}\n" for day in range(1, 20)))
+    (folder / "constant.csv").write_text("date,sales\n" + "".join(f"{year}-01-01,1\n" for year in range(1900, 1990)))
+    (folder / "broken").mkdir()
+    (folder / "broken" / "manifest.json").write_text("{")
+    done = {
+        "predict --json": 0,
+        "plot --output a.png": 0,
+        "evaluate --origins 1": 0,
+        "datasets copy airline": 0,
+        "predict --horizon soon": 2,
+        "predict --level 0": 2,
+        "predict --model none": 4,
+        "predict --model broken": 5,
+        "predict --data empty.csv": 5,
+        "predict --output /dev/full": 1,
+        "plot --model none": 4,
+        "plot none.csv": 4,
+        "evaluate --model none": 4,
+        "fit none.csv": 4,
+        "fit empty.csv": 5,
+        "fit text.csv": 5,
+        "fit short.csv": 5,
+        "fit constant.csv": 5,
+        "fit airline.csv --horizon 0": 2,
+        "fit airline.csv --horizon 5000": 2,
+        "fit airline.csv --network cnn": 2,
+        "fit airline.csv --target none": 4,
+        "fit airline.csv --config none.toml": 4,
+        "fit airline.csv --model empty.csv": 2,
+        "fit airline.csv --model /proc/model": 1,
+    }
+    for name, (code, err, modules) in imported_by(list(done)).items():
+        assert code == done[name], (name, err)
+        assert not modules & TRAINERS, name
+
+
+def test_real_fits_are_quiet_and_repeat_byte_for_byte(folder):
+    """Two trainings of one seed; all that reaches stderr is ours, and no warning of a library."""
+    tables = []
+    for model in ("one", "two"):
+        arguments = f"fit dataset:airline --model {model} --epochs 2 --units 8 --dropout 0.2 --seed 3".split()
+        done = forecaster(*arguments, *(["--plot", "curve.svg"] if model == "one" else []))
+        assert done.returncode == 0, done.stderr
+        for line in done.stderr.splitlines():
+            assert re.match(r"  [a-z]+ +\S|note: |picture: |next: forecaster predict ", line), done.stderr
+        for text in (done.stderr, done.stdout):
+            assert "\x1b" not in text and "\r" not in text and "━" not in text
+        assert done.stdout.startswith(f"model: {model}, 144 rows")
+        printed = forecaster("predict", "--model", model, "-q")
+        assert (printed.returncode, printed.stderr) == (0, "")
+        tables.append(printed.stdout)
+    assert tables[0] == tables[1] and len(tables[0].splitlines()) == 13
+    for name in ("weights.npz", "history.parquet"):
+        assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes()
+    assert sorted(os.listdir(folder)) == ["curve.svg", "one", "two"]
+
+
+class Terminal:
+    """A command whose stderr is a terminal; stdout is a pipe."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.side, other = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "forecaster", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=other,
+            env=environment(COLUMNS="100", TERM="xterm"),
+        )
+        os.close(other)
+        self.text = ""
+
+    def read_until(self, found: Callable[[str], object], seconds: float) -> None:
+        """Read the terminal until its text is as wanted."""
+        end = time.monotonic() + seconds
+        while not found(self.text) and time.monotonic() < end:
+            if select.select([self.side], [], [], 0.1)[0]:
+                try:
+                    self.text += os.read(self.side, 65536).decode("utf-8", "replace")
+                except OSError:  # the other side was closed
+                    return
+
+    def ended(self, seconds: float) -> tuple[int, str]:
+        """Return exit code and stdout; what comes meanwhile is added to the text."""
+        self.read_until(lambda _: False if self.process.poll() is None else "ended", seconds)
+        out = self.process.communicate(timeout=seconds)[0].decode()
+        self.read_until(lambda _: False, 0.3)
+        os.close(self.side)
+        return self.process.returncode, out
+
+
+def test_the_bar_shows_skill_and_time_left_and_ctrl_c_keeps_the_best_weights(folder):
+    terminal = Terminal("fit", "dataset:airline", "--units", "8", "--epochs", "5000", "--patience", "5000")
+    try:
+        terminal.read_until(lambda text: text.count(" skill ") >= 5, 60)
+        assert re.search(r"skill -?\d+\.\d%", terminal.text) and re.search(r"\d+ s left", terminal.text), terminal.text
+        assert "━" in terminal.text
+        terminal.process.send_signal(signal.SIGINT)
+        code, out = terminal.ended(60)
+    finally:
+        terminal.process.kill()
+    assert code == 130, terminal.text
+    assert re.search("note: training: .*Ctrl-C", terminal.text) and "Traceback" not in terminal.text
+    assert "forecaster: error: interrupted\r\n  the best weights so far are kept in 'forecaster-model'" in terminal.text
+    assert out.startswith("model: forecaster-model, 144 rows")
+    assert os.listdir(folder) == ["forecaster-model"]
+    assert len(forecaster("predict").stdout.splitlines()) == 13
+
+
+@pytest.mark.parametrize("moment", ["reading", "importing"])
+def test_ctrl_c_before_the_first_epoch_writes_nothing(model, folder, moment):
+    before = snapshot(folder)
+    source = "-" if moment == "reading" else "dataset:airline"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "forecaster", "fit", source],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    try:
+        assert process.stdin and process.stderr
+        if moment == "reading":
+            while not (folder / ".forecaster-model.lock").exists():
+                time.sleep(0.02)
+        else:
+            while "validation" not in process.stderr.readline():
+                pass
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, ""), err
+    assert err.strip() == "forecaster: error: interrupted\n  what was not finished was not written"
+    assert snapshot(folder) == before
+
+
+def test_stdout_closed_early_is_no_error(model):
+    for line in (
+        "forecaster predict --horizon 1200 -q | head -1",
+        "forecaster predict --horizon 1200 --json -q | head -1",
+        "forecaster --help | true",
+        "forecaster datasets | true",
+    ):
+        assert "Traceback" not in (done := shell(line)).stderr and "error" not in done.stderr, done.stderr
+
+
+def test_standard_streams_that_cannot_be_used(model, folder):
+    before = snapshot(folder)
+    for line, code, err in (
+        ("forecaster predict -q > /dev/full", 1, "forecaster: error: No space left on device\n"),
+        ("forecaster datasets > /dev/full", 1, "forecaster: error: No space left on device\n"),
+        ("forecaster predict -q >&-", 0, ""),
+        ("forecaster predict 2>&-", 0, ""),
+        ("forecaster predict --model none 2>&-", 4, ""),
+        ("forecaster predict --data - <&-", 5, "forecaster: error: standard input is empty\n"),
+    ):
+        done = shell(line)
+        assert (done.returncode, done.stderr) == (code, err), line
+    assert snapshot(folder) == before
+
+
+def test_commands_in_a_pipe(model, folder):
+    shutil.copy(ROOT / "datasets" / "airline.csv", folder)
+    parse = f"{sys.executable} -c 'import json, sys; json.load(sys.stdin)'"
+    done = shell(f"cat airline.csv | forecaster predict --data - --json | {parse}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_native_lines_are_kept_off_the_terminal(folder):
+    """What C code writes to descriptor 2 disappears; our own lines, and with --traceback everything, come through."""
+    program = """
+import os, sys
+from forecaster.cli import main
+def run(args):
+    os.write(2, b"native line\\n")
+    print("our line", file=sys.stderr)
+    return 0
+main.run = run
+main.main(sys.argv[1:])
+"""
+    for arguments, expected in (([], "our line\n"), (["--traceback"], "native line\nour line\n")):
+        argv = [sys.executable, "-c", program, *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True, env=environment(), cwd=folder)
+        assert (done.returncode, done.stderr) == (0, expected)
+
+
+def test_a_missing_package_says_how_to_install_it(folder):
+    (folder / "tensorflow.py").write_text("raise ImportError('no module of that name here')\n")
+    path = os.pathsep.join([str(folder), str(Path(ROOT))])
+    argv = [sys.executable, "-m", "forecaster", "fit", "dataset:airline", "-q"]
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment(PYTHONPATH=path), timeout=60)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("forecaster: error: training needs TensorFlow: ")
+    assert done.stderr.endswith("\n  pip install tensorflow\n")

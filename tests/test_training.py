@@ -1,0 +1,180 @@
+"""The fit loop on tiny networks: batches, best weights, the final run, interruption, divergence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from forecaster.config import Config
+from forecaster.errors import DivergedError
+from forecaster.quiet import start_keras
+from forecaster.training import Run, Trainer, make_batches, seed_everything, steps_per_epoch
+from forecaster.windowing import Windows
+
+start_keras()
+
+
+def wave(rows=200, features=1):
+    steps = np.arange(rows)
+    columns = [np.sin(steps / 3)] + [np.cos(steps / (3 + k)) for k in range(features)]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def tiny_network(lookback, steps, features, **settings):
+    from forecaster.networks.factory import Shapes, build_network
+
+    seed_everything(0)
+    return build_network(
+        Config.of(units=(4,), base="none", window_norm="none", **settings), Shapes(lookback, steps, features)
+    )
+
+
+def numbers(batch):
+    inputs, target, *weights = batch
+    return {k: v.numpy() for k, v in inputs.items()}, target.numpy(), [w.numpy() for w in weights]
+
+
+def test_batches_in_order_are_the_windows():
+    observed = np.ones(60, bool)
+    observed[30] = False
+    windows = Windows(wave(60, 2), 5, 3, [0, 20, 60], weights=observed)
+    found = [numbers(b) for b in make_batches(windows, 8)]
+    assert [len(target) for _, target, _ in found] == [8] * (len(windows) // 8) + [len(windows) % 8]
+    np.testing.assert_array_equal(np.concatenate([i["past"] for i, _, _ in found]), windows.inputs())
+    np.testing.assert_array_equal(np.concatenate([i["future"] for i, _, _ in found]), windows.known())
+    np.testing.assert_array_equal(np.concatenate([t for _, t, _ in found])[:, :, 0], windows.targets())
+    np.testing.assert_array_equal(np.concatenate([w[0] for _, _, w in found]), windows.target_weights())
+
+
+def test_shuffled_batches_pass_over_every_window_once_a_lap_in_another_order():
+    windows = Windows(np.arange(27, dtype=np.float32), 2, 1)  # 25 windows
+    batches = iter(make_batches(windows, 5, seed=3))
+    laps = [np.concatenate([next(batches)[1].numpy().ravel() for _ in range(5)]) for _ in range(3)]
+    for lap in laps:
+        assert sorted(lap) == sorted(windows.targets().ravel())
+    assert len({tuple(lap) for lap in laps}) == 3
+    again = iter(make_batches(windows, 5, seed=3))
+    assert np.concatenate([next(again)[1].numpy().ravel() for _ in range(5)]).tolist() == laps[0].tolist()
+    other = iter(make_batches(windows, 5, seed=4))
+    assert np.concatenate([next(other)[1].numpy().ravel() for _ in range(5)]).tolist() != laps[0].tolist()
+
+
+def test_a_batch_may_be_larger_than_the_windows():
+    windows = Windows(np.arange(8, dtype=np.float32), 2, 1)
+    batch = next(iter(make_batches(windows, 20, seed=0)))[1].numpy().ravel()
+    assert len(batch) == 20 and set(batch) == set(windows.targets().ravel())
+
+
+def test_small_data_are_passed_several_times_in_an_epoch():
+    assert steps_per_epoch(10, 128) >= 10
+    assert steps_per_epoch(1_000_000, 128) == 7813
+
+
+def test_best_weights_are_kept_and_the_final_run_starts_over():
+    values = wave()
+    training, validation = Windows(values, 8, 2, newest=(None, 40)), Windows(values, 8, 2, newest=(40, 0))
+    network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)
+    start = [v.numpy() for v in network.variables]
+    trainer = Trainer(network, 32, 0)
+    seen = []
+    run = trainer.validation_run(training, validation, 6, 6, reference=1.0, report=seen.append)
+    losses = run.history["val_loss"]
+    assert len(losses) == 7 and len(run.history["loss"]) == 6 == len(seen)
+    assert run.best_epoch == int(np.argmin(losses)) > 0
+    assert network.evaluate(make_batches(validation, 64), verbose=0) == pytest.approx(min(losses), rel=1e-5)
+    assert seen[-1].skill == pytest.approx(1 - min(losses))
+    best = [v.numpy() for v in network.variables]
+    assert trainer.final_run(training, run)
+    after = [v.numpy() for v in network.variables]
+    for a, b in zip(after, best, strict=True):  # the same steps over the same windows are the same training
+        np.testing.assert_array_equal(a, b)
+    assert trainer.final_run(training, Run())
+    for a, b in zip([v.numpy() for v in network.variables][: len(network.trainable_variables)], start, strict=False):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_untrained_network_can_be_the_best():
+    values = np.zeros((100, 1), np.float32)
+    values[:60, 0] = np.random.default_rng(0).normal(size=60)  # nothing to learn; validation is all zeros
+    training, validation = Windows(values, 4, 1, newest=(None, 40)), Windows(values, 4, 1, newest=(30, 0))
+    network = tiny_network(4, 1, 0, learning_rate=0.5, dropout=0.0)
+    run = Trainer(network, 32, 0).validation_run(training, validation, 10, 2)
+    assert (run.best_epoch, run.gain, len(run.history["loss"])) == (0, 0.0, 2)
+
+
+def test_a_gain_too_small_to_be_believed_keeps_the_untrained_network():
+    values = wave()
+    training, validation = Windows(values, 8, 2, newest=(None, 40)), Windows(values, 8, 2, newest=(40, 0))
+    network = tiny_network(8, 2, 1, learning_rate=1e-4, dropout=0.0)
+    start = network.get_weights()
+    run = Trainer(network, 32, 0).validation_run(training, validation, 2, 2, needed_gain=0.9)
+    assert run.best_epoch == 0 and 0 < run.gain < 0.9
+    for a, b in zip(network.get_weights(), start, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_weights_are_averaged_over_epochs():
+    """The averages are those of the weights that a run without averaging passes through."""
+    windows, seen = Windows(wave(), 8, 2), {}
+    for averaging in (0.0, 0.75):
+        network = tiny_network(8, 2, 1, learning_rate=0.01, dropout=0.0)
+        seen[averaging] = [network.get_weights()]
+        trainer = Trainer(network, 32, 0, averaging)
+        trainer._fit(windows, 3, 20, lambda *_, n=network, s=seen[averaging]: s.append(n.get_weights()))
+        for a, b in zip(network.get_weights(), seen[averaging][-1], strict=True):
+            np.testing.assert_array_equal(a, b)
+    average = seen[0.0][0]
+    for weights, found in zip(seen[0.0][1:], seen[0.75][1:], strict=True):
+        average = [0.75 * a + 0.25 * w for a, w in zip(average, weights, strict=True)]
+        for a, b in zip(average, found, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_the_final_run_may_start_from_another_mix():
+    from forecaster.networks.factory import Shapes, build_network
+
+    network = build_network(Config.of(units=(4,)), Shapes(lookback=24, steps=2, season=12))
+    trainer = Trainer(network, 32, 0)
+    assert trainer.final_run(Windows(wave()[:, :1], 24, 2), Run(), np.array([0.0, 0.1, 0.2, 0.3, 0.4]))
+    (logits,) = [v.numpy() for v in network.weights if v.path == "mix/logits"]
+    shares = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(shares, [0.001, 0.1, 0.2, 0.3, 0.4], atol=1e-3)
+
+
+def test_interruption_keeps_the_best_weights_so_far():
+    values = wave()
+    training, validation = Windows(values, 8, 2, newest=(None, 40)), Windows(values, 8, 2, newest=(40, 0))
+    network = tiny_network(8, 2, 1, learning_rate=0.01)
+
+    def press(progress):
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    run = Trainer(network, 32, 0).validation_run(training, validation, 50, 50, report=press)
+    assert run.interrupted and len(run.history["loss"]) == 2
+    best = min(run.history["val_loss"])
+    assert network.evaluate(make_batches(validation, 64), verbose=0) == pytest.approx(best, rel=1e-5)
+
+
+def test_interrupting_the_final_run_keeps_the_weights_before_it():
+    windows = Windows(wave(), 8, 2)
+    network = tiny_network(8, 2, 1)
+    trainer = Trainer(network, 32, 0)
+    network.set_weights([w + 1 for w in network.get_weights()])
+    before = network.get_weights()
+
+    def press(progress):
+        raise KeyboardInterrupt
+
+    assert trainer.final_run(windows, Run(best_epoch=2), report=press) is False
+    for a, b in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_divergence_is_an_error_that_names_the_epoch():
+    values = wave() * 1e18
+    windows = Windows(values, 8, 2)
+    network = tiny_network(8, 2, 1, optimizer="sgd", learning_rate=1e6, clipnorm=None)
+    with pytest.raises(DivergedError, match=r"training diverged: the .*loss became (nan|inf) in epoch 1") as error:
+        Trainer(network, 32, 0).validation_run(windows, windows, 3, 3)
+    assert "--learning-rate" in error.value.hint
