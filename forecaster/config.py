@@ -174,8 +174,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "learning_rate": 1e-3,
         "averaging": 0.0,
-        "epochs": 100,
-        "patience": 10,
     },
     "stacked": {
         "units": (128, 64),
@@ -190,8 +188,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "learning_rate": 1e-3,
         "averaging": 0.0,
-        "epochs": 100,
-        "patience": 10,
     },
 }
 

@@ -144,6 +144,8 @@ def _echo_scores(model: Model, directory: str) -> None:
     click.echo(f"validation, {scores['windows']:,} forecasts of {model.plan.horizon} steps:")
     click.echo(f"  {'':<16}{'MASE':>7}{'skill of the network':>23}")
     for name, mase in scores["mase"].items():
+        if name == "seasonal-naive" and model.plan.season == 1:
+            continue  # it is naive
         click.echo(f"  {name:<16}{mase:>7.3f}" + (f"{scores['skill'][name]:>22.1%}" if name in scores["skill"] else ""))
     click.echo(_verdict(scores, model.plan.season))
 

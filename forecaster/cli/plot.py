@@ -9,6 +9,7 @@ import click
 
 from forecaster.cli.common import (
     check_picture,
+    draw_forecast,
     force_option,
     horizon_option,
     level_option,
@@ -64,19 +65,17 @@ def command(
     from forecaster.tables import readings_table
 
     check_picture(output, force)
-    table, history, target = (_read_forecast(forecast), None, "") if forecast else (None, None, "")
-    if table is None or data or Path(model).exists():
+    table = _read_forecast(forecast) if forecast else None
+    if table is not None and not data and not Path(model).exists():
+        save_figure(plot_forecast(table, title=title, max_series=most), output, force)
+    else:
         forecaster = Forecaster.load(model)
-        target = forecaster.model.history.roles.target
-        history = forecaster.history()
-        if data:
-            panel, notes = forecaster.panel(data)
-            say_notes(notes, quiet)
-            history = readings_table(panel)
+        panel, notes = forecaster.panel(data)
+        say_notes(notes, quiet)
         if table is None:
             table = forecaster.predict(horizon, levels=levels)
             say_notes(forecaster.notes, quiet)
-    save_figure(plot_forecast(table, history, title=title, target=target, max_series=most), output, force)
+        draw_forecast(forecaster, table, readings_table(panel), output, force, title=title, max_series=most)
     if not quiet:
         click.echo(f"picture: {output}", err=True)
 

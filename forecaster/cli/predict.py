@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from forecaster.cli.common import (
     check_picture,
     check_table,
+    draw_forecast,
     echo_json,
     force_option,
     horizon_option,
@@ -20,11 +19,6 @@ from forecaster.cli.common import (
     text_time,
     write_table,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from forecaster.forecaster import Forecaster
 
 
 @click.command("predict")
@@ -56,27 +50,23 @@ def command(
     forecaster predict --data newer.csv --plot forecast.png
     cat newer.csv | forecaster predict --data - --json
     """
+    from forecaster.data.sources import read_table
     from forecaster.forecaster import Forecaster
+    from forecaster.tables import readings_table
 
     check_table(output, force)
     check_picture(plot, force)
     forecaster = Forecaster.load(model)
-    table = forecaster.predict(horizon, data, levels)
+    frame = read_table(data) if data else None
+    table = forecaster.predict(horizon, frame, levels)
     say_notes(forecaster.notes, quiet)
     if plot:
-        _plot(forecaster, table, plot, force, quiet)
+        draw_forecast(forecaster, table, readings_table(forecaster.panel(frame)[0]), plot, force)
+        if not quiet:
+            click.echo(f"picture: {plot}", err=True)
     if output != "-" or not as_json:
         write_table(table, output, force)
     if output != "-" and not quiet:
         click.echo(f"forecast: {output}, {len(table):,} rows", err=True)
     if as_json:
         echo_json({"model": model, "forecast": text_time(table).to_dict(orient="records")})
-
-
-def _plot(forecaster: Forecaster, table: pd.DataFrame, path: str, force: bool, quiet: bool) -> None:
-    from forecaster.plotting import plot_forecast, save_figure
-
-    figure = plot_forecast(table, forecaster.history(), target=forecaster.model.history.roles.target)
-    save_figure(figure, path, force)
-    if not quiet:
-        click.echo(f"picture: {path}", err=True)
