@@ -39,8 +39,8 @@ SETS = {
 }
 
 
-def evaluate(name: str, recipe: str, seed: int, baselines: tuple[str, ...]) -> tuple[pd.Series, float]:
-    """Return the MASE of each model on one set, and the seconds of the fit."""
+def evaluate(name: str, recipe: str, seed: int, baselines: tuple[str, ...]) -> tuple[pd.DataFrame, float]:
+    """Return the measures of each model on one set, and the seconds of the fit."""
     file, target, season = SETS[name]
     frame = read_table(DATA / file)
     panel, _ = build_panel(frame, Config.of(target=target))
@@ -54,7 +54,7 @@ def evaluate(name: str, recipe: str, seed: int, baselines: tuple[str, ...]) -> t
     training = panel.drop_newest(ORIGINS * horizon)
     assert table["cutoff"].min() == training.times[-1], "the network has learned from rows that are scored"
     scale = seasonal_scale(training.values, season, training.observed)
-    return summarise(table, {"": scale}).set_index("model")["mase"], seconds
+    return summarise(table, {"": scale}).set_index("model"), seconds
 
 
 def main() -> None:
@@ -65,19 +65,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows = {}
+    rows, coverage = {}, {}
     for name in given.sets or SETS:
         mases: dict[str, float] = {}
         seconds: dict[str, float] = {}
         for recipe in given.recipes.split(","):
             baselines = () if mases else ("naive", "seasonal-naive", "drift", "AutoETS", "AutoTheta")
             found, seconds[f"fit {recipe}, s"] = evaluate(name, recipe, given.seed, baselines)
-            mases |= found.to_dict()
+            mases |= found["mase"].to_dict()
+            coverage |= {(name, model): row for model, row in found[["coverage-80", "coverage-95"]].iterrows()}
         rows[name] = mases | seconds
         print(name, {k: round(float(v), 3) for k, v in rows[name].items()}, flush=True)
     table = pd.DataFrame(rows).T
     table.loc["geometric mean"] = np.exp(np.log(table).mean())
-    print(table.to_string(float_format="{:.3f}".format))
+    print("\nMASE, and seconds of the fit\n" + table.to_string(float_format="{:.3f}".format))
+    for level in LEVELS:
+        shares = pd.Series({key: row[f"coverage-{level}"] for key, row in coverage.items()}).unstack(sort=False)
+        print(f"\ncoverage of the {level} % intervals\n" + shares.to_string(float_format="{:.2f}".format))
 
 
 if __name__ == "__main__":

@@ -174,6 +174,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "learning_rate": 1e-3,
         "averaging": 0.0,
+        "epochs": 100,
+        "patience": 20,
     },
     "stacked": {
         "units": (128, 64),
@@ -188,6 +190,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "learning_rate": 1e-3,
         "averaging": 0.0,
+        "epochs": 100,
+        "patience": 20,
     },
 }
 

@@ -251,7 +251,8 @@ def _score(engine: Engine, split: _Split, scaler: Scaler, panel: Panel, plan: Pl
         "seasonal-naive": _seasonal_naive(past[:, :, 0], plan.season, plan.horizon),
         "naive": np.repeat(past[:, -1:, 0], plan.horizon, axis=1),
     }
-    conformal = Conformal.fit((target - forecasts["network"]) / scaler.spread[series][:, None], observed)
+    residuals = (target - forecasts["network"]) / scaler.spread[series][:, None]
+    conformal = Conformal.fit(residuals, observed, stretches=plan.validation * len(panel) / plan.horizon)
     training = panel.drop_newest(plan.validation)
     units = np.array(
         [

@@ -130,6 +130,30 @@ class TestTooFew:
             fitted(np.array([[1.0, np.inf]]))
 
 
+class TestFewStretches:
+    @pytest.mark.parametrize(
+        ("stretches", "level", "ratio"),  # quantiles from printed tables of Student's t and the normal distribution
+        [(1, 80, 3.0777 / 1.2816), (2, 80, 1.8856 / 1.2816), (2, 95, 4.3027 / 1.9600), (20, 95, 2.0860 / 1.9600)],
+    )
+    def test_widths_are_those_of_so_many_values(self, stretches: int, level: int, ratio: float) -> None:
+        residuals = np.random.default_rng(4).normal(size=(60, 3))
+        observed = np.ones(residuals.shape, bool)
+        few = Conformal.fit(residuals, observed, stretches=stretches)
+        np.testing.assert_allclose(few.width(level, 7), ratio * fitted(residuals).width(level, 7), rtol=1e-4)
+
+    def test_errors_that_rise_and_fall_together_are_covered_far_more_often(self) -> None:
+        """Windows that overlap share their errors: 30 windows of two stretches hold two values, not 30."""
+        rng, inside = np.random.default_rng(5), {(level, k): 0 for level in (80, 95) for k in (2, math.inf)}
+        for _ in range(1000):
+            residuals = np.repeat(rng.normal(size=(2, 1)), 15, axis=0)
+            error = abs(rng.normal())
+            for level, k in inside:
+                few = Conformal.fit(residuals, np.ones(residuals.shape, bool), stretches=k)
+                inside[level, k] += error <= few.width(level, 1)[0]
+        assert inside[80, 2] > 760 and inside[95, 2] > 860
+        assert inside[80, math.inf] < 700 and inside[95, math.inf] < 700
+
+
 class TestRolledHorizon:
     def test_variances_of_the_rolls_add(self) -> None:
         c = fitted(np.repeat([[3.0, 4.0]], 30, axis=0))
@@ -157,7 +181,7 @@ def test_never_narrower_for_a_higher_level(seed: int, windows: int, steps: int, 
 class TestStorage:
     def test_round_trip_through_npz(self) -> None:
         rng = np.random.default_rng(9)
-        c = fitted(rng.normal(size=(30, 4)), rng.random((30, 4)) < 0.9)
+        c = Conformal.fit(rng.normal(size=(30, 4)), rng.random((30, 4)) < 0.9, stretches=7.5)
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **c.to_arrays())
         file.seek(0)
@@ -167,12 +191,17 @@ class TestStorage:
             np.testing.assert_array_equal(again.width(level, 9), c.width(level, 9))
 
     def test_an_absent_array_is_refused(self) -> None:
-        with pytest.raises(ModelError, match="lack counts"):
+        with pytest.raises(ModelError, match="lack counts, inflation"):
             Conformal.from_arrays({"scores": np.ones((2, 2), np.float32)})
 
     def test_arrays_that_do_not_agree_are_refused(self) -> None:
         arrays = fitted(np.ones((5, 3))).to_arrays()
-        for damaged in ({"counts": np.array([5, 5])}, {"counts": np.array([5, 9, 5])}, {"scores": np.ones(3)}):
+        for damaged in (
+            {"counts": np.array([5, 5])},
+            {"counts": np.array([5, 9, 5])},
+            {"scores": np.ones(3)},
+            {"inflation": np.ones(3)},
+        ):
             with pytest.raises(ModelError, match="damaged"):
                 Conformal.from_arrays(arrays | damaged)
 

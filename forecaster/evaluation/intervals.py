@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
@@ -35,6 +35,11 @@ class Conformal:
     - *widened*, where all steps together have fewer: the largest pooled residual stands for coverage ``n / (n + 1)``
       and is stretched to the level in the ratio of normal quantiles.
 
+    Errors of windows that overlap rise and fall together. Where the validation rows hold only ``k`` separate stretches
+    of one horizon, the size of the errors is known no better than from ``k`` values, so every width is multiplied by
+    the ratio of Student's t quantile with ``k`` degrees of freedom to the normal one, as in the prediction interval of
+    a normal variable whose deviation was estimated: 2.2 for level 95 and two stretches, 1.06 for twenty.
+
     Attributes:
         scores: ``(points, steps)`` float32, absolute residuals in units of each series' scale, ascending, padded with
             nan. A step of more than 1,001 residuals is kept as 1,001 of them, evenly spaced in rank from smallest to
@@ -44,14 +49,16 @@ class Conformal:
 
     scores: np.ndarray
     counts: np.ndarray
+    inflation: np.ndarray = field(default_factory=lambda: np.ones(99, np.float32))
 
     @classmethod
-    def fit(cls, residuals: np.ndarray, observed: np.ndarray) -> Conformal:
+    def fit(cls, residuals: np.ndarray, observed: np.ndarray, stretches: float = math.inf) -> Conformal:
         """Return the intervals of a model from its errors.
 
         Args:
             residuals: ``(windows, steps)``, actual minus forecast, in units of each series' scale.
             observed: ``(windows, steps)`` bool; False where the actual was filled and carries no error.
+            stretches: separate stretches of one horizon that the windows cover.
 
         Raises:
             DataError: no residual was observed, or an observed one is not finite.
@@ -69,7 +76,7 @@ class Conformal:
         scores = np.full((max(map(len, columns)), len(columns)), np.nan, np.float32)
         for step, column in enumerate(columns):
             scores[: len(column), step] = column
-        return cls(scores, observed.sum(axis=0).astype(np.int64))
+        return cls(scores, observed.sum(axis=0).astype(np.int64), _inflation(stretches))
 
     def width(self, level: int, horizon: int) -> np.ndarray:
         """Return the half-width of each step, ``(horizon,)``, in scale units; never less for a higher level.
@@ -91,6 +98,7 @@ class Conformal:
             first = np.where(
                 self.counts >= residuals_needed(level), first, np.maximum(first, self._pooled_width(level))
             )
+        first = first * float(self.inflation[int(level) - 1])
         rolls, step = np.divmod(np.arange(horizon), len(first))
         return np.sqrt(rolls * first[-1] ** 2 + first[step] ** 2)
 
@@ -104,7 +112,7 @@ class Conformal:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays to store."""
-        return {"scores": self.scores, "counts": self.counts}
+        return {"scores": self.scores, "counts": self.counts, "inflation": self.inflation}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Conformal:
@@ -113,21 +121,23 @@ class Conformal:
         Raises:
             ModelError: an array is absent or does not fit the others.
         """
-        missing = {"scores", "counts"} - set(arrays)
+        missing = {"scores", "counts", "inflation"} - set(arrays)
         if missing:
             raise ModelError(f"the intervals of the model lack {', '.join(sorted(missing))}", "fit the model again")
         scores, counts = np.asarray(arrays["scores"], np.float32), np.asarray(arrays["counts"], np.int64)
+        inflation = np.asarray(arrays["inflation"], np.float32)
         kept = np.minimum(counts, MAX_POINTS)
         if (
             scores.ndim != 2
             or counts.shape != scores.shape[1:]
+            or inflation.shape != (99,)
             or not np.array_equal(np.isfinite(scores).sum(axis=0), kept)
         ):
             raise ModelError(
                 f"the intervals of the model are damaged: scores {scores.shape} and counts {counts.shape} do not agree",
                 "fit the model again",
             )
-        return cls(scores, counts)
+        return cls(scores, counts, inflation)
 
     def _pooled_width(self, level: int) -> np.ndarray:
         spread = _smooth_spread(self.scores)
@@ -160,6 +170,16 @@ def check_levels(levels: Iterable[int]) -> None:
 def level_columns(levels: Iterable[int]) -> list[str]:
     """Return the names of the interval columns of a forecast table: ``["lo-80", "hi-80", "lo-95", ...]``."""
     return [f"{end}-{level}" for level in levels for end in ("lo", "hi")]
+
+
+def _inflation(stretches: float) -> np.ndarray:
+    """Return the ratio of Student's t quantile to the normal one for levels 1 to 99, ``(99,)`` float32."""
+    if math.isinf(stretches):
+        return np.ones(99, np.float32)
+    from scipy.special import ndtri, stdtrit
+
+    upper = 0.5 + np.arange(1, 100) / 200
+    return np.asarray(stdtrit(max(1.0, stretches), upper) / ndtri(upper), np.float32)
 
 
 def _rank(n: int, level: int) -> int:
