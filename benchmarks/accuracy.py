@@ -22,6 +22,7 @@ from forecaster import Config, Forecaster
 from forecaster.data.calendar import default_horizon
 from forecaster.data.repair import build_panel
 from forecaster.data.sources import read_table
+from forecaster.errors import DivergedError
 from forecaster.evaluation.backtest import backtest, baseline_forecast, summarise
 from forecaster.evaluation.metrics import seasonal_scale
 
@@ -71,7 +72,12 @@ def main() -> None:
         seconds: dict[str, float] = {}
         for recipe in given.recipes.split(","):
             baselines = () if mases else ("naive", "seasonal-naive", "drift", "AutoETS", "AutoTheta")
-            found, seconds[f"fit {recipe}, s"] = evaluate(name, recipe, given.seed, baselines)
+            try:
+                found, seconds[f"fit {recipe}, s"] = evaluate(name, recipe, given.seed, baselines)
+            except DivergedError as error:
+                print(f"{name} {recipe}: {error}", flush=True)
+                mases[recipe] = float("nan")
+                continue
             mases |= found["mase"].to_dict()
             coverage |= {(name, model): row for model, row in found[["coverage-80", "coverage-95"]].iterrows()}
         rows[name] = mases | seconds

@@ -16,7 +16,7 @@ from forecaster.artifact import Model
 from forecaster.config import Config
 from forecaster.data.calendar import calendar_features
 from forecaster.data.panel import Panel
-from forecaster.errors import DataError, ForecasterError, ModelError
+from forecaster.errors import DataError, DivergedError, ForecasterError, ModelError
 from forecaster.evaluation.intervals import Conformal
 from forecaster.evaluation.metrics import seasonal_scale, skill
 from forecaster.inference import Engine, OnnxEngine, roll_forward
@@ -38,6 +38,8 @@ LEAST_BATCH = 8
 NEEDED_GAIN = 0.2
 #: Disagreement of the two engines, in deviations of the target, above which no model is written.
 ENGINE_TOLERANCE = 1e-4
+#: Deviations of the target that no forecast is away from its mean unless training diverged.
+BEYOND_REASON = 1e4
 #: Newest rows of each series that the model keeps, for evaluate and plot; predict needs only the lookback.
 HISTORY_ROWS = 5_000
 
@@ -53,7 +55,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
 
     Raises:
         DataError: a constant target, or too few rows.
-        DivergedError: training ended in NaN.
+        DivergedError: training ended in NaN, or in forecasts beyond reason.
         ForecasterError: the exported network does not agree with Keras.
     """
     _refuse_constant(panel)
@@ -85,7 +87,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
         run.interrupted = not final
     notes.append(_training_note(run, final))
     onnx = export_onnx(trainer.network)
-    _compare_engines(trainer.engine, onnx, split.everything, plan)
+    _check_outputs(trainer.engine, onnx, split.everything)
     return Model(
         config=config,
         plan=plan,
@@ -283,10 +285,18 @@ def _training_note(run: Run, final: bool) -> Note:
     return Note("training", f"best epoch {run.best_epoch}", how + then, warning=run.interrupted)
 
 
-def _compare_engines(engine: Engine, onnx: bytes, windows: Windows, plan: Plan) -> None:
+def _check_outputs(engine: Engine, onnx: bytes, windows: Windows) -> None:
+    """Refuse a network whose forecasts are beyond reason, or whose two engines disagree."""
     few = windows.thinned(COMPARED_WINDOWS)
     past, future = few.inputs(), few.known()
-    apart = float(np.abs(OnnxEngine(onnx).run(past, future) - engine.run(past, future)).max())
+    found = engine.run(past, future)
+    largest = float(np.abs(found).max())
+    if not largest <= BEYOND_REASON:
+        raise DivergedError(
+            f"training diverged: the network forecasts up to {largest:.2g} deviations from the mean of the readings",
+            "try --activation tanh, a smaller --learning-rate, --clipnorm 1, or a shorter --lookback",
+        )
+    apart = float(np.abs(OnnxEngine(onnx).run(past, future) - found).max())
     if not apart <= ENGINE_TOLERANCE:
         raise ForecasterError(
             f"the exported network differs from Keras by {apart:.2g} deviations, more than {ENGINE_TOLERANCE:g}",

@@ -10,10 +10,11 @@ import pytest
 
 from forecaster import Forecaster, fitting
 from forecaster.data.sources import read_table
-from forecaster.errors import DataError, ForecasterError, NotFoundError, SettingError
+from forecaster.errors import DataError, DivergedError, ForecasterError, NotFoundError, SettingError
 from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.notes import Note
 from forecaster.quiet import start_keras
+from forecaster.windowing import Windows
 
 start_keras()
 
@@ -532,3 +533,32 @@ def test_a_constant_series_beside_another_is_forecast_as_that_constant():
     np.testing.assert_allclose(flat.loc[flat["series"] == "b", "forecast"], 3.5, atol=0.5)
     with pytest.raises(DataError, match=r"nothing to learn: 'y' is 3\.5 in every row"):
         Forecaster(horizon=3).fit(counted(np.full(80, 3.5)))
+
+
+# What may not be written
+
+
+def test_a_network_whose_engines_disagree_is_refused(monkeypatch):
+    export = fitting.export_onnx
+
+    def altered(network):
+        weights = network.get_weights()
+        network.set_weights([1.05 * w + 0.01 for w in weights])
+        found = export(network)
+        network.set_weights(weights)
+        return found
+
+    monkeypatch.setattr(fitting, "export_onnx", altered)
+    with pytest.raises(
+        ForecasterError, match=r"the exported network differs from Keras by .* deviations, more than 0.0001"
+    ):
+        Forecaster(units=(4,), epochs=1).fit("dataset:airline")
+
+
+def test_forecasts_beyond_reason_are_a_divergence():
+    class Absurd:
+        def run(self, past, future):
+            return np.full((len(past), 2), 1e6, np.float32)
+
+    with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations"):
+        fitting._check_outputs(Absurd(), b"", Windows(np.arange(20.0), 4, 2))

@@ -147,19 +147,20 @@ def _echo_scores(model: Model, directory: str) -> None:
         if name == "seasonal-naive" and model.plan.season == 1:
             continue  # it is naive
         click.echo(f"  {name:<16}{mase:>7.3f}" + (f"{scores['skill'][name]:>22.1%}" if name in scores["skill"] else ""))
-    click.echo(_verdict(scores, model.plan.season))
+    click.echo(_verdict(scores, model.plan.season, trained=bool(record["best_epoch"])))
 
 
-def _verdict(scores: dict[str, Any], season: int) -> str:
+def _verdict(scores: dict[str, Any], season: int, trained: bool) -> str:
     """Say whether the network beats the simple forecasts, in one sentence."""
+    what = "The network" if trained else "The forecast that training did not improve"
     simple = {"seasonal-naive": "repeating the last season", "naive": "repeating the last value"}
     if season == 1:
         simple.pop("seasonal-naive")
     lost = [words for name, words in simple.items() if not scores["skill"][name] > 0]
     if lost:
-        return f"The network does NOT beat {' or '.join(lost)} on the validation rows: use the simple forecast instead."
+        return f"{what} does NOT beat {' or '.join(lost)} on the validation rows: use the simple forecast instead."
     beaten = " and ".join(simple.values())
-    return f"The network beats {beaten} on the validation rows, which also chose when training stopped."
+    return f"{what} beats {beaten} on the validation rows, which also chose when training stopped."
 
 
 def _plot_curve(model: Model, path: str, force: bool, quiet: bool) -> None:
