@@ -126,7 +126,7 @@ class Config:
     validation: int | None = _setting(None, "training", "Newest rows of each series kept for validation.", low=1)
     holdout: int = _setting(0, "training", "Newest rows of each series left out altogether, for evaluate.", low=0)
     final: bool = _setting(True, "training", "Train once more on all rows, for as many steps as validation asked for.")
-    seed: int = _setting(0, "training", "Seed of weights, dropout and shuffling.", low=0)
+    seed: int = _setting(0, "training", "Seed of weights, dropout and shuffling.", low=0, below=2**31)
 
     @classmethod
     def of(cls, recipe: str = "default", **settings: Any) -> Config:
@@ -262,14 +262,14 @@ def _converted(name: str, kind: str, value: Any) -> Any:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != float(value):
+    if isinstance(value, bool) or (not isinstance(value, str) and int(value) != value):
         raise ValueError
     return int(value)
 
 
 def _check_range(name: str, value: Any, rules: Mapping[str, Any]) -> None:
-    if isinstance(value, float) and value != value:
-        raise SettingError(f"{name} must be a number, got nan")
+    if isinstance(value, float) and value - value != 0:
+        raise SettingError(f"{name} must be a finite number, got {value}")
     if "low" in rules and value < rules["low"]:
         raise SettingError(f"{name} must be {rules['low']} or more, got {value}")
     if "above" in rules and not value > rules["above"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Windows that the mix starts from, that validation looks at, and that engines are compared on; more are thinned.
 MIX_WINDOWS, VALIDATION_WINDOWS, COMPARED_WINDOWS = 5_000, 5_000, 256
+#: Size of the largest reading, and its inverse, beyond which float64 arithmetic on squares gives out.
+SMALLEST = 1e-100
 #: Windows in a batch at least.
 LEAST_BATCH = 8
 #: Gain over the untrained network that is asked for, for one separate stretch of validation rows; see _needed_gain.
@@ -58,8 +61,8 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
         DivergedError: training ended in NaN, or in forecasts beyond reason.
         ForecasterError: the exported network does not agree with Keras.
     """
-    _refuse_constant(panel)
     plan, found = make_plan(panel, config)
+    _refuse_unusable(panel)
     notes.extend(found)
     learned = _long_enough(panel, plan, notes)
     scaler = Scaler.fit(learned.drop_newest(plan.validation), plan.log, plan.season)
@@ -158,20 +161,26 @@ class _Split:
         self.everything = windows(plan.steps, (None, 0))
 
 
-def _refuse_constant(panel: Panel) -> None:
-    moving = [np.ptp(panel.values[panel.rows(i)]) > 0 for i in range(len(panel))]
-    if not any(moving):
+def _refuse_unusable(panel: Panel) -> None:
+    largest = float(np.abs(panel.values).max())
+    if not any(np.ptp(panel.values[r]) > 0 for r in _rows(panel)):
         what = (
             f"'{panel.roles.target}' is {panel.values[0]:g} in every row"
             if len(panel) == 1
-            else "every series is constant"
+            else "no series ever changes"
         )
         raise DataError(f"nothing to learn: {what}", "choose another column with --target")
+    if not SMALLEST < largest < 1 / SMALLEST:
+        raise DataError(f"the largest value of '{panel.roles.target}' is {largest:g}", "write it in another unit")
 
 
 def _long_enough(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     """Return the series with at least one window to learn from and one to validate on."""
     needed = plan.lookback + plan.horizon + plan.validation
+    dead = int((~_moving(panel)).sum())
+    if dead:
+        reason = "no change in any row: they do not count for the intervals, and are given none"
+        notes.append(Note("constant", f"{dead} of {len(panel)} series", reason, warning=True))
     long = panel.lengths >= needed
     if long.all():
         return panel
@@ -228,51 +237,74 @@ def _needed_gain(config: Config, plan: Plan, panel: Panel) -> float:
     return NEEDED_GAIN * min(1.0, (plan.horizon / (plan.validation * len(panel))) ** 0.5)
 
 
-def _seasonal_naive(past: np.ndarray, season: int, horizon: int) -> np.ndarray:
-    """Return the value one season ago, ``(windows, horizon)``; the last value where no window holds a season."""
-    step = season if season <= past.shape[1] else 1
-    return past[:, past.shape[1] - step + np.arange(horizon) % step]
+def _seasonal_naive(windows: Windows, season: int, horizon: int) -> np.ndarray:
+    """Return the value one season before each target step, ``(windows, horizon)``; NaN before the series begins."""
+    rows = windows.starts[:, None] - season + np.arange(horizon) % season
+    begun = rows >= windows.offsets[windows.series()][:, None]
+    return np.where(begun, windows.values[np.maximum(rows, 0), 0], np.float32(np.nan))
 
 
 def _reference(config: Config, plan: Plan, validation: Windows) -> float:
-    """Return the validation loss of the seasonal naive forecast."""
+    """Return the validation loss of the seasonal naive forecast, on the windows that it can forecast."""
     from forecaster.networks.losses import LOSSES
 
-    past, weights = validation.inputs()[:, :, 0], validation.target_weights()
-    forecast = _seasonal_naive(past, plan.season, plan.steps)
-    return float(LOSSES[config.loss]()(validation.targets()[:, :, None], forecast[:, :, None], sample_weight=weights))
+    forecast, target = _seasonal_naive(validation, plan.season, plan.steps), validation.targets()
+    weights = validation.target_weights()
+    known = np.isfinite(forecast) * (1.0 if weights is None else weights)
+    forecast = np.nan_to_num(forecast)
+    return float(LOSSES[config.loss]()(target[:, :, None], forecast[:, :, None], sample_weight=known))
 
 
 def _score(engine: Engine, split: _Split, scaler: Scaler, panel: Panel, plan: Plan) -> tuple[dict[str, Any], Conformal]:
     """Return the scores on validation windows, beside naive and seasonal naive, and the interval scores."""
-    windows, series = split.scored, split.scored.series()
+    windows, series, training = split.scored, split.scored.series(), panel.drop_newest(plan.validation)
     past, target, weights = windows.inputs(), windows.targets()[:, : plan.horizon], windows.target_weights()
     observed = np.ones(target.shape, bool) if weights is None else weights[:, : plan.horizon] > 0
     forecasts = {
         "network": roll_forward(engine, past, windows.known(), plan.steps)[:, : plan.horizon],
-        "seasonal-naive": _seasonal_naive(past[:, :, 0], plan.season, plan.horizon),
+        "seasonal-naive": _seasonal_naive(windows, plan.season, plan.horizon),
         "naive": np.repeat(past[:, -1:, 0], plan.horizon, axis=1),
     }
-    residuals = (target - forecasts["network"]) / scaler.spread[series][:, None]
-    conformal = Conformal.fit(residuals, observed, stretches=plan.validation * len(panel) / plan.horizon)
-    training = panel.drop_newest(plan.validation)
-    units = np.array(
-        [
-            seasonal_scale(training.values[r], plan.season, training.observed[r])
-            for r in map(training.rows, range(len(training)))
-        ]
-    )
+    moving = _moving(training)
+    spread = np.where(scaler.spread > 0, scaler.spread, 1.0)
+    residuals = (target - forecasts["network"]) / spread[series][:, None]
+    counted = observed & moving[series][:, None]
+    conformal = Conformal.fit(residuals, counted, _stretches(residuals, counted, windows, plan))
+    units = np.array([seasonal_scale(training.values[r], plan.season, training.observed[r]) for r in _rows(training)])
     actual = scaler.inverse(target, series)
     mase = {}
     for name, forecast in forecasts.items():
         errors = np.abs(scaler.inverse(forecast, series) - actual) / units[series][:, None]
-        mase[name] = float(np.mean(errors[observed & np.isfinite(errors)]))
-    scores = {
-        "windows": len(windows),
-        "mase": mase,
-        "skill": {n: skill(mase["network"], mase[n]) for n in list(mase)[1:]},
-    }
-    return scores, conformal
+        errors = errors[observed & np.isfinite(errors)]
+        mase[name] = float(errors.mean()) if errors.size else math.nan
+    skills = {name: skill(mase["network"], mase[name]) for name in ("seasonal-naive", "naive")}
+    return {"windows": len(windows), "mase": mase, "skill": skills}, conformal
+
+
+def _stretches(residuals: np.ndarray, counted: np.ndarray, windows: Windows, plan: Plan) -> float:
+    """Return how many independent values the errors of each step are worth.
+
+    ``n (1 - r) / (1 + r)`` of ``n`` windows whose neighbours' errors correlate by ``r``, the effective size of an
+    autoregressive sample (Bayley & Hammersley 1946, JRSS Supplement 8(2)); no fewer than the separate stretches of one
+    horizon that the rows hold. The correlation is about zero, not about the mean, so that a steady bias counts too.
+    """
+    series = windows.series()
+    errors = np.where(counted, residuals, 0.0)
+    pairs = (series[1:] == series[:-1])[:, None] & counted[1:] & counted[:-1]
+    power = float((errors**2 * counted).sum()) / max(1, counted.sum())
+    shared = float((errors[1:] * errors[:-1] * pairs).sum()) / max(1, pairs.sum())
+    r = min(max(shared / power, 0.0), 0.999) if power > 0 else 0.0
+    alive = len(np.unique(series[counted.any(axis=1)]))
+    return max(alive * plan.validation / plan.horizon, counted.any(axis=1).sum() * (1 - r) / (1 + r))
+
+
+def _rows(panel: Panel) -> list[slice]:
+    return [panel.rows(i) for i in range(len(panel))]
+
+
+def _moving(panel: Panel) -> np.ndarray:
+    """Return which series are not constant, ``(series,)`` bool."""
+    return np.array([np.ptp(panel.values[r]) > 0 for r in _rows(panel)], bool)
 
 
 def _training_note(run: Run, final: bool) -> Note:

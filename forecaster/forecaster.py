@@ -19,19 +19,21 @@ from forecaster.data.join import prepend_history
 from forecaster.data.panel import Panel
 from forecaster.data.repair import build_panel
 from forecaster.data.sources import frame_of, read_table
-from forecaster.errors import DataError, ForecasterError, SettingError
+from forecaster.errors import DataError, DivergedError, ForecasterError, SettingError
 from forecaster.evaluation.backtest import backtest, baseline_forecast, notes_of, summarise
 from forecaster.evaluation.baselines import BASELINES, baseline_notes
 from forecaster.evaluation.intervals import check_levels
 from forecaster.evaluation.metrics import seasonal_scale
 from forecaster.inference import Engine, OnnxEngine, roll_forward
 from forecaster.notes import Note
+from forecaster.plotting import plot_backtest, plot_forecast
 from forecaster.scaling import Scaler
 from forecaster.tables import forecast_table, readings_table
 from forecaster.training import Report
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
 
 Data: TypeAlias = pd.DataFrame | pd.Series | str | Path
 
@@ -49,6 +51,10 @@ class Evaluation:
     table: pd.DataFrame
     summary: pd.DataFrame
     notes: list[Note] = field(default_factory=list)
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the forecasts over what came, and the errors; see :func:`forecaster.plotting.plot_backtest`."""
+        return plot_backtest(self.table, **options)
 
 
 class Forecaster:
@@ -134,10 +140,13 @@ class Forecaster:
         panel, self.notes = self.panel(data)
         panel = self._long_enough(panel)
         last = panel.times[panel.offsets[1:] - 1]
-        steps = self._steps(panel, horizon)
+        ahead = self._steps_ahead(panel, horizon)
+        steps = int(ahead.max())
         values = self.forecast_panel(panel, steps, levels)
+        self._refuse_beyond_reason(panel, values, steps)
         self.notes += self._interval_notes(steps, levels)
-        return forecast_table(panel, future_times(last, panel.freq, steps), values, levels)
+        table = forecast_table(panel, future_times(last, panel.freq, steps), values, levels)
+        return table[(np.arange(steps) < ahead[:, None]).ravel()].reset_index(drop=True)
 
     def evaluate(
         self,
@@ -178,10 +187,10 @@ class Forecaster:
         """
         levels, baselines = _checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
         panel, notes = self.panel(data)
-        horizon = self._steps(panel, horizon)
+        horizon = int(self._steps_ahead(panel, horizon).max())
         stride, season = horizon if stride is None else stride, self.model.plan.season
         count = self._unseen_origins(panel, horizon, stride) if origins is None else origins
-        refits = _Refits(self.config, levels, tell)
+        refits = _Refits(self.config.replace(holdout=0, lookback=self.model.plan.lookback), levels, tell)
         models = {"network": refits if refit else lambda known, steps: self.forecast_panel(known, steps, levels)}
         models |= {name: baseline_forecast(name, season, levels) for name in baselines}
         table = backtest(
@@ -198,6 +207,9 @@ class Forecaster:
         scales = {name: self._scale(panel, i, table) for i, name in enumerate(panel.ids)}
         summary = summarise(table, scales)
         notes += [*baseline_notes(baselines, season, int(panel.lengths.max())), *notes_of(summary)]
+        if refit and data is None and len(panel.values) < self.model.record["rows"]:
+            rows = f"{len(panel.values):,} of {self.model.record['rows']:,} rows"
+            notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
         return Evaluation(table, summary, [*notes, *_seen_notes(table, refit)])
 
     def save(self, directory: str | Path = "forecaster-model") -> Path:
@@ -220,7 +232,10 @@ class Forecaster:
             NotFoundError: no model is there.
             ModelError: it is damaged, altered, incomplete or newer than this version.
         """
-        model = load_model(Path(directory))
+        return cls._of(load_model(Path(directory)))
+
+    @classmethod
+    def _of(cls, model: Model) -> Forecaster:
         forecaster = cls.__new__(cls)
         forecaster.config, forecaster.notes, forecaster._model = model.config, [], model
         forecaster._engine = OnnxEngine(model.onnx)
@@ -248,6 +263,24 @@ class Forecaster:
         """
         return readings_table(self.model.history)
 
+    def plot(self, forecast: pd.DataFrame | None = None, data: Data | None = None, **options: Any) -> Figure:
+        """Draw a forecast after its history, with intervals, and actual readings where they are known.
+
+        Args:
+            forecast: a table of :meth:`predict`; by default the forecast of the trained horizon.
+            data: the readings to draw; by default those that the model keeps.
+            options: ``title``, ``max_series`` and ``history_rows`` of :func:`forecaster.plotting.plot_forecast`.
+
+        Returns:
+            matplotlib.figure.Figure: write it with :func:`forecaster.plotting.save_figure`.
+        """
+        table = self.predict() if forecast is None else forecast
+        panel, _ = self.panel(data)
+        longest = int(table.groupby("series", dropna=False).size().max())
+        rows = max(3 * longest, 2 * self.model.plan.season, 48)
+        options = {"target": panel.roles.target, "history_rows": rows, **options}
+        return plot_forecast(table, readings_table(panel), **options)
+
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
         history = self.model.history
@@ -255,8 +288,16 @@ class Forecaster:
             return history, []
         roles = history.roles
         fixed = replace(self.config, time=roles.time, target=roles.target, series=roles.series or "", freq=history.freq)
-        frame = _frame(data)
-        panel, notes = build_panel(frame, fixed)
+        try:
+            panel, notes = build_panel(_frame(data), fixed)
+        except DataError as error:
+            raise DataError(error.message, _without_flags(error.hint)) from None
+        if panel.utc != history.utc:
+            kinds = ("without a time zone", "in UTC")
+            raise DataError(
+                f"the times of the table are {kinds[panel.utc]}, those of the model {kinds[history.utc]}",
+                "write both in the same way",
+            )
         notes = [note for note in notes if note.name not in ("time", "series", "target", "freq")]  # the model's own
         joined = prepend_history(panel, history)
         if joined is None:
@@ -288,10 +329,25 @@ class Forecaster:
             columns += [point - width, point + width]
         return scaler.inverse(np.stack(columns, axis=2), np.arange(len(panel)))
 
-    def _steps(self, panel: Panel, horizon: int | str | None) -> int:
-        """Return a horizon in steps, counted from the series that ends first."""
-        last = panel.times[panel.offsets[1:] - 1].min()
-        return self.model.plan.horizon if horizon is None else horizon_steps(str(horizon), last, panel.freq)
+    def _steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
+        """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier."""
+        last = panel.times[panel.offsets[1:] - 1]
+        if horizon is None:
+            return np.full(len(panel), self.model.plan.horizon)
+        ends, place = np.unique(last, return_inverse=True)
+        horizon_steps(str(horizon), ends[0], panel.freq)  # an error where not even the first to end can be forecast
+        return np.array([_steps_or_none(str(horizon), end, panel.freq) for end in ends])[place]
+
+    def _refuse_beyond_reason(self, panel: Panel, values: np.ndarray, steps: int) -> None:
+        largest = np.abs(values[:, :, 0]).max(axis=1)
+        size = np.array([np.abs(panel.values[panel.rows(i)]).max() for i in range(len(panel))])
+        bad = ~(largest <= fitting.BEYOND_REASON * np.maximum(size, fitting.SMALLEST))
+        if bad.any():
+            raise DivergedError(
+                f"rolled forward {steps} steps, the forecast of {panel.ids[int(bad.argmax())] or 'the series'} "
+                f"reaches {largest[bad][0]:.2g}",
+                "ask for a shorter horizon, or fit again with this one",
+            )
 
     def _scaler(self, panel: Panel) -> Scaler:
         """Return the scaler of the panel's series: the trained one's, or one fitted on a new series' own rows."""
@@ -392,20 +448,30 @@ class _Refits:
     """The network of a backtest that is trained anew at each origin, on the rows before it."""
 
     def __init__(self, config: Config, levels: tuple[int, ...], tell: Callable[[str], None] | None) -> None:
-        self.config, self.levels, self.tell = config.replace(holdout=0), levels, tell
+        self.config, self.levels, self.tell = config, levels, tell
 
     def __call__(self, known: Panel, steps: int) -> np.ndarray:
         if self.tell:
             self.tell(f"training on the rows up to {known.times[known.offsets[1:] - 1].max()}")
-        one = Forecaster.__new__(Forecaster)
-        one.config, one.notes = self.config.replace(horizon=str(steps)), []
-        one._model = fitting.fit_panel(known, one.config, _Notes(None), None)
-        one._engine = OnnxEngine(one._model.onnx)
-        return one.forecast_panel(known, steps, self.levels)
+        model = fitting.fit_panel(known, self.config.replace(horizon=str(steps)), _Notes(None), None)
+        return Forecaster._of(model).forecast_panel(known, steps, self.levels)
 
 
 def _frame(data: Data) -> pd.DataFrame:
     return read_table(data) if isinstance(data, (str, Path)) else frame_of(data)
+
+
+def _steps_or_none(horizon: str, last: Any, freq: str) -> int:
+    """Return the steps of a horizon, 0 where the series ends after it."""
+    try:
+        return horizon_steps(horizon, last, freq)
+    except SettingError:
+        return 0
+
+
+def _without_flags(hint: str) -> str:
+    """Return a hint that names flags of fit for one who has a model already."""
+    return "mend these rows first; or fit again, " + hint if "--" in hint else hint
 
 
 def _without_holdout(panel: Panel, holdout: int) -> Panel:
@@ -420,8 +486,9 @@ def _without_holdout(panel: Panel, holdout: int) -> Panel:
 
 
 def _checked_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
-    levels = (levels,) if isinstance(levels, int) else tuple(levels)
+    levels = tuple(np.atleast_1d(np.asarray(levels)).tolist())
     check_levels(levels)
+    levels = tuple(int(level) for level in levels)
     if len(set(levels)) < len(levels):
         raise SettingError(f"a level is given twice: {', '.join(map(str, levels))}")
     return levels

@@ -102,7 +102,7 @@ def choose_log(panel: Panel, season: int, lowest: float = np.inf) -> tuple[bool,
     votes = [_steadier_in_log(panel.values[panel.rows(i)], season) for i in range(len(panel))]
     share = float(np.mean([float(vote) for vote in votes if vote is not None] or [0.0]))
     if share > 0.5:
-        return True, Note("transform", "log", "its changes grow with its level; --transform none keeps it as it is")
+        return True, Note("transform", "log", "its changes grow with its level, forecasts are medians; --transform")
     return False, Note("transform", "none", "its changes do not grow with its level; --transform")
 
 
@@ -140,5 +140,7 @@ def _stats(values: np.ndarray, observed: np.ndarray, season: int) -> tuple[float
         scale = 1.0
     step = season if len(values) > season else 1
     differences = np.abs(values[step:] - values[:-step])[observed[step:] & observed[:-step]] / scale
-    spread = float(differences.mean()) if len(differences) else 1.0
-    return center, scale, spread if spread > 0 else 1.0
+    spread = float(differences.mean()) if len(differences) else 0.0
+    if spread == 0 and np.ptp(kept) > 0:
+        spread = 1.0  # it repeats itself exactly, but does change
+    return center, scale, spread

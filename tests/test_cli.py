@@ -194,9 +194,9 @@ def test_plot_of_a_model_and_of_a_table(command, model, newer, folder):
     assert command("plot").err.endswith("picture: forecast.png\n")
     command("predict", "--output", "f.csv")
     for arguments in (
-        "plot f.csv --output with-model.svg",
+        "plot f.csv --model forecaster-model --output with-model.svg",
         "plot f.csv --data newer.csv --output with-data.svg --title check",
-        "plot f.csv --model none --output alone.svg",
+        "plot f.csv --output alone.svg",
         "plot --horizon 24 --level 50 --output far.svg -q",
     ):
         ended = command(*arguments.split())
@@ -317,7 +317,7 @@ def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeyp
     lines = ended.out.splitlines()
     assert lines[0].startswith("model: forecaster-model, 144 rows up to 1960-12-01")
     assert [line.split()[0] for line in lines[3:6]] == ["network", "seasonal-naive", "naive"]
-    assert lines[-1].startswith("The network beats ")
+    assert " beats repeating the last season and repeating the last value on the validation rows" in lines[-1]
     assert ended.err.endswith("next: forecaster predict --horizon 10 --plot forecast.png\n")
     again = command("fit", "dataset:airline", "-q", "--model", "forecaster-model")
     assert (again.code, again.err) == (0, "")

@@ -38,7 +38,7 @@ def test_settings_win_over_the_recipe():
         ({"lookback": 1}, "lookback must be 2 or more, got 1", ""),
         ({"lookback": 2.5}, "lookback must be a whole number, got 2.5", ""),
         ({"dropout": 1.0}, "dropout must be below 1, got 1.0", ""),
-        ({"dropout": "nan"}, "dropout must be a number, got nan", ""),
+        ({"dropout": "nan"}, "dropout must be a finite number, got nan", ""),
         ({"learning_rate": 0}, "learning_rate must be above 0, got 0.0", ""),
         ({"epochs": True}, "epochs must be a whole number, got True", ""),
         ({"final": "yes"}, "final must be true or false, got 'yes'", ""),

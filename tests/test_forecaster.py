@@ -562,3 +562,78 @@ def test_forecasts_beyond_reason_are_a_divergence():
 
     with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations"):
         fitting._check_outputs(Absurd(), b"", Windows(np.arange(20.0), 4, 2))
+
+
+# What a stranger tried
+
+
+def test_constant_series_do_not_narrow_the_intervals_of_the_others():
+    noisy = [wave(120, seed=i) for i in range(2)]
+    frames = [counted(y, shop=f"noisy {i}") for i, y in enumerate(noisy)]
+    dead = [counted(np.full(120, 5.0), shop=f"dead {i}") for i in range(6)]
+    settings = {**QUICK, "horizon": 6, "season": 12, "series": "shop"}
+    alone, among = (Forecaster(**settings).fit(pd.concat(f)) for f in (frames, frames + dead))
+    np.testing.assert_array_equal(alone.model.conformal.counts, among.model.conformal.counts)
+    assert note(among.notes, "constant").value == "6 of 8 series"
+    table = among.predict().query("series == 'dead 3'")
+    np.testing.assert_allclose(table[["forecast", "lo-95", "hi-95"]], 5.0)
+
+
+def test_series_ids_keep_their_zeros(tmp_path):
+    path = tmp_path / "shops.csv"
+    rows = [f"{shop},{t},{10 + t % 12}\n" for shop in ("001", "002", "010") for t in range(80)]
+    path.write_text("shop,step,y\n" + "".join(rows))
+    forecaster = Forecaster(**QUICK, horizon=4, series="shop").fit(path)
+    assert forecaster.predict()["series"].unique().tolist() == ["001", "002", "010"]
+
+
+def test_times_with_and_without_a_zone_are_not_mixed():
+    frame = monthly(wave(80))
+    zoned = frame.assign(month=frame["month"].dt.tz_localize("UTC"))
+    forecaster = Forecaster(**QUICK, horizon=4).fit(zoned)
+    with pytest.raises(DataError, match="the times of the table are without a time zone, those of the model in UTC"):
+        forecaster.predict(data=frame)
+
+
+def test_a_dated_horizon_ends_every_series_at_the_date():
+    frames = [monthly(wave(rows, seed=rows)).assign(shop=str(rows)) for rows in (96, 90, 94)]
+    forecaster = Forecaster(**QUICK, horizon=4, series="shop").fit(pd.concat(frames))
+    table = forecaster.predict("2008-03-15")
+    assert table.groupby("series")["month"].max().unique().tolist() == [pd.Timestamp("2008-03-01")]
+    assert table.groupby("series").size().to_dict() == {"96": 3, "90": 9, "94": 5}
+
+
+def test_the_seasonal_naive_of_fit_needs_no_season_of_lookback():
+    long, short = (Forecaster(**QUICK, horizon=6, season=12, lookback=n).fit(monthly(wave(150))) for n in (24, 6))
+    expected = long.model.record["scores"]["mase"]["seasonal-naive"]
+    assert short.model.record["scores"]["mase"]["seasonal-naive"] == pytest.approx(expected)
+
+
+def test_refit_tells_that_it_saw_only_the_rows_that_are_kept(monkeypatch):
+    monkeypatch.setattr(fitting, "HISTORY_ROWS", 100)
+    forecaster = Forecaster(**QUICK, horizon=6, lookback=24).fit(monthly(wave(200)))
+    found = forecaster.evaluate(origins=1, refit=True, baselines="naive")
+    assert note(found.notes, "refit").value == "100 of 200 rows"
+
+
+def test_an_exploding_roll_is_refused(airline, monkeypatch):
+    monkeypatch.setattr(type(airline), "forecast_panel", lambda self, panel, steps, levels: np.full((1, steps, 5), 1e9))
+    with pytest.raises(DivergedError, match=r"rolled forward 60 steps, the forecast of the series reaches 1e\+09"):
+        airline.predict(60)
+
+
+@pytest.mark.parametrize("levels", [80, np.int64(80), 80.0, (80.0,)])
+def test_a_level_may_be_any_whole_number(airline, levels):
+    assert airline.predict(2, levels=levels).columns.tolist()[-2:] == ["lo-80", "hi-80"]
+
+
+@pytest.mark.parametrize("size", [1e-120, 1e120])
+def test_sizes_that_arithmetic_cannot_hold_are_refused(size):
+    with pytest.raises(DataError, match="the largest value of 'y' is"):
+        Forecaster(**QUICK, horizon=4).fit(monthly(wave(80) * size))
+
+
+def test_figures_of_the_api(airline):
+    figure = airline.plot(title="passengers")
+    assert figure.legends[0].get_title().get_text() == "passengers"
+    assert len(airline.evaluate(origins=1, baselines="naive").plot().axes) == 2

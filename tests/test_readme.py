@@ -20,7 +20,7 @@ CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")
 
 #: Training repeats itself on one machine only; elsewhere numbers may differ by this share of the largest in the line.
-TOLERANCE = 0.25
+TOLERANCE = 0.1
 
 
 def run(command: str, folder: Path) -> str:

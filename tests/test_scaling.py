@@ -49,9 +49,9 @@ def test_spread_is_the_mean_seasonal_difference():
     assert scaler.spread * scaler.scale == pytest.approx([2.0])
 
 
-def test_constant_series_are_scaled_by_one():
+def test_constant_series_are_scaled_by_one_and_have_no_spread():
     scaler = Scaler.fit(panel_of([5.0] * 10, [0.1] * 10), log=False, season=1)
-    assert (scaler.scale.tolist(), scaler.spread.tolist()) == ([1.0, 1.0], [1.0, 1.0])
+    assert (scaler.scale.tolist(), scaler.spread.tolist()) == ([1.0, 1.0], [0.0, 0.0])
 
 
 def test_survives_json():

@@ -11,7 +11,6 @@ import click
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.forecaster import Forecaster
     from forecaster.notes import Note
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -164,15 +163,3 @@ def write_table(table: pd.DataFrame, path: str, force: bool) -> None:
         return
     suffix = Path(path).suffix.lower()
     write_file(path, table_bytes(table, suffix if suffix in TABLE_WRITERS else ".csv"), force)
-
-
-def draw_forecast(
-    forecaster: Forecaster, table: pd.DataFrame, readings: pd.DataFrame, path: str, force: bool, **options: Any
-) -> None:
-    """Write the picture of a forecast, with three horizons or two seasons of history."""
-    from forecaster.plotting import plot_forecast, save_figure
-
-    longest = int(table.groupby("series", dropna=False).size().max())
-    rows = max(3 * longest, 2 * forecaster.model.plan.season, 48)
-    target = forecaster.model.history.roles.target
-    save_figure(plot_forecast(table, readings, target=target, history_rows=rows, **options), path, force)

@@ -11,6 +11,7 @@ from forecaster.cli.common import (
     check_table,
     echo_json,
     force_option,
+    horizon_option,
     json_option,
     level_option,
     model_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data", metavar="FILE", help="Table with newer rows, or other series. [default: the rows the model keeps]"
 )
-@click.option("--horizon", type=click.IntRange(1), metavar="N", help="Steps of each forecast. [default: as trained]")
+@horizon_option("How far each forecast goes: 10, 30d. [default: as trained]")
 @click.option(
     "--origins", type=click.IntRange(1), metavar="N", help="Rolling origins, counted from the end. [default: 5]"
 )
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 def command(
     model: str,
     data: str | None,
-    horizon: int | None,
+    horizon: str | None,
     origins: int | None,
     stride: int | None,
     refit: bool,
@@ -115,8 +116,8 @@ def _verdict(summary: pd.DataFrame, seen: bool) -> str:
 
 
 def _plot(found: Evaluation, path: str, force: bool, quiet: bool) -> None:
-    from forecaster.plotting import plot_backtest, save_figure
+    from forecaster.plotting import save_figure
 
-    save_figure(plot_backtest(found.table, title="backtest"), path, force)
+    save_figure(found.plot(title="backtest"), path, force)
     if not quiet:
         click.echo(f"picture: {path}", err=True)

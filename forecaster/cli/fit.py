@@ -156,6 +156,9 @@ def _verdict(scores: dict[str, Any], season: int, trained: bool) -> str:
     simple = {"seasonal-naive": "repeating the last season", "naive": "repeating the last value"}
     if season == 1:
         simple.pop("seasonal-naive")
+    undefined = [words for name, words in simple.items() if scores["skill"][name] != scores["skill"][name]]
+    if undefined:
+        return f"{what} cannot be compared with {' or '.join(undefined)}, which makes no error on the training rows."
     lost = [words for name, words in simple.items() if not scores["skill"][name] > 0]
     if lost:
         return f"{what} does NOT beat {' or '.join(lost)} on the validation rows: use the simple forecast instead."

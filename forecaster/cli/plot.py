@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from forecaster.cli.common import (
     check_picture,
-    draw_forecast,
     force_option,
     horizon_option,
     level_option,
@@ -58,26 +57,38 @@ def command(
     forecaster plot --horizon 30d --output next-month.svg
     forecaster plot forecast.csv --data newer.csv --output check.png
 
-    History and actuals come from --data, or from the model; a table alone is drawn alone.
+    History and actuals come from --data, or from the model named with --model; a table alone is drawn alone.
     """
     from forecaster.forecaster import Forecaster
     from forecaster.plotting import plot_forecast, save_figure
-    from forecaster.tables import readings_table
 
     check_picture(output, force)
-    table = _read_forecast(forecast) if forecast else None
-    if table is not None and not data and not Path(model).exists():
-        save_figure(plot_forecast(table, title=title, max_series=most), output, force)
+    chosen = click.get_current_context().get_parameter_source("model") is not ParameterSource.DEFAULT
+    if forecast and not chosen:
+        table = _read_forecast(forecast)
+        readings = _read_readings(data, table, quiet) if data else None
+        figure = plot_forecast(table, readings, title=title, max_series=most)
     else:
         forecaster = Forecaster.load(model)
-        panel, notes = forecaster.panel(data)
-        say_notes(notes, quiet)
-        if table is None:
-            table = forecaster.predict(horizon, levels=levels)
-            say_notes(forecaster.notes, quiet)
-        draw_forecast(forecaster, table, readings_table(panel), output, force, title=title, max_series=most)
+        table = _read_forecast(forecast) if forecast else forecaster.predict(horizon, levels=levels)
+        say_notes(forecaster.notes, quiet)
+        figure = forecaster.plot(table, data, title=title, max_series=most)
+    save_figure(figure, output, force)
     if not quiet:
         click.echo(f"picture: {output}", err=True)
+
+
+def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFrame:
+    """Return the readings of a table whose time column is that of the forecast."""
+    from forecaster.config import Config
+    from forecaster.data.repair import build_panel
+    from forecaster.data.sources import read_table
+    from forecaster.tables import readings_table
+
+    time = next(name for name in forecast.columns if name != "series")
+    panel, notes = build_panel(read_table(data), Config.of(time=str(time)))
+    say_notes(notes, quiet)
+    return readings_table(panel)
 
 
 def _read_forecast(path: str) -> pd.DataFrame:

@@ -7,7 +7,6 @@ import click
 from forecaster.cli.common import (
     check_picture,
     check_table,
-    draw_forecast,
     echo_json,
     force_option,
     horizon_option,
@@ -52,7 +51,7 @@ def command(
     """
     from forecaster.data.sources import read_table
     from forecaster.forecaster import Forecaster
-    from forecaster.tables import readings_table
+    from forecaster.plotting import save_figure
 
     check_table(output, force)
     check_picture(plot, force)
@@ -61,7 +60,7 @@ def command(
     table = forecaster.predict(horizon, frame, levels)
     say_notes(forecaster.notes, quiet)
     if plot:
-        draw_forecast(forecaster, table, readings_table(forecaster.panel(frame)[0]), plot, force)
+        save_figure(forecaster.plot(table, frame), plot, force)
         if not quiet:
             click.echo(f"picture: {plot}", err=True)
     if output != "-" or not as_json:

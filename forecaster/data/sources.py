@@ -146,11 +146,20 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
 
 def _read_csv(handle: IO[bytes], name: str, separator: str = ",") -> pd.DataFrame:
     try:
-        header = _header(handle, name, separator)
+        header, codes = _header(handle, name, separator)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DtypeWarning)  # a column of numbers and text is reported by its line later
             warnings.simplefilter("error", ParserWarning)  # cells beyond the header's columns would be lost
-            frame = pd.read_csv(handle, sep=separator, skipinitialspace=True, skip_blank_lines=False, index_col=False)
+            frame = pd.read_csv(
+                handle,
+                sep=separator,
+                skipinitialspace=True,
+                skip_blank_lines=False,
+                index_col=False,
+                header=0,
+                names=header,
+                dtype=dict.fromkeys(codes, str),
+            )
     except ParserWarning:
         raise DataError(f"the rows of {name} have more cells than the {len(header)} columns its header names") from None
     except ParserError as error:
@@ -166,7 +175,12 @@ def _read_csv(handle: IO[bytes], name: str, separator: str = ",") -> pd.DataFram
     return frame
 
 
-def _header(handle: IO[bytes], name: str, separator: str) -> list[str]:
+#: Columns whose zeros, as in month 01, mean nothing.
+PARTS_OF_TIME = ("year", "quarter", "month", "week", "day", "weekday", "dayofweek", "hour", "minute", "second")
+
+
+def _header(handle: IO[bytes], name: str, separator: str) -> tuple[list[str], set[str]]:
+    """Return the column names, and which columns hold codes such as 007, whose zeros a number would lose."""
     head = handle.read(_HEAD)
     handle.seek(0)
     if head.startswith(b"\x1f\x8b"):
@@ -176,8 +190,9 @@ def _header(handle: IO[bytes], name: str, separator: str) -> list[str]:
     if not head.strip():
         raise DataError(f"{name} is empty")
     text = io.StringIO(head.decode("utf-8-sig", errors="ignore"), newline="")
+    rows = csv.reader(text, delimiter=separator, skipinitialspace=True)
     try:
-        names = [cell.strip() for cell in next(csv.reader(text, delimiter=separator, skipinitialspace=True))]
+        names = [cell.strip() for cell in next(rows)]
     except csv.Error as error:
         raise DataError(f"line 1 of {name} holds no column names: {error}") from None
     if not any(names):
@@ -188,7 +203,11 @@ def _header(handle: IO[bytes], name: str, separator: str) -> list[str]:
             raise DataError(f"{name} seems to be separated by {shown}, expected '{separator}'", "save it as plain CSV")
     names = [cell or f"unnamed {i + 1}" for i, cell in enumerate(names)]
     _check_names(names, f"line 1 of {name}")
-    return names
+    try:
+        cells = [(n, cell) for row in rows for n, cell in zip(names, row, strict=False)]
+    except csv.Error:
+        return names, set()
+    return names, {n for n, cell in cells if re.fullmatch(r"0\d+", cell) and n.lower() not in PARTS_OF_TIME}
 
 
 def _check_names(names: list[str], place: str) -> None:

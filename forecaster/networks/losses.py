@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def mse() -> keras.losses.Loss:
-    """Return the mean squared error: the forecast of the mean."""
+    """Return the mean squared error: the forecast of the mean; of the median where logarithms are learned."""
     import keras
 
     return keras.losses.MeanSquaredError(name="mse")
