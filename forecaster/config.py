@@ -156,43 +156,27 @@ class Config:
         return cls(**_checked(settings))
 
 
+#: What the networks of the tutorials have in common: standardised values in, nothing taken off a window or added back.
+_TUTORIAL: dict[str, Any] = {
+    "window_norm": "none",
+    "base": "none",
+    "transform": "none",
+    "segment": 1,
+    "calendar": False,
+    "clipnorm": None,
+    "optimizer": "rmsprop",
+    "loss": "mse",
+    "learning_rate": 1e-3,
+    "averaging": 0.0,
+    "epochs": 100,
+    "patience": 20,
+}
+
 #: Named sets of settings. ``textbook`` and ``stacked`` are the networks of the LSTM tutorials, kept for comparison.
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
-    "textbook": {
-        "units": (50,),
-        "activation": "relu",
-        "dropout": 0.2,
-        "output_steps": 1,
-        "window_norm": "none",
-        "base": "none",
-        "transform": "none",
-        "segment": 1,
-        "calendar": False,
-        "clipnorm": None,
-        "optimizer": "rmsprop",
-        "loss": "mse",
-        "learning_rate": 1e-3,
-        "averaging": 0.0,
-        "epochs": 100,
-        "patience": 20,
-    },
-    "stacked": {
-        "units": (128, 64),
-        "dropout": 0.0,
-        "window_norm": "none",
-        "base": "none",
-        "transform": "none",
-        "segment": 1,
-        "calendar": False,
-        "clipnorm": None,
-        "optimizer": "rmsprop",
-        "loss": "mse",
-        "learning_rate": 1e-3,
-        "averaging": 0.0,
-        "epochs": 100,
-        "patience": 20,
-    },
+    "textbook": {**_TUTORIAL, "units": (50,), "activation": "relu", "dropout": 0.2, "output_steps": 1},
+    "stacked": {**_TUTORIAL, "units": (128, 64), "dropout": 0.0},
 }
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Config)}

@@ -21,6 +21,9 @@ from forecaster.errors import DataError, DivergedError, ForecasterError, ModelEr
 from forecaster.evaluation.intervals import Conformal
 from forecaster.evaluation.metrics import seasonal_scale, skill
 from forecaster.inference import Engine, OnnxEngine, roll_forward
+from forecaster.networks.candidates import initial_mix
+from forecaster.networks.factory import build_network
+from forecaster.networks.shapes import Shapes
 from forecaster.notes import Note
 from forecaster.planning import Plan, make_plan
 from forecaster.quiet import quiet_native, start_keras
@@ -111,8 +114,6 @@ def rebuild(model: Model) -> keras.Model:
         ModelError: a weight is missing, unknown or of another shape.
     """
     start_keras()
-    from forecaster.networks.factory import build_network
-
     network = build_network(_resolved(model.config, model.plan), _shapes(model.plan))
     expected = {v.path: tuple(v.shape) for v in network.weights}
     stored = {path: value.shape for path, value in model.weights.items()}
@@ -201,15 +202,11 @@ def _resolved(config: Config, plan: Plan) -> Config:
     return config.replace(segment=plan.segment)
 
 
-def _shapes(plan: Plan) -> Any:
-    from forecaster.networks.factory import Shapes
-
+def _shapes(plan: Plan) -> Shapes:
     return Shapes(plan.lookback, plan.steps, plan.features, plan.season)
 
 
 def _trainer(config: Config, plan: Plan, split: _Split) -> Trainer:
-    from forecaster.networks.factory import build_network
-
     batch_size = min(config.batch_size, max(LEAST_BATCH, len(split.training)))
     decay = config.epochs * steps_per_epoch(len(split.training), batch_size)
     network = build_network(_resolved(config, plan), _shapes(plan), _mix(config, plan, split.training), decay)
@@ -218,8 +215,6 @@ def _trainer(config: Config, plan: Plan, split: _Split) -> Trainer:
 
 def _mix(config: Config, plan: Plan, windows: Windows) -> np.ndarray | None:
     """Return the mix of simple forecasts that fits the windows best; None where the network has none."""
-    from forecaster.networks.base import initial_mix
-
     if config.base != "mix":
         return None
     few = windows.thinned(MIX_WINDOWS)

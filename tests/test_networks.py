@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from forecaster.config import FIELDS, Config
 from forecaster.errors import SettingError
-from forecaster.networks.base import candidate_names, candidates, initial_mix
+from forecaster.networks.candidates import candidate_names, candidates, initial_mix
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
 from forecaster.networks.losses import LOSSES
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES

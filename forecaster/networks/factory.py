@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecaster.networks.base import mix_logits
+from forecaster.networks.candidates import mix_logits
 from forecaster.networks.losses import LOSSES
 from forecaster.networks.optimizers import build_optimizer
 from forecaster.networks.recurrent import build_recurrent
+from forecaster.networks.shapes import Shapes
 
 if TYPE_CHECKING:
     import keras
 
     from forecaster.config import Config
-
-
-@dataclass(frozen=True)
-class Shapes:
-    """What a network must fit.
-
-    Attributes:
-        lookback: input steps.
-        steps: output steps of one run.
-        features: calendar features per step; 0 for none.
-        season: seasonal period in steps; 1 for none.
-    """
-
-    lookback: int
-    steps: int
-    features: int = 0
-    season: int = 1
 
 
 Builder = Callable[["Config", Shapes, "np.ndarray | None"], "keras.Model"]
@@ -60,7 +43,7 @@ def build_network(
         config: the ``network`` and ``training`` groups are read; ``segment`` None means 1.
         shapes: what the network must fit.
         mix: initial weights of the candidates of ``base="mix"``, from
-            :func:`forecaster.networks.base.initial_mix`; equal weights by default.
+            :func:`forecaster.networks.candidates.initial_mix`; equal weights by default.
         decay_steps: optimisation steps over which a falling learning rate falls.
 
     Raises:
@@ -81,7 +64,7 @@ def set_mix(network: keras.Model, mix: np.ndarray) -> None:
 
     Args:
         network: from :func:`build_network`.
-        mix: ``(candidates,)``, from :func:`forecaster.networks.base.initial_mix`.
+        mix: ``(candidates,)``, from :func:`forecaster.networks.candidates.initial_mix`.
     """
     for variable in network.weights:
         if variable.path == "mix/logits":

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from forecaster.networks.base import candidates, mix_logits
+from forecaster.networks.candidates import candidates, mix_logits
 
 #: Added to the variance of a window, in squared deviations of the series, so that a constant window divides by 0.01.
 EPSILON = 1e-4

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.errors import SettingError
-from forecaster.networks.base import candidate_names
+from forecaster.networks.candidates import candidate_names
 
 if TYPE_CHECKING:
     import keras
 
     from forecaster.config import Config
-    from forecaster.networks.factory import Shapes
+    from forecaster.networks.shapes import Shapes
 
 
 def build_recurrent(cell: str, config: Config, shapes: Shapes, mix: np.ndarray | None = None) -> keras.Model:
