@@ -23,7 +23,7 @@ from forecaster.errors import DataError, DivergedError, ForecasterError, Setting
 from forecaster.evaluation.backtest import backtest, baseline_forecast, notes_of, summarise
 from forecaster.evaluation.baselines import BASELINES, baseline_notes
 from forecaster.evaluation.intervals import check_levels
-from forecaster.evaluation.metrics import seasonal_scale
+from forecaster.evaluation.seen import scales_before, seen_notes, seen_rows, unseen_origins
 from forecaster.inference import Engine, OnnxEngine, roll_forward
 from forecaster.notes import Note
 from forecaster.plotting import plot_backtest, plot_forecast
@@ -189,7 +189,7 @@ class Forecaster:
         panel, notes = self.panel(data)
         horizon = int(self._steps_ahead(panel, horizon).max())
         stride, season = horizon if stride is None else stride, self.model.plan.season
-        count = self._unseen_origins(panel, horizon, stride) if origins is None else origins
+        count = unseen_origins(panel, self.model.history, horizon, stride) if origins is None else origins
         refits = _Refits(self.config.replace(holdout=0, lookback=self.model.plan.lookback), levels, tell)
         models = {"network": refits if refit else lambda known, steps: self.forecast_panel(known, steps, levels)}
         models |= {name: baseline_forecast(name, season, levels) for name in baselines}
@@ -203,14 +203,13 @@ class Forecaster:
             levels=levels,
             least=self.model.plan.lookback,
         )
-        table.insert(5, "seen", np.zeros(len(table), bool) if refit else self._seen(table))
-        scales = {name: self._scale(panel, i, table) for i, name in enumerate(panel.ids)}
-        summary = summarise(table, scales)
+        table.insert(5, "seen", np.zeros(len(table), bool) if refit else seen_rows(table, self.model.history))
+        summary = summarise(table, scales_before(panel, table, season))
         notes += [*baseline_notes(baselines, season, int(panel.lengths.max())), *notes_of(summary)]
         if refit and data is None and len(panel.values) < self.model.record["rows"]:
             rows = f"{len(panel.values):,} of {self.model.record['rows']:,} rows"
             notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
-        return Evaluation(table, summary, [*notes, *_seen_notes(table, refit)])
+        return Evaluation(table, summary, [*notes, *seen_notes(table)])
 
     def save(self, directory: str | Path = "forecaster-model") -> Path:
         """Write the model directory, whole or not at all; an older model there is replaced.
@@ -396,36 +395,6 @@ class Forecaster:
             notes.append(Note("intervals", named, "too few validation windows for each step alone: steps are pooled"))
         return notes
 
-    def _unseen_origins(self, panel: Panel, horizon: int, stride: int) -> int:
-        """Return how many origins, at most 5, lie wholly after the training; 5 where none does."""
-        ends = self._training_ends(panel)
-        newer = [int((panel.times[panel.rows(i)] > end).sum()) for i, end in enumerate(ends) if end is not None]
-        whole = (min(newer) - horizon) // max(1, stride) + 1 if newer else ORIGINS
-        return min(ORIGINS, whole) if whole > 0 else ORIGINS
-
-    def _training_ends(self, panel: Panel) -> list[Any]:
-        """Return the newest time that the network was trained on, for each series; None for a new series."""
-        history = self.model.history
-        ends = dict(zip(history.ids, history.times[history.offsets[1:] - 1], strict=True))
-        return [ends.get(name) for name in panel.ids]
-
-    def _seen(self, table: pd.DataFrame) -> np.ndarray:
-        history = self.model.history
-        ends = pd.Series(history.times[history.offsets[1:] - 1], index=list(history.ids))
-        known = table["series"].map(ends)
-        return (known.notna() & (_without_zone(table["time"]) <= known)).to_numpy()
-
-    def _scale(self, panel: Panel, series: int, table: pd.DataFrame) -> float:
-        """Return the MASE scale of a series: its mean absolute seasonal difference before the first origin."""
-        name, rows = panel.ids[series], panel.rows(series)
-        cutoffs = _without_zone(table.loc[table["series"] == name, "cutoff"])
-        before = panel.times[rows] <= (cutoffs.min() if len(cutoffs) else panel.times[rows][-1])
-        return seasonal_scale(panel.values[rows][before], self.model.plan.season, panel.observed[rows][before])
-
-
-#: Origins of an evaluation, where nothing else is asked for.
-ORIGINS = 5
-
 
 class _Notes(list[Note]):
     """A list that tells each note as it comes."""
@@ -492,22 +461,6 @@ def _checked_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
     if len(set(levels)) < len(levels):
         raise SettingError(f"a level is given twice: {', '.join(map(str, levels))}")
     return levels
-
-
-def _without_zone(times: pd.Series) -> pd.Series:
-    """Return times as a panel holds them."""
-    return times.dt.tz_localize(None) if isinstance(times.dtype, pd.DatetimeTZDtype) else times
-
-
-def _seen_notes(table: pd.DataFrame, refit: bool) -> list[Note]:
-    scored = table[table["model"] == "network"]
-    seen = int(scored["seen"].sum())
-    if refit or not seen:
-        return []
-    reason = "its errors there are too small to be believed; use --refit, or --data with newer rows"
-    return [
-        Note("seen rows", f"the network was trained on {seen} of the {len(scored)} rows scored", reason, warning=True)
-    ]
 
 
 def _some(names: list[str], most: int = 5) -> str:
