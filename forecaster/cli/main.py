@@ -106,8 +106,17 @@ def run(args: list[str]) -> int:
     except BaseException as error:
         if "--traceback" in args:
             raise
+        _drop_unwritable_output()
         return _explain(error)
     return code if isinstance(code, int) else 0
+
+
+def _drop_unwritable_output() -> None:
+    """Let what could not be written to stdout go, so that Python does not try and complain again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _explain(error: BaseException) -> int:
@@ -126,7 +135,6 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     if isinstance(error, OSError):
         place = f"'{error.filename}': " if error.filename else ""
