@@ -66,7 +66,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows, coverage = {}, {}
+    rows: dict[str, dict[str, float]] = {}
+    coverage: dict[int, dict[str, dict[str, float]]] = {level: {} for level in LEVELS}
     for name in given.sets or SETS:
         mases: dict[str, float] = {}
         seconds: dict[str, float] = {}
@@ -79,14 +80,15 @@ def main() -> None:
                 mases[recipe] = float("nan")
                 continue
             mases |= found["mase"].to_dict()
-            coverage |= {(name, model): row for model, row in found[["coverage-80", "coverage-95"]].iterrows()}
+            for level in LEVELS:
+                coverage[level].setdefault(name, {}).update(found[f"coverage-{level}"])
         rows[name] = mases | seconds
         print(name, {k: round(float(v), 3) for k, v in rows[name].items()}, flush=True)
     table = pd.DataFrame(rows).T
-    table.loc["geometric mean"] = np.exp(np.log(table).mean())
+    table.loc["geometric mean"] = np.exp(np.log(table).mean(skipna=False))  # none where a network diverged on a set
     print("\nMASE, and seconds of the fit\n" + table.to_string(float_format="{:.3f}".format))
     for level in LEVELS:
-        shares = pd.Series({key: row[f"coverage-{level}"] for key, row in coverage.items()}).unstack(sort=False)
+        shares = pd.DataFrame.from_dict(coverage[level], orient="index")
         print(f"\ncoverage of the {level} % intervals\n" + shares.to_string(float_format="{:.2f}".format))
 
 
