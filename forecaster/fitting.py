@@ -24,7 +24,7 @@ from forecaster.inference import Engine, OnnxEngine, roll_forward
 from forecaster.networks.candidates import initial_mix
 from forecaster.networks.factory import build_network
 from forecaster.networks.shapes import Shapes
-from forecaster.notes import Note
+from forecaster.notes import Note, some
 from forecaster.planning import Plan, make_plan
 from forecaster.quiet import quiet_native, start_keras
 from forecaster.scaling import Scaler
@@ -157,14 +157,13 @@ class _Split:
 
         self.training = windows(plan.steps, (None, plan.validation))
         self.validation = windows(plan.steps, (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
-        whole = -(-plan.horizon // plan.steps) * plan.steps  # the network's last run may reach beyond the horizon
-        self.scored = windows(whole, (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
+        self.scored = windows(plan.whole_runs(plan.horizon), (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
         self.everything = windows(plan.steps, (None, 0))
 
 
 def _refuse_unusable(panel: Panel) -> None:
     largest = float(np.abs(panel.values).max())
-    if not any(np.ptp(panel.values[r]) > 0 for r in _rows(panel)):
+    if not _moving(panel).any():
         what = (
             f"'{panel.roles.target}' is {panel.values[0]:g} in every row"
             if len(panel) == 1
@@ -186,12 +185,11 @@ def _long_enough(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     if long.all():
         return panel
     short = [name for name, ok in zip(panel.ids, long, strict=True) if not ok]
-    named = ", ".join(short[:5]) + (f" and {len(short) - 5} more" if len(short) > 5 else "")
     notes.append(
         Note(
             "short series",
             f"{len(short)} of {len(panel)}",
-            f"not learned from, fewer than {needed} rows: {named}",
+            f"not learned from, fewer than {needed} rows: {some(short)}",
             True,
         )
     )

@@ -25,7 +25,7 @@ from forecaster.evaluation.baselines import BASELINES, baseline_notes
 from forecaster.evaluation.intervals import check_levels
 from forecaster.evaluation.seen import scales_before, seen_notes, seen_rows, unseen_origins
 from forecaster.inference import Engine, OnnxEngine, roll_forward
-from forecaster.notes import Note
+from forecaster.notes import Note, some
 from forecaster.plotting import plot_backtest, plot_forecast
 from forecaster.scaling import Scaler
 from forecaster.tables import forecast_table, readings_table
@@ -318,7 +318,7 @@ class Forecaster:
         newest = panel.keep_newest(plan.lookback)
         past = np.column_stack([scaler.transform(newest), calendar_features(newest.times, plan.cycles)])
         past = past.reshape(len(panel), plan.lookback, -1)
-        whole = -(-steps // plan.steps) * plan.steps  # the network's last run reads the calendar of all its steps
+        whole = plan.whole_runs(steps)  # the last run reads the calendar of all its steps
         times = future_times(panel.times[panel.offsets[1:] - 1], panel.freq, whole)
         future = calendar_features(times.reshape(-1), plan.cycles).reshape(len(panel), whole, -1)
         point = self.forecast_windows(past, future)[:, :steps]
@@ -371,9 +371,9 @@ class Forecaster:
         ]
         if not long.any():
             raise DataError(
-                f"the network reads {lookback} rows, but there are fewer of {_some(short)}", "give older rows too"
+                f"the network reads {lookback} rows, but there are fewer of {some(short)}", "give older rows too"
             )
-        reason = f"the network reads {lookback} rows, but there are fewer of {_some(short)}; give older rows too"
+        reason = f"the network reads {lookback} rows, but there are fewer of {some(short)}; give older rows too"
         self.notes.append(Note("left out", f"{len(short)} of {len(panel)} series", reason, warning=True))
         return panel.take(np.repeat(long, panel.lengths))
 
@@ -461,8 +461,3 @@ def _checked_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
     if len(set(levels)) < len(levels):
         raise SettingError(f"a level is given twice: {', '.join(map(str, levels))}")
     return levels
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    """Return a few names and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

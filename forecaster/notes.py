@@ -27,3 +27,8 @@ class Note:
     def to_dict(self) -> dict[str, str | bool]:
         """Return plain values for JSON."""
         return asdict(self)
+
+
+def some(names: list[str], most: int = 5) -> str:
+    """Return a few names and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

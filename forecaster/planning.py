@@ -59,6 +59,10 @@ class Plan:
         """Calendar features per step."""
         return 2 * len(self.cycles)
 
+    def whole_runs(self, horizon: int) -> int:
+        """Return a horizon made up to whole runs of the network, whose last run may reach beyond it."""
+        return -(-horizon // self.steps) * self.steps
+
 
 def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     """Decide horizon, validation rows, season, lookback, segment and transformation, in that order.

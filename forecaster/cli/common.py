@@ -58,21 +58,6 @@ def echo_json(document: Any) -> None:
     click.echo(json_text(document))
 
 
-def table_bytes(table: pd.DataFrame, suffix: str) -> bytes:
-    """Return a table as the bytes of a CSV, JSON or Parquet file.
-
-    Raises:
-        SettingError: another suffix.
-    """
-    from forecaster.errors import SettingError
-
-    if suffix not in TABLE_WRITERS:
-        raise SettingError(
-            f"cannot write a table as '{suffix}'", f"name a file that ends in {', '.join(TABLE_WRITERS)}"
-        )
-    return TABLE_WRITERS[suffix](table)
-
-
 def text_time(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with times as text: a date alone where every time is midnight, ``Z`` for UTC."""
     shown = table.copy()
@@ -96,10 +81,9 @@ def _csv(table: pd.DataFrame) -> bytes:
 
 
 def _json(table: pd.DataFrame) -> bytes:
-    records = text_time(table).to_dict(orient="records")
     from forecaster.files import json_text
 
-    return (json_text(records) + "\n").encode()
+    return (json_text(text_time(table).to_dict(orient="records")) + "\n").encode()
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
@@ -161,5 +145,5 @@ def write_table(table: pd.DataFrame, path: str, force: bool) -> None:
     if path == "-":
         sys.stdout.buffer.write(_csv(table))
         return
-    suffix = Path(path).suffix.lower()
-    write_file(path, table_bytes(table, suffix if suffix in TABLE_WRITERS else ".csv"), force)
+    written_as = TABLE_WRITERS.get(Path(path).suffix.lower(), _csv)  # a device has no suffix
+    write_file(path, written_as(table), force)

@@ -9,8 +9,8 @@ from fnmatch import fnmatch
 import numpy as np
 import pandas as pd
 
-from forecaster.data.sources import listed
-from forecaster.data.times import PART_NAMES, STEP_NAMES, looks_like, sample
+from forecaster.data.sources import PART_NAMES, listed
+from forecaster.data.times import STEP_NAMES, looks_like, sample
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
 

@@ -175,8 +175,9 @@ def _read_csv(handle: IO[bytes], name: str, separator: str = ",") -> pd.DataFram
     return frame
 
 
-#: Columns whose zeros, as in month 01, mean nothing.
-PARTS_OF_TIME = ("year", "quarter", "month", "week", "day", "weekday", "dayofweek", "hour", "minute", "second")
+#: Names of columns that hold one part of a time: none is a time or a target by itself, and the zero of month 01 means
+#: nothing.
+PART_NAMES = ("year", "quarter", "month", "week", "day", "weekday", "dayofweek", "hour", "minute", "second")
 
 
 def _header(handle: IO[bytes], name: str, separator: str) -> tuple[list[str], set[str]]:
@@ -207,7 +208,7 @@ def _header(handle: IO[bytes], name: str, separator: str) -> tuple[list[str], se
         cells = [(n, cell) for row in rows for n, cell in zip(names, row, strict=False)]
     except csv.Error:
         return names, set()
-    return names, {n for n, cell in cells if re.fullmatch(r"0\d+", cell) and n.lower() not in PARTS_OF_TIME}
+    return names, {n for n, cell in cells if re.fullmatch(r"0\d+", cell) and n.lower() not in PART_NAMES}
 
 
 def _check_names(names: list[str], place: str) -> None:

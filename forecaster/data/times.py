@@ -25,8 +25,6 @@ _YEAR_LAST = re.compile(r"\d{1,2}(?P<mark>[/.-])\d{1,2}(?P=mark)\d{4}" + _CLOCK)
 #: Names of whole-number columns that count steps, and of those that hold a year.
 STEP_NAMES = ("t", "step", "steps", "index", "time", "ds", "period", "tick", "hour_index")
 YEAR_NAMES = ("year", "yr", "years")
-#: Names of columns that hold one part of a time; none is a time or a target by itself.
-PART_NAMES = ("year", "quarter", "month", "week", "day", "weekday", "dayofweek", "hour", "minute", "second")
 _SAMPLE = 1000  # cells looked at to tell what a column holds
 _SHARE = 0.5  # of them that must fit; the rest are reported by line when all are read
 _SHARE_OF_NUMBERS = 0.9  # the same for numbers written as yyyymmdd, where chance fits more often
