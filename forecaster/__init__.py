@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecaster.config import Config
+    from forecaster.data.tables.sources import Source
     from forecaster.errors import ForecasterError
     from forecaster.forecaster import Evaluation, Forecaster
     from forecaster.windowing import Windows, make_windows
@@ -23,11 +24,12 @@ _HOMES = {
     "Evaluation": "forecaster.forecaster",
     "Forecaster": "forecaster.forecaster",
     "ForecasterError": "forecaster.errors",
+    "Source": "forecaster.data.tables.sources",
     "Windows": "forecaster.windowing",
     "make_windows": "forecaster.windowing",
 }
 
-__all__ = ["Config", "Evaluation", "Forecaster", "ForecasterError", "Windows", "make_windows"]
+__all__ = ["Config", "Evaluation", "Forecaster", "ForecasterError", "Source", "Windows", "make_windows"]
 
 
 def __getattr__(name: str) -> Any:

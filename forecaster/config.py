@@ -30,23 +30,56 @@ class Config:
     """
 
     # What the data are
-    time: str | None = _setting(None, "data", "Time column.")
-    target: str | None = _setting(None, "data", "Column to forecast.")
-    series: str | None = _setting(None, "data", "Column that tells the series of a long table apart.")
-    freq: str | None = _setting(None, "data", "Step between readings, as pandas writes it: h, D, B, W-SAT, MS, 15min.")
-    season: int | None = _setting(None, "data", "Seasonal period in steps; 1 for none.", low=1)
+    time: str | None = _setting(None, "data", "Time column, or the columns it is split over: year,month,day,hour.")
+    target: str | None = _setting(None, "data", "Column to forecast; several, a,b, are learned as series of a panel.")
+    series: str | None = _setting(
+        None, "data", "Column, or columns, that tell the series of a long table apart; '' for one series."
+    )
+    wide: str = _setting(
+        "auto", "data", "A series in every column, or in every row.", choices=("auto", "no", "columns", "rows")
+    )
+    dates: str = _setting("auto", "data", "How 1/4/1999 is read.", choices=("auto", "day-first", "month-first"))
+    zone: str | None = _setting(None, "data", "Time zone of times written without one: Europe/Berlin, UTC.")
+    past: str | None = _setting(None, "data", "Covariates known until the cutoff, a,b; none for none.")
+    future_columns: str | None = _setting(None, "data", "Covariates known beyond the cutoff too, a,b; none for none.")
+    static: str | None = _setting(None, "data", "Covariates that belong to a series as a whole, a,b; none for none.")
+    covariates: bool = _setting(True, "data", "Use the other columns as covariates.")
+    holidays: str | None = _setting(None, "data", "Country whose public holidays the network is told: DE, US, US-CA.")
+    freq: str | None = _setting(
+        None,
+        "data",
+        "Step between readings, as pandas writes it: h, D, B, W-SAT, MS, 15min; row where rows are steps.",
+    )
+    season: tuple[int, ...] | None = _setting(
+        None, "data", "Seasonal period in steps, or several: 24,168; 1 for none.", low=1
+    )
     horizon: str | None = _setting(
         None, "data", "How far to forecast: steps (10), a span (30d) or a date (2027-01-31)."
     )
     lookback: int | None = _setting(None, "data", "Input window in steps.", low=2)
     transform: str = _setting(
-        "auto", "data", "Learn the target as it is or its logarithm.", choices=("auto", "none", "log")
+        "auto",
+        "data",
+        "What of the target is learned; validate tries all of them on validation rows.",
+        choices=("auto", "none", "log", "box-cox", "difference", "return", "validate"),
+    )
+    scaling: str = _setting(
+        "standard",
+        "data",
+        "Center and scale of each series: mean and deviation, or median and quartiles.",
+        choices=("standard", "robust"),
     )
     gaps: str = _setting(
-        "fill", "data", "Absent time steps: fill from the past and count, or stop.", choices=("fill", "error")
+        "mask",
+        "data",
+        "Absent time steps: tell the network, fill from the past without telling it, or stop.",
+        choices=("mask", "fill", "error"),
     )
     missing: str = _setting(
-        "fill", "data", "Empty target cells: fill from the past and count, or stop.", choices=("fill", "error")
+        "mask",
+        "data",
+        "Empty target cells: tell the network, draw a line over them, repeat the last season, or stop.",
+        choices=("mask", "interpolate", "seasonal", "error"),
     )
     duplicates: str = _setting(
         "error",
@@ -120,7 +153,9 @@ class Config:
         low=0.0,
         below=1.0,
     )
-    batch_size: int = _setting(128, "training", "Windows in a batch.", low=1)
+    batch_size: int | None = _setting(
+        None, "training", "Windows in a batch: 128, more where an epoch would be many steps.", low=1
+    )
     epochs: int = _setting(25, "training", "Epochs at most.", low=1)
     patience: int = _setting(5, "training", "Epochs without a better validation loss before training stops.", low=1)
     validation: int | None = _setting(None, "training", "Newest rows of each series kept for validation.", low=1)
@@ -239,6 +274,8 @@ def _converted(name: str, kind: str, value: Any) -> Any:
             if not parts:
                 raise wrong
             return tuple(_whole(part) for part in parts)
+        if kind == "str" and isinstance(value, (list, tuple)):
+            return ",".join(map(str, value))
         converters: dict[str, Callable[[Any], Any]] = {"int": _whole, "float": float, "str": str}
         return converters[kind](value)
     except (TypeError, ValueError):

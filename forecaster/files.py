@@ -6,18 +6,19 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from forecaster.errors import ForecasterError, SettingError
 
 
-def write_file(path: str | Path, content: bytes, force: bool = False) -> Path:
+def write_file(path: str | Path, content: bytes | Iterable[bytes | memoryview], force: bool = False) -> Path:
     """Write a file through a temporary sibling that is renamed once it is complete.
 
     Args:
         path: where to; a device such as ``/dev/stdout`` is written directly.
-        content: all of it.
+        content: all of it, or its pieces.
         force: replace an existing file.
 
     Returns:
@@ -29,11 +30,13 @@ def write_file(path: str | Path, content: bytes, force: bool = False) -> Path:
     """
     path = Path(path)
     check_free(path, force)
+    pieces = [content] if isinstance(content, bytes) else content
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            path.write_bytes(content)
+            with path.open("wb") as handle:
+                handle.writelines(pieces)
         else:
-            _replace(path, content)
+            _replace(path, pieces)
     except OSError as error:
         raise ForecasterError(
             f"cannot write '{path}': {error.strerror}", "choose another place, or free some space"
@@ -61,11 +64,11 @@ def check_free(path: str | Path, force: bool = False) -> None:
         )
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
+            handle.writelines(pieces)
         os.chmod(name, 0o666 & ~umask())
         os.replace(name, path)
     except BaseException:

@@ -14,20 +14,23 @@ import pandas as pd
 from forecaster import fitting
 from forecaster.artifact import Model, load_model, locked, save_model
 from forecaster.config import Config
-from forecaster.data.calendar import calendar_features, future_times, horizon_steps
+from forecaster.data.future import future_names, read_future
 from forecaster.data.join import prepend_history
+from forecaster.data.packed import unpacked
 from forecaster.data.panel import Panel
 from forecaster.data.repair import build_panel
-from forecaster.data.sources import frame_of, read_table
-from forecaster.errors import DataError, DivergedError, ForecasterError, SettingError
+from forecaster.data.tables.sources import Source, frame_of, read_table
+from forecaster.data.time.calendar import future_times
+from forecaster.data.time.horizons import horizon_steps
+from forecaster.errors import DataError, ForecasterError, NotFoundError, SettingError, nearest
 from forecaster.evaluation.backtest import backtest, baseline_forecast, notes_of, summarise
 from forecaster.evaluation.baselines import BASELINES, baseline_notes
 from forecaster.evaluation.intervals import check_levels
 from forecaster.evaluation.seen import scales_before, seen_notes, seen_rows, unseen_origins
-from forecaster.inference import Engine, OnnxEngine, roll_forward
+from forecaster.inference import Engine, OnnxEngine
 from forecaster.notes import Note, some
 from forecaster.plotting import plot_backtest, plot_forecast
-from forecaster.scaling import Scaler
+from forecaster.prediction import FALLBACKS, by_network, engines_of, forecast_panel, refuse_beyond_reason
 from forecaster.tables import forecast_table, readings_table
 from forecaster.training import Report
 
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-Data: TypeAlias = pd.DataFrame | pd.Series | str | Path
+Data: TypeAlias = pd.DataFrame | pd.Series | str | Path | Source
 
 
 @dataclass
@@ -90,13 +93,20 @@ class Forecaster:
             raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
         return self._model
 
-    def fit(self, data: Data, report: Report | None = None, tell: Callable[[Note], None] | None = None) -> Forecaster:
+    def fit(
+        self,
+        data: Data,
+        report: Report | None = None,
+        tell: Callable[[Note], None] | None = None,
+        future: Data | None = None,
+    ) -> Forecaster:
         """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
             report: called with a :class:`forecaster.training.Progress` after each epoch.
             tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
+            future: a table of covariates known beyond the cutoff; its columns become future covariates.
 
         Returns:
             Forecaster: itself.
@@ -108,17 +118,27 @@ class Forecaster:
         """
         began = time.monotonic()
         notes = _Notes(tell)
-        panel, found = build_panel(_frame(data), self.config)
-        notes.extend(found)
-        panel = _without_holdout(panel, self.config.holdout)
-        self._model = fitting.fit_panel(panel, self.config, notes, report)
+        names = () if future is None else future_names(_frame(future))
+        self._model = fitting.fit_panel(self._panel_of(data, names, notes), self.config, notes, report)
         self._model.record["seconds"] = round(time.monotonic() - began, 1)
         self._engine = OnnxEngine(self._model.onnx)
         self.notes = list(notes)
         return self
 
+    def _panel_of(self, data: Data, future_names: tuple[str, ...], notes: list[Note]) -> Panel:
+        """Return the panel to train on; nothing of the table outlives it that it does not hold itself."""
+        panel, found = build_panel(_frame(data), self.config, future_names=future_names)
+        notes.extend(found)
+        if future_names:
+            _check_future(panel, future_names)
+        return _without_holdout(panel, self.config.holdout)
+
     def predict(
-        self, horizon: int | str | None = None, data: Data | None = None, levels: int | Sequence[int] = (80, 95)
+        self,
+        horizon: int | str | None = None,
+        data: Data | None = None,
+        levels: int | Sequence[int] = (80, 95),
+        future: Data | None = None,
     ) -> pd.DataFrame:
         """Forecast from the end of each series.
 
@@ -127,25 +147,30 @@ class Forecaster:
             data: newer rows of the same series, or other series; the rows of the training by default. Rows that
                 continue a known series are joined to its history.
             levels: intervals to give, in percent.
+            future: the future covariates of every series and step ahead, where the model was trained with some.
 
         Returns:
-            pandas.DataFrame: columns ``series``, the time column, ``forecast``, ``lo-80``, ``hi-80``, ...
+            pandas.DataFrame: columns ``series``, the time column, ``forecast``, ``lo-80``, ``hi-80``, ..., ``engine``:
+            the network that made the row, or the baseline where a series is too short for the network.
 
         Raises:
-            SettingError: a horizon or level that cannot be.
+            SettingError: a horizon or level that cannot be, or future covariates that are not given.
             NotFoundError: a needed column is absent.
-            DataError: every series has fewer rows than the lookback. Some that do are left out, with a note.
+            DataError: the data cannot be read as those of the training were, or ``future`` has holes.
         """
         levels = _checked_levels(levels)
         panel, self.notes = self.panel(data)
-        panel = self._long_enough(panel)
-        last = panel.times[panel.offsets[1:] - 1]
         ahead = self._steps_ahead(panel, horizon)
         steps = int(ahead.max())
+        panel = self._with_future(panel, future, ahead)
         values = self.forecast_panel(panel, steps, levels)
-        self._refuse_beyond_reason(panel, values, steps)
-        self.notes += self._interval_notes(steps, levels)
-        table = forecast_table(panel, future_times(last, panel.freq, steps), values, levels)
+        ranges = panel.ranges if data is not None or self.model.ranges is None else self.model.ranges
+        refuse_beyond_reason(panel, values, steps, ranges)
+        self.notes += [*self._engine_notes(panel), *self._interval_notes(steps, levels)]
+        times = future_times(panel.last, panel.freq, steps)
+        table = forecast_table(panel, times, values, levels, engines_of(self.model, panel), ranges)
+        if (ahead == steps).all():
+            return table
         return table[(np.arange(steps) < ahead[:, None]).ravel()].reset_index(drop=True)
 
     def evaluate(
@@ -201,7 +226,7 @@ class Forecaster:
             stride=stride,
             season=season,
             levels=levels,
-            least=self.model.plan.lookback,
+            least=self.model.plan.least,
         )
         table.insert(5, "seen", np.zeros(len(table), bool) if refit else seen_rows(table, self.model.history))
         summary = summarise(table, scales_before(panel, table, season))
@@ -224,14 +249,19 @@ class Forecaster:
         return directory
 
     @classmethod
-    def load(cls, directory: str | Path = "forecaster-model") -> Forecaster:
+    def load(cls, directory: str | Path = "forecaster-model", newest_only: bool = False) -> Forecaster:
         """Read a model directory; TensorFlow is not imported.
+
+        Args:
+            directory: where it is.
+            newest_only: keep only the rows of each series that its next forecast is made from, which saves memory
+                where :meth:`predict` without data is all that is wanted.
 
         Raises:
             NotFoundError: no model is there.
             ModelError: it is damaged, altered, incomplete or newer than this version.
         """
-        return cls._of(load_model(Path(directory)))
+        return cls._of(load_model(Path(directory), newest_only))
 
     @classmethod
     def _of(cls, model: Model) -> Forecaster:
@@ -248,11 +278,10 @@ class Forecaster:
         """
         return fitting.rebuild(self.model)
 
-    def forecast_windows(self, past: np.ndarray, future: np.ndarray) -> np.ndarray:
-        """Return scaled forecasts, ``(windows, horizon)``; see :func:`forecaster.inference.roll_forward`."""
+    def _running(self) -> Engine:
         if self._engine is None:
-            raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
-        return roll_forward(self._engine, past, future, self.model.plan.steps)
+            self._engine = OnnxEngine(self.model.onnx)
+        return self._engine
 
     def history(self) -> pd.DataFrame:
         """Return the newest readings that the model keeps, 5,000 of each series or the lookback.
@@ -260,7 +289,7 @@ class Forecaster:
         Returns:
             pandas.DataFrame: columns ``series``, the time column and ``actual``, NaN where there was no reading.
         """
-        return readings_table(self.model.history)
+        return readings_table(self.panel()[0])
 
     def plot(self, forecast: pd.DataFrame | None = None, data: Data | None = None, **options: Any) -> Figure:
         """Draw a forecast after its history, with intervals, and actual readings where they are known.
@@ -282,26 +311,16 @@ class Forecaster:
 
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
-        history = self.model.history
+        history = self.model.history = unpacked(self.model.history)
         if data is None:
             return history, []
-        roles = history.roles
-        fixed = replace(self.config, time=roles.time, target=roles.target, series=roles.series or "", freq=history.freq)
         try:
-            panel, notes = build_panel(_frame(data), fixed)
+            panel, notes = build_panel(_frame(data, history.roles.needed()), self.config, like=history)
+            panel, joined = prepend_history(panel, history, self.model.plan.bearable, self.config.gaps)
         except DataError as error:
             raise DataError(error.message, _without_flags(error.hint)) from None
-        if panel.utc != history.utc:
-            kinds = ("without a time zone", "in UTC")
-            raise DataError(
-                f"the times of the table are {kinds[panel.utc]}, those of the model {kinds[history.utc]}",
-                "write both in the same way",
-            )
         notes = [note for note in notes if note.name not in ("time", "series", "target", "freq")]  # the model's own
-        joined = prepend_history(panel, history)
-        if joined is None:
-            return panel, notes
-        return joined, [*notes, Note("history", "joined", "older rows of known series are taken from the model")]
+        return panel, notes + joined
 
     def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
         """Forecast from the end of each series of a ready panel, with rows of the lookback at least.
@@ -314,68 +333,45 @@ class Forecaster:
         Returns:
             np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
         """
-        scaler, plan = self._scaler(panel), self.model.plan
-        newest = panel.keep_newest(plan.lookback)
-        past = np.column_stack([scaler.transform(newest), calendar_features(newest.times, plan.cycles)])
-        past = past.reshape(len(panel), plan.lookback, -1)
-        whole = plan.whole_runs(steps)  # the last run reads the calendar of all its steps
-        times = future_times(panel.times[panel.offsets[1:] - 1], panel.freq, whole)
-        future = calendar_features(times.reshape(-1), plan.cycles).reshape(len(panel), whole, -1)
-        point = self.forecast_windows(past, future)[:, :steps]
-        columns = [point.astype(np.float64)]
-        for level in levels:
-            width = self.model.conformal.width(level, steps)[None] * scaler.spread[:, None]
-            columns += [point - width, point + width]
-        return scaler.inverse(np.stack(columns, axis=2), np.arange(len(panel)))
+        return forecast_panel(self.model, self._running(), panel, steps, levels)
 
     def _steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
         """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier."""
-        last = panel.times[panel.offsets[1:] - 1]
         if horizon is None:
             return np.full(len(panel), self.model.plan.horizon)
-        ends, place = np.unique(last, return_inverse=True)
+        ends, place = np.unique(panel.last, return_inverse=True)
         horizon_steps(str(horizon), ends[0], panel.freq)  # an error where not even the first to end can be forecast
         return np.array([_steps_or_none(str(horizon), end, panel.freq) for end in ends])[place]
 
-    def _refuse_beyond_reason(self, panel: Panel, values: np.ndarray, steps: int) -> None:
-        largest = np.abs(values[:, :, 0]).max(axis=1)
-        size = np.array([np.abs(panel.values[panel.rows(i)]).max() for i in range(len(panel))])
-        bad = ~(largest <= fitting.BEYOND_REASON * np.maximum(size, fitting.SMALLEST))
-        if bad.any():
-            raise DivergedError(
-                f"rolled forward {steps} steps, the forecast of {panel.ids[int(bad.argmax())] or 'the series'} "
-                f"reaches {largest[bad][0]:.2g}",
-                "ask for a shorter horizon, or fit again with this one",
-            )
-
-    def _scaler(self, panel: Panel) -> Scaler:
-        """Return the scaler of the panel's series: the trained one's, or one fitted on a new series' own rows."""
-        model = self.model
-        known = {name: i for i, name in enumerate(model.ids)}
-        own = Scaler.fit(panel, model.scaler.log, model.plan.season)
-        places = np.array([known.get(name, -1) for name in panel.ids])
-        old = places >= 0
-        for part in ("center", "scale", "spread"):
-            getattr(own, part)[old] = getattr(model.scaler, part)[places[old]]
-        return own
-
-    def _long_enough(self, panel: Panel) -> Panel:
-        lookback = self.model.plan.lookback
-        long = panel.lengths >= lookback
-        if long.all():
+    def _with_future(self, panel: Panel, future: Data | None, ahead: np.ndarray) -> Panel:
+        """Return the panel with the future covariates of the next ``ahead`` steps of each series, where it has some."""
+        columns, encoder = panel.of_role("future"), self.model.encoder
+        needed = list(encoder.needed)
+        if future is not None and not columns:
+            raise SettingError("the model uses no future covariates", "leave --future out")
+        if not needed:
             return panel
-        short = [
-            f"{name or 'the series'} ({rows})"
-            for name, rows, ok in zip(panel.ids, panel.lengths, long, strict=True)
-            if not ok
-        ]
-        if not long.any():
-            raise DataError(
-                f"the network reads {lookback} rows, but there are fewer of {some(short)}", "give older rows too"
+        if future is not None:
+            beyond, notes = read_future(_frame(future), panel, ahead, needed)
+            self.notes += notes
+            panel = replace(panel, beyond=beyond)
+        elif not _covers(panel.beyond, ahead, [column.name in needed for column in columns]):
+            raise SettingError(
+                f"the forecast needs the future values of {some(needed)}: --future FILE",
+                "write the table to fill in with: forecaster make-future --output future.csv",
             )
-        reason = f"the network reads {lookback} rows, but there are fewer of {some(short)}; give older rows too"
-        self.notes.append(Note("left out", f"{len(short)} of {len(panel)} series", reason, warning=True))
-        return panel.take(np.repeat(long, panel.lengths))
+        self.notes += encoder.outside_notes(panel.keep_newest(self.model.plan.lookback), ahead)
+        return panel
+
+    def _engine_notes(self, panel: Panel) -> list[Note]:
+        """Say which series are too short for the network."""
+        short = ~by_network(self.model, panel)
+        if not short.any():
+            return []
+        names = [f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(short)]
+        reason = f"the network needs {self.model.plan.least} rows, there are fewer of {some(names)}"
+        count = f"{len(names):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
+        return [Note("engine", count, reason, warning=True)]
 
     def _interval_notes(self, steps: int, levels: Sequence[int]) -> list[Note]:
         plan, conformal = self.model.plan, self.model.conformal
@@ -426,8 +422,32 @@ class _Refits:
         return Forecaster._of(model).forecast_panel(known, steps, self.levels)
 
 
-def _frame(data: Data) -> pd.DataFrame:
-    return read_table(data) if isinstance(data, (str, Path)) else frame_of(data)
+def _frame(data: Data, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    return read_table(data, columns) if isinstance(data, (str, Path, Source)) else frame_of(data)
+
+
+def _check_future(panel: Panel, names: tuple[str, ...]) -> None:
+    """Refuse a future table none of whose columns is a covariate.
+
+    Raises:
+        NotFoundError: naming the nearest covariate.
+    """
+    future = {column.name for column in panel.of_role("future")}
+    if future & set(names):
+        return
+    others = [column.name for column in panel.columns]
+    hints = [nearest(name, others) for name in names if name not in (panel.roles.time, panel.roles.series)]
+    raise NotFoundError(
+        f"no column of the future table is a covariate that changes over time: it has {some(list(names))}",
+        next((hint for hint in hints if hint), "name its columns as those of the table are named"),
+    )
+
+
+def _covers(beyond: np.ndarray | None, ahead: np.ndarray, needed: list[bool]) -> bool:
+    """Return whether needed columns of ``(series, steps, columns)`` are known of the next ``ahead`` steps of each."""
+    if beyond is None or beyond.shape[1] < ahead.max():
+        return False
+    return not np.isnan(beyond[np.arange(beyond.shape[1]) < ahead[:, None]][:, needed]).any()
 
 
 def _steps_or_none(horizon: str, last: Any, freq: str) -> int:

@@ -12,16 +12,20 @@ if TYPE_CHECKING:
 #: Windows in one call of an engine: bounds memory, changes no number.
 CHUNK = 1024
 
+#: What a network reads, by the names of its inputs: see :meth:`forecaster.windowing.Windows.batch`.
+Inputs = dict[str, np.ndarray]
+
 
 class Engine(Protocol):
     """Something that forecasts windows."""
 
-    def run(self, past: np.ndarray, future: np.ndarray) -> np.ndarray:
+    def run(self, inputs: Inputs) -> np.ndarray:
         """Return the forecast of each window, scaled.
 
         Args:
-            past: ``(windows, lookback, 1 + features)`` float32, the scaled target and the calendar features.
-            future: ``(windows, steps, features)`` float32.
+            inputs: ``past`` ``(windows, lookback, channels)`` float32, the scaled target first; ``future``
+                ``(windows, steps, features)`` float32; ``static`` ``(windows, numbers)`` float32; ``categories``
+                ``(windows, groups)`` int32. What the network does not read is left aside.
 
         Returns:
             np.ndarray: ``(windows, steps)`` float32.
@@ -52,12 +56,15 @@ class OnnxEngine:
         except Exception as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"ONNX Runtime cannot load the network: {reason}", "fit the model again") from None
-        self._inputs = {i.name for i in self._session.get_inputs()}
+        self._dtypes = {i.name: _DTYPES.get(i.type, "float32") for i in self._session.get_inputs()}
 
-    def run(self, past: np.ndarray, future: np.ndarray) -> np.ndarray:
+    def run(self, inputs: Inputs) -> np.ndarray:
         """See :class:`Engine`."""
-        feed = {k: v for k, v in {"past": past, "future": future}.items() if k in self._inputs}
-        return np.asarray(self._session.run(None, feed)[0])[:, :, 0]
+        return np.asarray(self._session.run(None, _feed(inputs, self._dtypes))[0])[:, :, 0]
+
+
+#: Types of ONNX inputs other than float32.
+_DTYPES = {"tensor(int32)": "int32", "tensor(int64)": "int64"}
 
 
 class KerasEngine:
@@ -70,47 +77,75 @@ class KerasEngine:
     def __init__(self, network: keras.Model) -> None:
         import tensorflow as tf
 
-        shapes = {i.name: tf.TensorSpec((None, *i.shape[1:]), "float32") for i in network.inputs}
+        self._dtypes = {i.name: i.dtype for i in network.inputs}
+        shapes = {i.name: tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in network.inputs}
 
         @tf.function(input_signature=[shapes])
         def forward(inputs: Any) -> Any:
             return network(inputs, training=False)
 
-        self._forward, self._inputs = forward, set(shapes)
+        self._forward = forward
 
-    def run(self, past: np.ndarray, future: np.ndarray) -> np.ndarray:
+    def run(self, inputs: Inputs) -> np.ndarray:
         """See :class:`Engine`."""
-        feed = {k: v for k, v in {"past": past, "future": future}.items() if k in self._inputs}
-        return np.asarray(self._forward(feed))[:, :, 0]
+        return np.asarray(self._forward(_feed(inputs, self._dtypes)))[:, :, 0]
 
 
-def roll_forward(engine: Engine, past: np.ndarray, future: np.ndarray, steps: int) -> np.ndarray:
+def _feed(inputs: Inputs, dtypes: dict[str, str]) -> Inputs:
+    """Return the inputs that a network reads, in the types that it reads."""
+    return {name: np.ascontiguousarray(inputs[name], dtype) for name, dtype in dtypes.items()}
+
+
+def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool = False) -> np.ndarray:
     """Forecast a horizon of any length: cut where it is shorter than ``steps``, fed back where it is longer.
 
-    After each run of the engine its forecast is appended to the window, which moves forward by ``steps``.
+    After each run of the engine its forecast is appended to the window, which moves forward by ``steps``, with what
+    is known of those steps. Covariates known until the cutoff only repeat their last value.
 
     Args:
         engine: runs one direct forecast of ``steps`` steps.
-        past: ``(windows, lookback, 1 + features)`` float32.
-        future: ``(windows, horizon, features)`` float32; its length is the horizon.
+        inputs: as for :meth:`Engine.run`, but ``future``, ``(windows, ahead, features)``, reaches over the horizon;
+            beyond its end, where the last run of the engine goes beyond the horizon, its last step is repeated.
+        horizon: steps to forecast.
         steps: output steps of the engine.
+        indicator: the last channel of ``past`` is 1 where the target was observed: a forecast counts as observed.
 
     Returns:
         np.ndarray: ``(windows, horizon)`` float32.
     """
-    parts = [_rolled(engine, past[i : i + CHUNK], future[i : i + CHUNK], steps) for i in range(0, len(past), CHUNK)]
-    return np.concatenate(parts) if parts else np.zeros((0, future.shape[1]), np.float32)
+    parts = []
+    for first in range(0, len(inputs["past"]), CHUNK):
+        chunk = {name: array[first : first + CHUNK] for name, array in inputs.items()}
+        parts.append(_rolled(engine, chunk, horizon, steps, indicator))
+    return np.concatenate(parts) if parts else np.zeros((0, horizon), np.float32)
 
 
-def _rolled(engine: Engine, past: np.ndarray, future: np.ndarray, steps: int) -> np.ndarray:
-    horizon, lookback = future.shape[1], past.shape[1]
-    runs = -(-horizon // steps)
-    known = np.pad(future, ((0, 0), (0, runs * steps - horizon), (0, 0)), mode="edge")
-    found = []
+def _rolled(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool) -> np.ndarray:
+    runs, found, inputs = -(-horizon // steps), [], dict(inputs)
+    known = _reaching(inputs.get("future"), len(inputs["past"]), runs * steps)
     for run in range(runs):
         ahead = known[:, run * steps : (run + 1) * steps]
-        found.append(engine.run(np.ascontiguousarray(past), np.ascontiguousarray(ahead)))
+        if ahead.shape[2]:
+            inputs["future"] = ahead
+        found.append(engine.run(inputs))
         if run < runs - 1:
-            news = np.concatenate([found[-1][:, :, None], ahead], axis=2)
-            past = np.concatenate([past, news], axis=1)[:, -lookback:]
+            inputs["past"] = _moved(inputs["past"], found[-1], ahead, indicator)
     return np.concatenate(found, axis=1)[:, :horizon]
+
+
+def _reaching(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray:
+    """Return what is known of so many steps, ``(windows, steps, features)``, the last step repeated where it ends."""
+    if future is None or not future.shape[2]:
+        return np.zeros((windows, steps, 0), np.float32)
+    absent = steps - future.shape[1]
+    return np.pad(future, ((0, 0), (0, absent), (0, 0)), mode="edge") if absent > 0 else future
+
+
+def _moved(past: np.ndarray, forecast: np.ndarray, ahead: np.ndarray, indicator: bool) -> np.ndarray:
+    """Return the windows moved forward over their forecast."""
+    steps = forecast.shape[1]
+    last = np.repeat(past[:, -1:, 1 + ahead.shape[2] :], steps, axis=1)
+    if indicator:
+        last[:, :, -1] = 1
+    news = np.concatenate([forecast[:, :, None], ahead, last], axis=2)
+    return np.concatenate([past, news], axis=1)[:, -past.shape[1] :]

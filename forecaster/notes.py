@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,21 +16,30 @@ class Note:
         value: what was chosen or done: ``12``, ``59 filled``.
         reason: why, with the evidence, and the flag that changes it.
         warning: True where a person should look twice.
+        counts: how many rows of each series a repair touched, by series id.
     """
 
     name: str
     value: str
     reason: str
     warning: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.value} ({self.reason})" if self.reason else f"{self.name}: {self.value}"
 
-    def to_dict(self) -> dict[str, str | bool]:
-        """Return plain values for JSON."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; counts only where there are any."""
+        plain = {"name": self.name, "value": self.value, "reason": self.reason, "warning": self.warning}
+        return {**plain, "counts": dict(self.counts)} if self.counts else plain
 
 
 def some(names: list[str], most: int = 5) -> str:
     """Return a few names and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def busiest(counts: Mapping[str, int], most: int = 5) -> str:
+    """Return the series with the most rows touched: ``"EWR 12, JFK 5 and 3 more"``."""
+    order = sorted(counts, key=lambda name: -counts[name])
+    return some([f"{name} {counts[name]:,}" for name in order], most)

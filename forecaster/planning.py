@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.data.calendar import calendar_cycles, default_horizon, default_season, horizon_steps
-from forecaster.data.freq import Freq
 from forecaster.data.panel import Panel
+from forecaster.data.time.calendar import calendar_cycles
+from forecaster.data.time.freq import Freq
+from forecaster.data.time.horizons import default_horizon, horizon_steps
+from forecaster.data.time.seasons import find_seasons
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
-from forecaster.scaling import choose_log
+from forecaster.transforms import choose_transform
 
-#: Autocorrelation of the differences at the seasonal lag below which a season is not believed.
-LEAST_AUTOCORRELATION = 0.1
 #: Share of the rows of a typical series that validation takes, where the horizon does not ask for more.
 VALIDATION_SHARE = 0.15
 #: Share that it takes at most, but for one horizon.
@@ -26,8 +27,8 @@ LEAST_LOOKBACK, SEGMENT = 28, 7
 WINDOW_SHARE = 0.34
 #: Windows that a typical series must leave to learn from, or the lookback is cut.
 LEAST_WINDOWS = 6
-#: Series looked at to check the season; more are thinned evenly.
-SEASON_SERIES = 200
+#: Rows at least that a window reads of a series, the rest of it padded: a season, a quarter of the lookback, or these.
+LEAST_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -37,31 +38,47 @@ class Plan:
     Attributes:
         horizon: steps to forecast.
         steps: output steps of one run of the network; a longer horizon is rolled forward.
-        season: seasonal period in steps; 1 for none.
+        seasons: seasonal periods in steps, the main one first; ``(1,)`` for none.
         lookback: input steps.
         segment: steps the recurrence reads at once.
         validation: newest rows of each series kept for validation.
-        log: True where the logarithm of the target is learned.
+        transform: what of the target is learned: ``none``, ``log``, ``box-cox``, ``difference`` or ``return``.
         cycles: cycles of the calendar that the network is given, each as a sine and a cosine.
+        holidays: country whose public holidays it is told; ``""`` for none.
+        indicator: True where the network is told which readings are missing.
+        least: rows of a series that a window needs before the cutoff; with fewer than the lookback it is padded.
     """
 
     horizon: int
     steps: int
-    season: int
+    seasons: tuple[int, ...]
     lookback: int
     segment: int
     validation: int
-    log: bool
-    cycles: tuple[str, ...]
+    transform: str
+    cycles: tuple[str, ...] = ()
+    holidays: str = ""
+    indicator: bool = False
+    least: int = 2
 
     @property
-    def features(self) -> int:
-        """Calendar features per step."""
-        return 2 * len(self.cycles)
+    def season(self) -> int:
+        """The main seasonal period in steps; 1 for none."""
+        return self.seasons[0]
+
+    @property
+    def bearable(self) -> int:
+        """Missing readings in a row that a window may hold: half of it, but a season at least."""
+        return max(self.season, self.lookback // 2)
 
     def whole_runs(self, horizon: int) -> int:
         """Return a horizon made up to whole runs of the network, whose last run may reach beyond it."""
         return -(-horizon // self.steps) * self.steps
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Plan:
+        """Return the plan of which ``dataclasses.asdict`` and JSON made a dictionary."""
+        return cls(**{**values, "seasons": tuple(values["seasons"]), "cycles": tuple(values["cycles"])})
 
 
 def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
@@ -82,8 +99,8 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     whole = -(-horizon // steps) * steps  # steps of whole runs of the network
     validation, why_validation = _validation(panel, config, whole)
     training = panel.drop_newest(validation)
-    season, why_season = _season(training, config, panel.freq)
-    lookback, why_lookback = _lookback(panel, config, season, horizon, validation)
+    seasons, season_note = find_seasons(training, panel.freq, config.season)
+    lookback, why_lookback = _lookback(panel, config, seasons, horizon, validation)
     _check_rows(panel, lookback, horizon, validation)
     if validation < whole:
         raise SettingError(
@@ -91,60 +108,42 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
             + (f", made of runs of {steps}" if horizon % steps else ""),
             f"--validation {2 * whole}, or leave it out",
         )
-    segment, why_segment = _segment(config, season, lookback, panel.freq)
-    log, transform = (config.transform == "log", Note("transform", config.transform, "given"))
-    if config.transform == "auto":
-        log, transform = choose_log(training, season, lowest=float(panel.values.min()))
+    segment, why_segment = _segment(config, seasons[0], lookback)
+    transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), config.transform)
     cycles = _cycles(training) if config.calendar else ()
-    plan = Plan(horizon, steps, season, lookback, segment, validation, log, cycles)
+    least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
+    needed = np.array([least, lookback]) + horizon + validation
+    padded = ((panel.lengths >= needed[0]) & (panel.lengths < needed[1])).any()
+    masked = panel.masked and not bool(training.observed.all())
+    plan = Plan(
+        horizon=horizon,
+        steps=steps,
+        seasons=seasons,
+        lookback=lookback,
+        segment=segment,
+        validation=validation,
+        transform=transform,
+        cycles=cycles,
+        holidays=_holidays(panel, config),
+        indicator=bool(masked or padded),
+        least=least,
+    )
     notes = [
-        Note("season", str(season), why_season),
+        season_note,
         Note("horizon", f"{horizon} steps", why_horizon),
         Note("lookback", f"{lookback} steps", why_lookback),
         Note("segment", f"{segment} steps", why_segment),
         Note("calendar", ", ".join(cycles) or "none", "cycles seen at least twice" if config.calendar else "given"),
-        transform,
+        transform_note,
         Note("validation", f"newest {validation} rows of each series", why_validation),
     ]
     return plan, notes
 
 
-def has_season(panel: Panel, season: int) -> float:
-    """Return the autocorrelation of the differences at the seasonal lag, 0 where it is not significant.
-
-    The test is that of the M4 competition's Naive2 (Makridakis et al. 2020): larger than 1.645 standard errors by
-    Bartlett's formula; on first differences, because a trend alone makes the readings themselves correlate at every
-    lag. Series are averaged.
-
-    Args:
-        panel: training rows.
-        season: the lag.
-    """
-    chosen = np.linspace(0, len(panel) - 1, min(len(panel), SEASON_SERIES)).astype(int)
-    found = [_seasonal_autocorrelation(panel.values[panel.rows(i)], season) for i in chosen]
-    known = [value for value in found if value is not None]
-    return float(np.mean(known)) if known else 0.0
-
-
-def _seasonal_autocorrelation(values: np.ndarray, season: int) -> float | None:
-    changes = np.diff(values)
-    if len(changes) < 2 * season:
-        return None
-    changes = changes - changes.mean()
-    power = float(changes @ changes)
-    if power <= 0:
-        return 0.0
-    spectrum = np.abs(np.fft.rfft(changes, 2 * len(changes))) ** 2
-    lags = np.fft.irfft(spectrum)[1 : season + 1] / power
-    error = np.sqrt((1 + 2 * np.sum(lags[:-1] ** 2)) / len(changes))
-    return float(lags[-1]) if lags[-1] > 1.645 * error else 0.0
-
-
 def _horizon(panel: Panel, config: Config) -> tuple[int, str]:
     if config.horizon is None:
         return default_horizon(panel.freq), f"usual for freq {panel.freq}; --horizon"
-    last = panel.times[panel.offsets[1:] - 1].min()
-    return horizon_steps(config.horizon, last, panel.freq), f"given as {config.horizon}"
+    return horizon_steps(config.horizon, panel.last.min(), panel.freq), f"given as {config.horizon}"
 
 
 def _validation(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:
@@ -158,40 +157,25 @@ def _validation(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:
     return max(horizon, min(wanted, most)), f"{why}; --validation"
 
 
-def _season(training: Panel, config: Config, freq: str) -> tuple[int, str]:
-    if config.season is not None:
-        return config.season, "given"
-    season = default_season(freq)
-    if season == 1:
-        return 1, f"none is usual for freq {freq}; --season"
-    strength = has_season(training, season) if len(training) else 0.0
-    if strength >= LEAST_AUTOCORRELATION:
-        return season, f"usual for freq {freq}, and the changes repeat: autocorrelation {strength:.2f}; --season"
-    return (
-        1,
-        f"{season} is usual for freq {freq}, but the changes do not repeat at it; --season {season} uses it anyway",
-    )
-
-
-def _lookback(panel: Panel, config: Config, season: int, horizon: int, validation: int) -> tuple[int, str]:
-    """Return three seasons (a week of hours) or two horizons, less where the rows would not leave enough windows."""
+def _lookback(panel: Panel, config: Config, seasons: tuple[int, ...], horizon: int, validation: int) -> tuple[int, str]:
+    """Return three seasons (a week of hours; a longer season) or two horizons, less where too few windows were left."""
     if config.lookback is not None:
         return config.lookback, "given"
-    rows = int(np.median(panel.lengths))
+    rows, season = int(np.median(panel.lengths)), seasons[0]
     if season == 1:
         lookback = max(LEAST_LOOKBACK, 2 * horizon)
         while lookback > 2 and lookback + horizon > WINDOW_SHARE * rows:
             lookback -= max(1, lookback // 4)
         return lookback, "no season; --lookback"
-    seasons = 7 if Freq.of(panel.freq).unit == "h" else 3
-    while seasons > 2 and seasons * season + horizon > WINDOW_SHARE * rows:
-        seasons -= 1
-    while seasons > 1 and rows - validation - seasons * season - horizon < LEAST_WINDOWS:
-        seasons -= 1
-    return seasons * season, f"{seasons} seasons; --lookback"
+    count = max(7 if Freq.of(panel.freq).unit == "h" else 3, -(-max(seasons) // season))
+    while count > 2 and count * season + horizon > WINDOW_SHARE * rows:
+        count -= 1
+    while count > 1 and rows - validation - count * season - horizon < LEAST_WINDOWS:
+        count -= 1
+    return count * season, f"{count} seasons; --lookback"
 
 
-def _segment(config: Config, season: int, lookback: int, freq: str) -> tuple[int, str]:
+def _segment(config: Config, season: int, lookback: int) -> tuple[int, str]:
     if config.segment is not None:
         return min(config.segment, lookback), "given"
     if season > 1:
@@ -199,11 +183,23 @@ def _segment(config: Config, season: int, lookback: int, freq: str) -> tuple[int
     return min(SEGMENT, lookback), "no season; --segment"
 
 
+def _holidays(panel: Panel, config: Config) -> str:
+    if not config.holidays:
+        return ""
+    from forecaster.data.time.public_holidays import check_country
+
+    if panel.times.dtype.kind != "M":
+        raise SettingError("holidays need dates, but the time column counts steps", "leave --holidays out")
+    return check_country(config.holidays)
+
+
 def _cycles(training: Panel) -> tuple[str, ...]:
     if training.times.dtype.kind != "M":
         return ()
-    first, last = training.times[training.offsets[:-1]], training.times[training.offsets[1:] - 1]
-    return calendar_cycles(training.freq, float((last - first).max() / np.timedelta64(1, "D"))) if len(training) else ()
+    if not len(training):
+        return ()
+    span = (training.last - training.times[training.offsets[:-1]]).max()
+    return calendar_cycles(training.freq, float(span / np.timedelta64(1, "D")))
 
 
 def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int) -> None:
@@ -212,8 +208,9 @@ def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int) -> N
     if longest >= needed:
         return
     fits = max(1, (longest - 2) // 4)
+    rows = f"{longest} rows" if len(panel) < 2 else f"{longest} rows, the most of {len(panel):,} series,"
     raise DataError(
-        f"{longest} rows are too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
+        f"{rows} are too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
         f"what would fit: --horizon {fits} --validation {fits} --lookback {max(2, longest - 3 * fits)}"
         if longest >= 6
         else "at least 6 rows are needed; add older readings",

@@ -12,8 +12,8 @@ import numpy as np
 
 from forecaster.errors import DivergedError
 from forecaster.inference import CHUNK, Engine, KerasEngine
-from forecaster.networks.factory import set_mix
-from forecaster.windowing import Windows
+from forecaster.networks.start import Start, set_start
+from forecaster.windowing import ALIGNMENT, Windows
 
 if TYPE_CHECKING:
     import keras
@@ -175,15 +175,13 @@ class Trainer:
             self.network.set_weights(best)
         return run
 
-    def final_run(
-        self, windows: Windows, run: Run, mix: np.ndarray | None = None, report: Report | None = None
-    ) -> bool:
+    def final_run(self, windows: Windows, run: Run, start: Start | None = None, report: Report | None = None) -> bool:
         """Start over and train as many steps as the validation run found best, on all windows.
 
         Args:
             windows: all windows.
             run: the validation run.
-            mix: weights of the mix of simple forecasts to start from.
+            start: what to start from instead.
             report: called after each epoch.
 
         Returns:
@@ -194,8 +192,8 @@ class Trainer:
         """
         before, began = self._state(), time.monotonic()
         self._restore(self._start)
-        if mix is not None:
-            set_mix(self.network, mix)
+        if start is not None:
+            set_start(self.network, start)
 
         def watch(epoch: int, loss: float) -> bool:
             if report:
@@ -247,9 +245,9 @@ class Trainer:
 def make_batches(windows: Windows, batch_size: int, seed: int | None = None) -> tf.data.Dataset:
     """Return batches of windows, gathered by index inside TensorFlow's input pipeline, beside the training step.
 
-    The readings are held once; a batch is ``({"past", "future"}, targets, weights)`` with targets
-    ``(batch, horizon, 1)``, ``future`` only where there are calendar features and weights only where readings were
-    filled.
+    The readings are held once, without a copy where they lie as TensorFlow asks; a batch is ``(inputs, targets,
+    weights)`` with inputs as of :meth:`Windows.batch`, targets ``(batch, horizon, 1)``, and weights only where
+    readings were filled.
 
     Args:
         windows: what to gather.
@@ -259,9 +257,7 @@ def make_batches(windows: Windows, batch_size: int, seed: int | None = None) -> 
     """
     import tensorflow as tf
 
-    values, starts = tf.constant(windows.values), tf.constant(windows.starts)
-    weights = None if windows.weights is None else tf.constant(windows.weights)
-    count = len(windows)
+    count, gathered = len(windows), _gatherer(windows)
 
     def shuffled(batch: tf.Tensor) -> tf.Tensor:
         place = batch * batch_size + tf.range(batch_size, dtype=tf.int64)
@@ -272,17 +268,66 @@ def make_batches(windows: Windows, batch_size: int, seed: int | None = None) -> 
     def in_order(batch: tf.Tensor) -> tf.Tensor:
         return tf.range(batch * batch_size, tf.minimum((batch + 1) * batch_size, count))
 
-    def gathered(batch: tf.Tensor) -> tuple[Any, ...]:
-        first = tf.gather(starts, in_order(batch) if seed is None else shuffled(batch))[:, None]
-        inputs = {"past": tf.gather(values, first + tf.range(-windows.lookback, 0, dtype=tf.int64))}
-        ahead = first + tf.range(windows.horizon, dtype=tf.int64)
-        rows = tf.gather(values, ahead)
-        if windows.values.shape[1] > 1:
-            inputs["future"] = rows[:, :, 1:]
-        return (inputs, rows[:, :, :1]) if weights is None else (inputs, rows[:, :, :1], tf.gather(weights, ahead))
+    def numbered(batch: tf.Tensor) -> tuple[Any, ...]:
+        return gathered(in_order(batch) if seed is None else shuffled(batch))
 
     numbers = tf.data.Dataset.range(math.ceil(count / batch_size)) if seed is None else tf.data.Dataset.counter()
-    return numbers.map(gathered, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return numbers.map(numbered, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def _gatherer(windows: Windows) -> Callable[[tf.Tensor], tuple[Any, ...]]:
+    """Return a function of window numbers, ``(batch,)`` int64, that gathers them as :func:`make_batches` says."""
+    import tensorflow as tf
+
+    tables = {name: _tensor(getattr(windows, name)) for name in _TABLES if getattr(windows, name) is not None}
+    known, lookback, horizon = windows.known_channels, windows.lookback, windows.horizon
+
+    def with_calendar(rows: tf.Tensor, channels: tf.Tensor, at: int) -> tf.Tensor:
+        """Put the calendar of rows among their channels, after the first ``at``."""
+        if "calendar" not in tables:
+            return channels
+        places = tf.cast(tf.gather(tables["places"], rows), tf.int32) if "places" in tables else rows
+        return tf.concat([channels[:, :, :at], tf.gather(tables["calendar"], places), channels[:, :, at:]], axis=2)
+
+    def gathered(numbers: tf.Tensor) -> tuple[Any, ...]:
+        span = tf.searchsorted(tables["before"], numbers, side="right", out_type=tf.int64) - 1
+        starts = tf.gather(tables["first"], span) + numbers - tf.gather(tables["before"], span)
+        past, ahead = (starts[:, None] + tf.range(*r, dtype=tf.int64) for r in ((-lookback, 0), (0, horizon)))
+        after = tf.gather(tables["values"], ahead)
+        rows = tf.gather(tables["values"], past)
+        if "causal" in tables:
+            late = past > tf.cast(tf.gather(tables["latest"], starts - 1), tf.int64)[:, None]
+            target = tf.where(late, tf.gather(tables["causal"], past), rows[:, :, 0])
+            rows = tf.concat([target[:, :, None], rows[:, :, 1:]], axis=2)
+        inputs = {"past": with_calendar(past, rows, 1)}
+        if "calendar" in tables or known:
+            inputs["future"] = with_calendar(ahead, after[:, :, 1 : 1 + known], 0)
+        if "static" in tables or "categories" in tables:
+            series = tf.searchsorted(tables["offsets"], starts, side="right", out_type=tf.int64) - 1
+            inputs |= {name: tf.gather(tables[name], series) for name in ("static", "categories") if name in tables}
+        if "weights" not in tables:
+            return inputs, after[:, :, :1]
+        return inputs, after[:, :, :1], tf.cast(tf.gather(tables["weights"], ahead), tf.float32)
+
+    return gathered
+
+
+#: Arrays of :class:`Windows` that batches are gathered from.
+_TABLES = (
+    *("values", "causal", "latest", "calendar", "places", "static", "categories"),
+    *("weights", "offsets", "first", "before"),
+)
+
+
+def _tensor(array: np.ndarray) -> tf.Tensor:
+    """Return an array as a tensor in the memory of the machine, which it shares where it can."""
+    import tensorflow as tf
+
+    with tf.device("/CPU:0"):
+        lies_well = array.flags.c_contiguous and array.flags.writeable and not array.ctypes.data % ALIGNMENT
+        if array.dtype in (np.float32, np.int32, np.uint8, np.uint16) and array.size and lies_well:
+            return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+        return tf.convert_to_tensor(array)
 
 
 def _loss_of(network: keras.Model, engine: Engine, windows: Windows) -> Callable[[], float]:
@@ -292,7 +337,7 @@ def _loss_of(network: keras.Model, engine: Engine, windows: Windows) -> Callable
     def loss() -> float:
         total = 0.0
         for which in parts:
-            found = engine.run(windows.inputs(which), windows.known(which))[:, :, None]
+            found = engine.run(windows.batch(which))[:, :, None]
             weights = windows.target_weights(which)
             total += len(which) * float(network.loss(windows.targets(which)[:, :, None], found, sample_weight=weights))
         return total / len(windows)

@@ -12,7 +12,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from conftest import snapshot
 
 from forecaster import Forecaster, artifact
 from forecaster.artifact import load_model, locked, save_model
+from forecaster.data.panel import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
 
 FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]
@@ -64,6 +65,16 @@ def test_what_is_saved_is_what_is_loaded(model, folder):
     assert sorted(os.listdir(folder)) == ["again", "forecaster-model"]
     before, after = Forecaster.load(model).predict(30), Forecaster.load(folder / "again").predict(30)
     pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_the_offsets_of_covariates_are_kept(model, folder):
+    loaded = load_model(model)
+    columns = (Column("price", "past", offset=1e9), Column("kind", "static", ("a", "b")))
+    rows, series = len(loaded.history.values), len(loaded.history)
+    cells, static = np.ones((rows, 1), np.float32), np.zeros((series, 1), np.float32)
+    loaded.history = replace(loaded.history, columns=columns, covariates=cells, static=static)
+    save_model(loaded, folder / "again")
+    assert load_model(folder / "again").history.columns == columns
 
 
 def test_a_manifest_rewritten_with_other_blanks_is_the_same(model):
@@ -151,8 +162,9 @@ def test_other_text_in_place_of_the_manifest_is_refused(model, text):
 
 
 def test_a_newer_format_says_how_to_upgrade(model):
-    rewrite(model, lambda m: m.update(version=2, sha256={"tree": "of another kind"}))
-    with pytest.raises(ModelError, match="has format 2, this version reads up to 1") as error:
+    newer = artifact.FORMAT_VERSION + 1
+    rewrite(model, lambda m: m.update(version=newer, sha256={"tree": "of another kind"}))
+    with pytest.raises(ModelError, match=f"has format {newer}, this version reads up to {newer - 1}") as error:
         load_model(model)
     assert error.value.hint == "upgrade with: pip install --upgrade forecaster"
 
@@ -222,7 +234,7 @@ def test_a_failure_while_writing_leaves_the_older_model(model, folder, monkeypat
     def failing(path, content):
         calls.append(path)
         if len(calls) == file:
-            write(path, content[:100])
+            write(path, [b"".join(content)[:100]])
             raise failure
         write(path, content)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.data.columns.roles import Roles
 from forecaster.data.panel import Panel
-from forecaster.data.roles import Roles
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.backtest import backtest, baseline_forecast, notes_of, summarise
 from forecaster.evaluation.baselines import BASELINES, NAIVE_FAMILY
@@ -23,21 +23,20 @@ COLUMNS = ["model", "series", "cutoff", "step", "time", "actual", "observed", "f
 ENDS = ["lo-80", "hi-80", "lo-95", "hi-95"]
 
 
-def make_panel(lengths: tuple[int, ...] = (40, 60, 52), seed: int = 0, utc: bool = False) -> Panel:
+def make_panel(lengths: tuple[int, ...] = (40, 60, 52), seed: int = 0, zone: str = "", freq: str = "D") -> Panel:
     rng = np.random.default_rng(seed)
     rows = sum(lengths)
-    times = [
-        np.datetime64("2024-01-01", "ns") + np.arange(n) * np.timedelta64(24 * 3600 * 10**9, "ns") for n in lengths
-    ]
+    step = np.timedelta64({"D": 24, "h": 1}[freq] * 3600 * 10**9, "ns")
+    times = [np.datetime64("2024-01-01", "ns") + np.arange(n) * step for n in lengths]
     return Panel(
         values=rng.normal(size=rows).cumsum() + 50,
         observed=rng.random(rows) < 0.9,
         times=np.concatenate(times),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         ids=tuple(f"s{i}" for i in range(len(lengths))),
-        freq="D",
+        freq=freq,
         roles=Roles("day", "load", "place"),
-        utc=utc,
+        zone=zone,
     )
 
 
@@ -86,9 +85,10 @@ class TestTable:
         counted = replace(panel, times=np.concatenate([np.arange(n) for n in panel.lengths]), freq="step")
         table = backtest(counted, naive_models(), 4, origins=1, season=7)
         assert table["cutoff"].dtype == np.int64 and table["cutoff"][0] == 35 and table["time"][0] == 36
-        zoned = backtest(make_panel(utc=True), naive_models(), 4, origins=1, season=7)
-        assert zoned["time"][0] == pd.Timestamp("2024-02-06", tz="UTC")
-        assert zoned["cutoff"][0] == pd.Timestamp("2024-02-05", tz="UTC")
+        zoned = backtest(make_panel(zone="Europe/Berlin", freq="h"), naive_models(), 4, origins=1, season=7)
+        assert zoned["cutoff"][0] == pd.Timestamp("2024-01-02 12:00", tz="Europe/Berlin")
+        assert zoned["time"][0] == pd.Timestamp("2024-01-02 13:00", tz="Europe/Berlin")
+        assert str(zoned["time"].dtype) == str(zoned["cutoff"].dtype) == "datetime64[ns, Europe/Berlin]"
 
     def test_windows_do_not_overlap_unless_asked_to(self) -> None:
         table = backtest(make_panel(), {"zero": Recorder()}, 5, origins=4, season=7)

@@ -18,7 +18,7 @@ from forecaster.cli.main import ALIASES, COMMANDS
 from forecaster.config import FIELDS, Config
 from forecaster.errors import ForecasterError
 
-COLUMNS = ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95"]
+COLUMNS = ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95", "engine"]
 
 
 def table_of(text: str) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def test_every_setting_has_a_flag_with_its_default(command):
         default = setting.default
         if not isinstance(default, bool | tuple | None):
             assert f"{setting.metadata['help']} [default: {default}]" in text, name
-    assert "Time column. [default: inferred]" in text and "[default: yes]" in text
+    assert f"{FIELDS['time'].metadata['help']} [default: inferred]" in text and "[default: yes]" in text
 
 
 def test_version(command):
@@ -110,7 +110,7 @@ def test_horizons_as_steps_spans_and_dates(command, model, horizon, last):
 def test_levels(command, model, levels):
     arguments = [part for level in levels for part in ("--level", str(level))]
     table = table_of(command("predict", *arguments).out)
-    assert list(table.columns[3:]) == [f"{side}-{level}" for level in levels for side in ("lo", "hi")]
+    assert list(table.columns[3:-1]) == [f"{side}-{level}" for level in levels for side in ("lo", "hi")]
     widths = [(table[f"hi-{level}"] - table[f"lo-{level}"]).mean() for level in sorted(levels)]
     assert widths == sorted(widths)
 
@@ -133,7 +133,7 @@ def test_force_replaces_a_file(command, model, folder):
     assert command("predict", "--output", "f.csv").code == 2
     assert (folder / "f.csv").read_text() == "mine"
     assert command("predict", "--output", "f.csv", "--force").code == 0
-    assert table_of((folder / "f.csv").read_text()).shape == (12, 7)
+    assert table_of((folder / "f.csv").read_text()).shape == (12, 8)
 
 
 def test_each_json_is_one_document(command, model):
@@ -300,7 +300,7 @@ def test_fit_from_standard_input_with_repairs_end_to_end(command, folder, monkey
     document = json.loads(ended.out)
     assert document["model"] == "my-model" and document["plan"]["horizon"] == 6
     assert document["rows"] == 144 and not document["interrupted"]
-    for words in ("note: gaps: 3 months absent", "note: missing: 2 empty cells", " rows moved  ("):
+    for words in ("note: gaps: 3 months absent", "note: missing: 2 empty cells", " out of order  ("):
         assert words in ended.err, ended.err
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert len(table_of(command("predict", "--model", "my-model").out)) == 6

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster, fitting
-from forecaster.data.sources import read_table
+from forecaster.data.tables.sources import read_table
 from forecaster.errors import DataError, DivergedError, ForecasterError, NotFoundError, SettingError
+from forecaster.features import calendar_table
 from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.notes import Note
 from forecaster.quiet import start_keras
@@ -44,12 +45,22 @@ def names(notes):
     return {n.name for n in notes}
 
 
+def some_inputs(model, windows):
+    """Return windows of noise in the shapes that the network of a model reads."""
+    plan, draw = model.plan, np.random.default_rng(0).normal
+    known = calendar_table(model.history.times[:1], model.history, plan).shape[1] + model.encoder.known_width
+    width = 1 + known + model.encoder.past_width + plan.indicator
+    past, future = draw(size=(windows, plan.lookback, width)), draw(size=(windows, plan.steps, known))
+    return {"past": past.astype(np.float32), "future": future.astype(np.float32)}
+
+
 def assert_same_model(a, b):
     """Assert that all numbers of two models are the same bits."""
     assert a.plan == b.plan
     assert a.ids == b.ids
     for part in ("center", "scale", "spread"):
         np.testing.assert_array_equal(getattr(a.scaler, part), getattr(b.scaler, part))
+    assert a.encoder == b.encoder
     np.testing.assert_array_equal(a.conformal.scores, b.conformal.scores)
     np.testing.assert_array_equal(a.conformal.counts, b.conformal.counts)
     for value, other in zip(a.weights.values(), b.weights.values(), strict=True):
@@ -86,11 +97,12 @@ def stations(panel):
 
 def test_the_table_of_a_forecast(airline):
     forecast = airline.predict()
-    assert list(forecast) == ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95"]
+    assert list(forecast) == ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95", "engine"]
     assert forecast["month"].tolist() == pd.date_range("1959-01-01", periods=6, freq="MS").tolist()
     assert forecast["series"].tolist() == [""] * 6
     assert forecast["forecast"].between(250, 600).all()
-    assert list(airline.predict(levels=())) == ["series", "month", "forecast"]
+    assert forecast["engine"].tolist() == ["lstm"] * 6
+    assert list(airline.predict(levels=())) == ["series", "month", "forecast", "engine"]
 
 
 def test_fit_returns_itself_and_tells_notes_and_progress_as_they_come():
@@ -185,14 +197,12 @@ def test_a_folder_that_is_no_model_is_not_replaced(airline, tmp_path):
 
 
 def test_the_keras_network_agrees_with_the_onnx_engine_also_after_loading(airline, tmp_path):
-    plan = airline.model.plan
-    past = np.random.default_rng(0).normal(size=(7, plan.lookback, 1 + plan.features)).astype(np.float32)
-    future = np.random.default_rng(1).normal(size=(7, plan.steps, plan.features)).astype(np.float32)
-    expected = OnnxEngine(airline.model.onnx).run(past, future)
-    np.testing.assert_array_equal(airline.forecast_windows(past, future), expected)
+    inputs = some_inputs(airline.model, 7)
+    expected = OnnxEngine(airline.model.onnx).run(inputs)
+    assert np.ptp(expected) > 0
     airline.save(tmp_path / "model")
     for one in (airline, airline, Forecaster.load(tmp_path / "model")):
-        np.testing.assert_allclose(KerasEngine(one.network()).run(past, future), expected, atol=1e-5)
+        np.testing.assert_allclose(KerasEngine(one.network()).run(inputs), expected, atol=1e-5)
 
 
 def test_the_network_is_rebuilt_from_the_stored_weights(airline):
@@ -268,7 +278,9 @@ def test_no_row_of_the_holdout_changes_anything():
     changed = values.copy()
     changed[90:] = [1e9, -5, 0.1, 700, 3, 1e-9, 8, 9, -1e5, 0.5]
     models = [Forecaster(horizon=3, holdout=10, units=(4,), epochs=2).fit(monthly(v)) for v in (values, changed)]
-    assert models[0].notes == models[1].notes
+    of_the_table = ("outliers",)  # what is said of the table as a whole, before the holdout is taken off
+    kept = [[n for n in model.notes if n.name not in of_the_table] for model in models]
+    assert kept[0] == kept[1]
     assert_same_model(*(f.model for f in models))
     pd.testing.assert_frame_equal(models[0].predict(8), models[1].predict(8))
     pd.testing.assert_frame_equal(models[0].history(), models[1].history())
@@ -280,7 +292,7 @@ def test_validation_rows_choose_the_weights_and_change_nothing_else():
     changed = values.copy()
     changed[-20:] = np.random.default_rng(5).uniform(1, 2, 20)
     a, b = (Forecaster(horizon=3, validation=20, **QUICK).fit(monthly(v)).model for v in (values, changed))
-    assert (a.plan, a.plan.season, a.plan.log) == (b.plan, 12, True)
+    assert (a.plan, a.plan.season, a.plan.transform) == (b.plan, 12, "log")
     for part in ("center", "scale", "spread"):
         np.testing.assert_array_equal(getattr(a.scaler, part), getattr(b.scaler, part))
     np.testing.assert_allclose(a.scaler.center, np.log(values[:100]).mean())
@@ -301,9 +313,34 @@ def test_newer_rows_are_joined_to_the_history(airline, table):
     assert whole["month"].min() == pd.Timestamp("1959-06-01")
 
 
-def test_rows_after_a_gap_are_not_joined(airline, table):
-    with pytest.raises(DataError, match=rf"reads {airline.model.plan.lookback} rows, but there are fewer of .*\(5\)"):
-        airline.predict(data=table.iloc[122:127])
+def test_rows_after_a_long_gap_are_not_joined_and_too_few_for_the_network(airline, table):
+    assert airline.model.plan.bearable == 12
+    forecast = airline.predict(data=table.iloc[133:138])
+    assert forecast["forecast"].tolist() == [table["passengers"][137]] * 6
+    assert forecast["engine"].tolist() == ["naive"] * 6
+    engine = note(airline.notes, "engine")
+    assert engine.warning and "needs 12 rows" in engine.reason and "the series (5)" in engine.reason
+    history = note(airline.notes, "history")
+    assert history.value == "not joined" and history.warning and "more than 12 months" in history.reason
+    assert airline.predict(data=table.iloc[132:137])["engine"].tolist() == ["lstm"] * 6
+
+
+def test_rows_that_begin_with_a_hole_are_joined_as_one_table_is_read(airline, table):
+    empty = table.iloc[120:125].astype({"passengers": float})
+    empty.iloc[0, empty.columns.get_loc("passengers")] = np.nan
+    for newer in (empty, table.iloc[121:125]):
+        whole = airline.predict(data=pd.concat([table.iloc[:120], newer]))
+        forecast = airline.predict(data=newer)
+        pd.testing.assert_frame_equal(forecast, whole)
+        assert forecast["engine"].tolist() == ["lstm"] * 6
+        gaps = note(airline.notes, "gaps")
+        assert gaps.warning and gaps.value == "1 month without a reading" and list(gaps.counts.values()) == [1]
+    strict = Forecaster._of(airline.model)
+    strict.config = strict.config.replace(gaps="error")
+    with pytest.raises(
+        DataError, match="1 month without a reading between 1958-12-01, the model's last row, and 1959-02"
+    ):
+        strict.predict(data=table.iloc[121:125])
 
 
 def test_newer_rows_are_read_by_the_roles_of_the_training(airline, table):
@@ -324,21 +361,26 @@ def test_one_network_for_every_series(stations):
     assert forecast["coast"].nunique() == 4
 
 
-def test_short_series_are_noted_and_forecast_where_they_fill_a_lookback(stations):
-    short = note([Note(**kept) for kept in stations.model.record["notes"]], "short series")
-    assert short.warning and short.value == "2 of 4" and "dunes, east" in short.reason
+def test_short_series_are_noted_and_forecast_all_the_same(stations):
+    short = note([Note(**kept) for kept in stations.model.record["notes"]], "short")
+    assert short.warning and short.value == "2 of 4 series" and "fewer than 36 rows: dunes, east" in short.reason
     forecast = stations.predict()
-    assert forecast["series"].unique().tolist() == ["alps", "coast", "dunes"]
+    assert forecast["series"].unique().tolist() == ["alps", "coast", "dunes", "east"]
     assert forecast.loc[forecast["series"] == "dunes", "forecast"].between(20e6, 80e6).all()
-    left = note(stations.notes, "left out")
-    assert left.warning and left.value == "1 of 4 series" and "east (10)" in left.reason
+    engines = forecast.groupby("series")["engine"].unique()
+    assert {name: found.tolist() for name, found in engines.items()} == {
+        **{name: ["lstm"] for name in ("alps", "coast", "dunes")},
+        "east": ["naive"],
+    }
+    engine = note(stations.notes, "engine")
+    assert engine.warning and engine.value.startswith("1 of 4 series") and "east (10)" in engine.reason
 
 
 def test_series_it_never_saw_are_forecast_by_their_own_scale(stations):
     values = wave(60, seed=9)
     data = pd.concat([counted(values, s="new"), counted(1000 * values, s="newer"), counted(values + 7, s="up")])
     forecast = stations.predict(data=data).groupby("series")
-    one, thousand, up = (forecast.get_group(name).iloc[:, 2:].to_numpy() for name in ("new", "newer", "up"))
+    one, thousand, up = (forecast.get_group(name).iloc[:, 2:-1].to_numpy() for name in ("new", "newer", "up"))
     np.testing.assert_allclose(thousand, 1000 * one, rtol=2e-6)
     np.testing.assert_allclose(up, one + 7, rtol=2e-6)
 
@@ -456,12 +498,10 @@ def test_every_network_fits_is_stored_and_rolls_forward(settings, tmp_path):
     forecaster.save(tmp_path / "model")
     forecast = Forecaster.load(tmp_path / "model").predict(8)
     pd.testing.assert_frame_equal(forecast, forecaster.predict(8))
-    assert np.isfinite(forecast.iloc[:, 2:]).all(axis=None) and len(forecast) == 8
-    plan = forecaster.model.plan
-    past, future = np.zeros((2, plan.lookback, 1 + plan.features)), np.zeros((2, plan.steps, plan.features))
-    past, future = past.astype(np.float32), future.astype(np.float32)
-    expected = KerasEngine(forecaster.network()).run(past, future)
-    np.testing.assert_allclose(OnnxEngine(forecaster.model.onnx).run(past, future), expected, atol=1e-5)
+    assert np.isfinite(forecast.iloc[:, 2:-1]).all(axis=None) and len(forecast) == 8
+    inputs = some_inputs(forecaster.model, 2)
+    expected = KerasEngine(forecaster.network()).run(inputs)
+    np.testing.assert_allclose(OnnxEngine(forecaster.model.onnx).run(inputs), expected, atol=1e-5)
 
 
 # Odd but legal data
@@ -469,19 +509,19 @@ def test_every_network_fits_is_stored_and_rolls_forward(settings, tmp_path):
 
 @pytest.fixture(scope="module")
 def plain():
-    return Forecaster(horizon=4, transform="none", **QUICK).fit(counted(wave(80))).predict().iloc[:, 2:].to_numpy()
+    return Forecaster(horizon=4, transform="none", **QUICK).fit(counted(wave(80))).predict().iloc[:, 2:-1].to_numpy()
 
 
 @pytest.mark.parametrize("size", [1e12, 1e-15])
 def test_another_unit_is_another_unit_of_the_forecast(plain, size):
     forecast = Forecaster(horizon=4, transform="none", **QUICK).fit(counted(size * wave(80))).predict()
-    np.testing.assert_allclose(forecast.iloc[:, 2:] / size, plain, rtol=1e-5)
+    np.testing.assert_allclose(forecast.iloc[:, 2:-1] / size, plain, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shift", [-1e6])
 def test_another_zero_is_another_zero_of_the_forecast(plain, shift):
     forecast = Forecaster(horizon=4, transform="none", **QUICK).fit(counted(wave(80) + shift)).predict()
-    np.testing.assert_allclose(forecast.iloc[:, 2:] - shift, plain, atol=1e-3)
+    np.testing.assert_allclose(forecast.iloc[:, 2:-1] - shift, plain, atol=1e-3)
 
 
 def test_values_below_zero_are_not_taken_the_logarithm_of():
@@ -491,8 +531,8 @@ def test_values_below_zero_are_not_taken_the_logarithm_of():
 
 
 def test_a_logarithm_keeps_the_forecast_and_its_intervals_positive(airline):
-    assert airline.model.plan.log
-    assert (airline.predict(48, levels=(99,)).iloc[:, 2:] > 0).all(axis=None)
+    assert airline.model.plan.transform == "log"
+    assert (airline.predict(48, levels=(99,)).iloc[:, 2:-1] > 0).all(axis=None)
 
 
 def test_times_in_utc_stay_in_utc():
@@ -523,7 +563,7 @@ def test_missing_readings_are_told_and_not_in_the_history():
     forecaster = Forecaster(horizon=3, **QUICK).fit(monthly(values))
     assert note(forecaster.notes, "missing").warning
     assert forecaster.history()["actual"].isna().sum() == 2
-    assert np.isfinite(forecaster.predict().iloc[:, 2:]).all(axis=None)
+    assert np.isfinite(forecaster.predict().iloc[:, 2:-1]).all(axis=None)
 
 
 def test_a_constant_series_beside_another_is_forecast_as_that_constant():
@@ -557,11 +597,11 @@ def test_a_network_whose_engines_disagree_is_refused(monkeypatch):
 
 def test_forecasts_beyond_reason_are_a_divergence():
     class Absurd:
-        def run(self, past, future):
-            return np.full((len(past), 2), 1e6, np.float32)
+        def run(self, inputs):
+            return np.full((len(inputs["past"]), 2), 1e6, np.float32)
 
     with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations"):
-        fitting._check_outputs(Absurd(), b"", Windows(np.arange(20.0), 4, 2))
+        fitting._check_outputs(Absurd(), b"", Windows(np.arange(20.0), 4, 2).batch())
 
 
 # What a stranger tried
@@ -587,12 +627,23 @@ def test_series_ids_keep_their_zeros(tmp_path):
     assert forecaster.predict()["series"].unique().tolist() == ["001", "002", "010"]
 
 
-def test_times_with_and_without_a_zone_are_not_mixed():
+def test_times_without_a_zone_are_read_as_of_the_zone_of_the_model():
     frame = monthly(wave(80))
     zoned = frame.assign(month=frame["month"].dt.tz_localize("UTC"))
     forecaster = Forecaster(**QUICK, horizon=4).fit(zoned)
-    with pytest.raises(DataError, match="the times of the table are without a time zone, those of the model in UTC"):
-        forecaster.predict(data=frame)
+    pd.testing.assert_frame_equal(forecaster.predict(data=frame), forecaster.predict())
+    forecaster.predict(data=frame)
+    assert "read as of this zone" in note(forecaster.notes, "zone").reason
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(-3, None)])
+def test_times_with_a_zone_are_not_mixed_with_those_of_a_model_without_one(rows):
+    times = pd.date_range("2024-05-01", periods=90, freq="h")
+    frame = pd.DataFrame({"time": times, "y": wave(90, period=24)})
+    forecaster = Forecaster(**QUICK, horizon=4).fit(frame)
+    zoned = frame.assign(time=times.tz_localize("Europe/Berlin"))
+    with pytest.raises(DataError, match=r"the times of the table are .*Europe/Berlin.*those of the model .*without"):
+        forecaster.predict(data=zoned.iloc[rows])
 
 
 def test_a_dated_horizon_ends_every_series_at_the_date():
@@ -624,7 +675,7 @@ def test_an_exploding_roll_is_refused(airline, monkeypatch):
 
 @pytest.mark.parametrize("levels", [80, np.int64(80), 80.0, (80.0,)])
 def test_a_level_may_be_any_whole_number(airline, levels):
-    assert airline.predict(2, levels=levels).columns.tolist()[-2:] == ["lo-80", "hi-80"]
+    assert airline.predict(2, levels=levels).columns.tolist()[-3:] == ["lo-80", "hi-80", "engine"]
 
 
 @pytest.mark.parametrize("size", [1e-120, 1e120])

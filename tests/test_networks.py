@@ -13,8 +13,9 @@ from forecaster.networks.candidates import candidate_names, candidates, initial_
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
 from forecaster.networks.losses import LOSSES
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
+from forecaster.networks.start import Start
 
-SHAPES = Shapes(lookback=26, steps=9, features=2, season=6)
+SHAPES = Shapes(lookback=26, steps=9, calendar=2, seasons=(6,))
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def seeded():
 
 def inputs(shapes: Shapes, batch: int = 4) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
-    found = {"past": rng.normal(size=(batch, shapes.lookback, 1 + shapes.features))}
+    found = {"past": rng.normal(size=(batch, shapes.lookback, shapes.channels))}
     if shapes.features:
         found["future"] = rng.normal(size=(batch, shapes.steps, shapes.features))
     return {name: value.astype("float32") for name, value in found.items()}
@@ -58,7 +59,7 @@ def onnx_difference(model, feeds: dict[str, np.ndarray], path) -> float:
 
 
 def test_candidates_by_hand():
-    found = candidates(np.array([[1.0, 2, 3, 4, 5, 7, 9, 8]]), steps=5, season=4)
+    found = candidates(np.array([[1.0, 2, 3, 4, 5, 7, 9, 8]]), steps=5, seasons=(4,))
     assert found["last"].tolist() == [[8, 8, 8, 8, 8]]
     assert found["mean"].tolist() == [[3, 4.5, 6, 6, 3]]
     assert found["seasonal"].tolist() == [[5, 7, 9, 8, 5]]
@@ -67,24 +68,24 @@ def test_candidates_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("lookback", "season", "names"),
+    ("lookback", "seasons", "names"),
     [
-        (3, 4, ("last",)),
-        (5, 1, ("last", "mean")),
-        (4, 4, ("last", "seasonal")),
-        (9, 4, ("last", "mean", "seasonal", "shifted", "mean_shifted")),
+        (3, (4,), ("last",)),
+        (5, (1,), ("last", "mean")),
+        (4, (4,), ("last", "seasonal")),
+        (9, (4,), ("last", "mean", "seasonal", "shifted", "mean_shifted")),
     ],
 )
-def test_candidates_need_a_window_that_is_long_enough(lookback, season, names):
-    assert candidate_names(lookback, season) == names
+def test_candidates_need_a_window_that_is_long_enough(lookback, seasons, names):
+    assert candidate_names(lookback, seasons) == names
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.integers(2, 40), st.integers(1, 12), st.integers(1, 15), st.floats(0.1, 9), st.floats(-50, 50))
 def test_candidates_move_with_the_window(lookback, season, steps, scale, shift):
     window = np.random.default_rng(lookback).normal(size=(3, lookback))
-    moved = candidates(window * scale + shift, steps, season)
-    for name, forecast in candidates(window, steps, season).items():
+    moved = candidates(window * scale + shift, steps, (season,))
+    for name, forecast in candidates(window, steps, (season,)).items():
         np.testing.assert_allclose(moved[name], forecast * scale + shift, atol=1e-9)
 
 
@@ -92,42 +93,42 @@ def test_candidates_agree_between_numpy_and_keras():
     from keras import ops
 
     window = np.random.default_rng(0).normal(size=(3, 27)).astype("float32")
-    slow, fast = candidates(window, 10, 6), candidates(ops.convert_to_tensor(window), 10, 6, ops)
+    slow, fast = candidates(window, 10, (6,)), candidates(ops.convert_to_tensor(window), 10, (6,), ops)
     assert list(slow) == list(fast)
     for name in slow:
         np.testing.assert_allclose(slow[name], ops.convert_to_numpy(fast[name]), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", candidate_names(24, 6))
+@pytest.mark.parametrize("name", candidate_names(24, (6,)))
 def test_initial_mix_finds_the_candidate_that_is_right(name):
     past = np.random.default_rng(0).normal(size=(50, 24))
-    weights = initial_mix(past, candidates(past, 7, 6)[name], season=6)
+    weights = initial_mix(past, candidates(past, 7, (6,))[name], seasons=(6,))
     assert weights.dtype == np.float32
-    np.testing.assert_allclose(weights, [float(n == name) for n in candidate_names(24, 6)], atol=1e-4)
+    np.testing.assert_allclose(weights, [float(n == name) for n in candidate_names(24, (6,))], atol=1e-4)
 
 
 def test_initial_mix_is_the_best_of_a_grid_of_convex_combinations():
     rng = np.random.default_rng(3)
-    past, season = rng.normal(size=(60, 5)).cumsum(axis=1), 1
+    past, seasons = rng.normal(size=(60, 5)).cumsum(axis=1), (1,)
     target = past[:, -1:] * 0.7 + rng.normal(size=(60, 4))
-    last, mean = candidates(past, 4, season).values()
+    last, mean = candidates(past, 4, seasons).values()
     grid = np.linspace(0, 1, 10_001)
     best = grid[np.argmin([np.mean((w * last + (1 - w) * mean - target) ** 2) for w in grid])]
-    np.testing.assert_allclose(initial_mix(past, target, season), [best, 1 - best], atol=1e-3)
+    np.testing.assert_allclose(initial_mix(past, target, seasons), [best, 1 - best], atol=1e-3)
 
 
 def test_initial_mix_ignores_targets_of_weight_zero():
     past = np.random.default_rng(0).normal(size=(50, 24))
-    target, weights = candidates(past, 7, 6)["seasonal"].copy(), np.ones((50, 7))
+    target, weights = candidates(past, 7, (6,))["seasonal"].copy(), np.ones((50, 7))
     target[:25, 2:] = 1e6
     weights[:25, 2:] = 0
-    chosen = initial_mix(past, target, 6, weights)
-    assert candidate_names(24, 6)[int(chosen.argmax())] == "seasonal"
+    chosen = initial_mix(past, target, (6,), weights)
+    assert candidate_names(24, (6,))[int(chosen.argmax())] == "seasonal"
     assert chosen.max() > 0.999
 
 
 def test_initial_mix_of_constant_windows_is_finite():
-    weights = initial_mix(np.ones((5, 24)), np.ones((5, 3)), season=6)
+    weights = initial_mix(np.ones((5, 24)), np.ones((5, 3)), seasons=(6,))
     assert np.isfinite(weights).all()
     assert weights.sum() == pytest.approx(1)
 
@@ -198,7 +199,7 @@ def test_the_stacked_recipe_to_the_letter():
 
 
 def test_the_default_is_a_stacked_lstm_with_dropout_and_dense_and_keeps_cudnn_possible():
-    model = build_network(Config.of(segment=6), Shapes(lookback=24, steps=12, features=2, season=12))
+    model = build_network(Config.of(segment=6), Shapes(lookback=24, steps=12, calendar=2, seasons=(12,)))
     found = layers_of(model)
     assert found.count("LSTM") == len(Config.of().units) == found.count("Dropout")
     assert type(model.get_layer("head")).__name__ == "Dense"
@@ -216,7 +217,14 @@ def test_the_default_is_a_stacked_lstm_with_dropout_and_dense_and_keeps_cudnn_po
 @pytest.mark.parametrize("head", ["dense", "segments"])
 @pytest.mark.parametrize(
     ("shapes", "segment"),
-    [(SHAPES, None), (SHAPES, 7), (SHAPES, 100), (Shapes(5, 3), 2), (Shapes(7, 1, 2, 3), 1), (Shapes(3, 20, 1, 12), 2)],
+    [
+        (SHAPES, None),
+        (SHAPES, 7),
+        (SHAPES, 100),
+        (Shapes(5, 3), 2),
+        (Shapes(7, 1, 2, seasons=(3,)), 1),
+        (Shapes(3, 20, 1, seasons=(12,)), 2),
+    ],
 )
 def test_any_segment_fits_any_lookback(head, shapes, segment):
     model = network(shapes, segment=segment, head=head)
@@ -244,7 +252,7 @@ def test_weights_carried_to_a_rebuilt_network_give_the_same_forecast():
 
 
 def test_the_oldest_steps_are_dropped_where_a_segment_does_not_divide_the_lookback():
-    model = network(Shapes(10, 3, 0, 1), segment=4, window_norm="none", base="none")
+    model = network(Shapes(10, 3), segment=4, window_norm="none", base="none")
     feeds = inputs(Shapes(10, 3))
     changed = {"past": feeds["past"].copy()}
     changed["past"][:, :2] += 9
@@ -281,7 +289,7 @@ def test_layer_norm_follows_each_recurrent_layer(setting, kind):
 def test_before_training_the_network_forecasts_its_base(head, window_norm, base):
     feeds = inputs(SHAPES)
     model = network(trained=False, head=head, window_norm=window_norm, base=base)
-    simple = candidates(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.season)
+    simple = candidates(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.seasons)
     expected = sum(simple.values()) / len(simple) if base == "mix" else simple[base]
     np.testing.assert_allclose(model(feeds)[..., 0], expected, atol=1e-5)
 
@@ -306,8 +314,8 @@ def test_a_window_is_forecast_alike_alone_and_in_a_batch_of_any_size(head, windo
 
 def test_the_mix_starts_from_the_weights_given():
     feeds, start = inputs(SHAPES), np.array([0, 0, 0.25, 0.75, 0], "float32")
-    model = build_network(Config.of(units=(3,)), SHAPES, mix=start)
-    simple = candidates(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.season)
+    model = build_network(Config.of(units=(3,)), SHAPES, Start(start))
+    simple = candidates(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.seasons)
     expected = 0.25 * simple["seasonal"] + 0.75 * simple["shifted"]
     np.testing.assert_allclose(model(feeds)[..., 0], expected, atol=0.02)
 
@@ -379,7 +387,7 @@ def test_a_seasonal_base_needs_a_season_of_lookback():
     with pytest.raises(
         SettingError, match="base 'seasonal' needs a lookback of a season or more: lookback 26, season 52"
     ):
-        network(Shapes(26, 9, 0, 52), base="seasonal")
+        network(Shapes(26, 9, seasons=(52,)), base="seasonal")
 
 
 # ---- export ------------------------------------------------------------------------------------------------
@@ -388,7 +396,7 @@ def test_a_seasonal_base_needs_a_season_of_lookback():
 @pytest.mark.parametrize("head", ["dense", "segments"])
 @pytest.mark.parametrize("cell", NETWORKS)
 def test_every_cell_and_head_exports_to_onnx(cell, head, tmp_path):
-    shapes = Shapes(lookback=8, steps=5, features=1, season=3)
+    shapes = Shapes(lookback=8, steps=5, calendar=1, seasons=(3,))
     model = network(shapes, network=cell, head=head)
     assert onnx_difference(model, inputs(shapes), tmp_path / "network.onnx") < 1e-5
 

@@ -83,7 +83,8 @@ def test_python_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(code.replace("Forecaster(horizon=12)", "Forecaster(horizon=12, epochs=1, units=4)"), names)
-    assert names["table"].columns.tolist() == ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95"]
+    columns = ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95", "engine"]
+    assert names["table"].columns.tolist() == columns
     assert names["network"].output_shape == (None, 12, 1)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.data.grid import fill_from_past
+from forecaster.data.fill import fill_from_past
 from forecaster.data.panel import Panel
 from forecaster.data.repair import build_panel
-from forecaster.data.sources import read_table
+from forecaster.data.tables.sources import read_table
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.notes import Note
 
@@ -26,7 +27,7 @@ def table(rows: int = 60) -> pd.DataFrame:
     return pd.DataFrame({"date": hours(rows), "y": np.round(np.sin(np.arange(rows)) * 5 + 20, 2)})
 
 
-def build(data: pd.DataFrame | pd.Series, **config: str) -> tuple[Panel, dict[str, Note]]:
+def build(data: pd.DataFrame | pd.Series, **config: object) -> tuple[Panel, dict[str, Note]]:
     panel, notes = build_panel(data, Config.of(**config))
     names = [note.name for note in notes]
     assert len(set(names)) == len(names)
@@ -48,7 +49,7 @@ def test_a_regular_table_is_taken_as_it_is() -> None:
     np.testing.assert_array_equal(panel.values, frame["y"])
     np.testing.assert_array_equal(panel.times, pd.to_datetime(frame["date"]))
     assert panel.observed.all()
-    assert (panel.freq, panel.ids, panel.utc, warned(notes)) == ("h", ("",), False, set())
+    assert (panel.freq, panel.ids, panel.zone, warned(notes)) == ("h", ("",), "", set())
 
 
 def test_the_panel_does_not_share_memory_with_the_table() -> None:
@@ -72,7 +73,7 @@ def test_real_files_become_panels(shared_data: Path) -> None:
         "sp500.csv.gz": ("B", 5031, 0, set()),
         "seattle_weather.csv": ("D", 1461, 0, set()),
         "ETTh1.csv": ("h", 17420, 0, set()),
-        "exchange_rate.csv": ("D", 7588, 0, set()),
+        "exchange_rate.csv": ("D", 7588, 0, {"outliers"}),  # 1999-10-30, a single jump
     }
     for name, (freq, rows, filled, warnings) in expected.items():
         panel, notes = build(read_table(shared_data / name))
@@ -83,9 +84,12 @@ def test_real_files_become_panels(shared_data: Path) -> None:
 def test_three_stations_with_gaps(shared_data: Path) -> None:
     frame = read_table(shared_data / "nyc_weather.csv")
     panel, notes = build(frame, series="origin", time="time_hour", target="temp")
-    assert (panel.ids, panel.freq, panel.utc) == (("EWR", "JFK", "LGA"), "h", True)
+    assert (panel.ids, panel.freq, panel.zone) == (("EWR", "JFK", "LGA"), "h", "UTC")
     assert len(panel.values) == len(frame) + 75
     assert "75 hours absent in 3 of 3 series" in str(notes["gaps"])
+    hours = pd.to_datetime(frame["time_hour"]).groupby(frame["origin"]).agg(["min", "max", "size"])
+    absent = (hours["max"] - hours["min"]) // pd.Timedelta(hours=1) + 1 - hours["size"]
+    assert notes["gaps"].counts == absent.to_dict()
     assert "1 empty cell " in str(notes["missing"])
 
 
@@ -109,9 +113,10 @@ def test_the_order_of_the_rows_does_not_matter_and_is_counted(order: list[int]) 
     for i, name in enumerate(panel.ids):
         expected = np.arange(6) ** 2 if name == "a" else np.arange(6, 12) ** 2
         np.testing.assert_array_equal(panel.values[panel.rows(i)], expected)
-    moved = sum(
-        k != place for part in (0, 6) for place, k in enumerate([k for k in order if part <= k < part + 6], start=part)
-    )
+    moved = 0
+    for part in (0, 6):
+        own = [k for k in order if part <= k < part + 6]
+        moved += sum(later < earlier for earlier, later in pairwise(own))
     assert notes["order"].value.split()[0] == str(moved) if moved else "order" not in notes
 
 
@@ -121,8 +126,8 @@ def test_the_order_of_the_rows_does_not_matter_and_is_counted(order: list[int]) 
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("oops", r"column 'y', line 5: 'oops' is text, expected a number \(and 1 more such cells\)"),
-        (np.inf, r"column 'y', line 5: 'inf' is infinite, expected a number \(and 1 more such cells\)"),
+        ("oops", r"column 'y', line 5: 'oops' is text, expected a number \(and 1 more such cell\)"),
+        (np.inf, r"column 'y', line 5: 'inf' is infinite, expected a number \(and 1 more such cell\)"),
     ],
 )
 def test_text_and_infinities_are_named_by_their_line(cell: object, message: str, tmp_path: Path) -> None:
@@ -169,7 +174,7 @@ def test_duplicates_are_refused_with_the_column_that_tells_them_apart() -> None:
     with pytest.raises(
         DataError, match="two readings at 2024-01-01, row 0 and row 4; 3 more rows repeat a time"
     ) as caught:
-        build(frame)
+        build(frame, series="")
     assert "column 'shop' tells them apart: --series shop" in caught.value.hint
     assert "--duplicates first" in caught.value.hint
     assert len(build(frame, series="shop")[0]) == 2
@@ -185,6 +190,19 @@ def test_duplicates_are_combined_from_the_cells_that_are_full(rule: str, expecte
     assert panel.values.tolist() == expected
     assert notes["duplicates"].value == "3 rows combined"
     assert notes["duplicates"].warning
+
+
+@pytest.mark.parametrize("ids", [{}, {"id": ["a"] * 5 + ["b"] * 5}])
+def test_a_column_of_one_time_is_no_time(ids: dict[str, list[str]]) -> None:
+    frame = pd.DataFrame({"date": ["2024-01-01"] * 10, "y": np.arange(10.0) ** 2, **ids})
+    with pytest.raises(DataError, match=r"every row .*has the same time") as caught:
+        build(frame, series="id" if ids else "")
+    assert "--time" in caught.value.hint
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(DataError, match="the table has no rows"):
+        build(table()[:0])
 
 
 # The freq
@@ -309,17 +327,316 @@ def test_a_series_without_a_reading_is_left_out_and_counted() -> None:
     assert str(notes["left out"]) == "left out: 1 series (without any reading, first 'b')"
 
 
-def test_too_much_missing_names_the_longest_gap() -> None:
-    with pytest.raises(DataError, match="33% of the 60 hours have no reading, the longest") as caught:
-        build(table().drop(index=range(20, 40)))
-    assert "--freq step" in caught.value.hint
-    frame = table()
-    frame.loc[[i for i in range(1, 59) if i % 2], "y"] = np.nan
-    with pytest.raises(DataError, match=r"48% of the 60 hours have no reading$"):
+def test_a_third_of_the_rows_may_be_absent_but_not_most_of_them() -> None:
+    rng = np.random.default_rng(3)
+    frame = table(600)
+    panel, notes = build(frame.drop(index=rng.choice(np.arange(1, 599), 180, replace=False)))
+    assert (panel.freq, len(panel.values), int((~panel.observed).sum())) == ("h", 600, 180)
+    assert warned(notes) == {"gaps"}
+    hole = frame.drop(index=range(100, 340))  # as a year in two and a half
+    assert warned(build(hole)[1]) == {"gaps"}
+    with pytest.raises(
+        DataError, match="66% of the 600 hours have no reading, the longest stretch 400 hours"
+    ) as caught:
+        build(frame.drop(index=range(100, 500)))
+    assert "--freq row" in caught.value.hint
+    emptied = frame.copy()
+    emptied.loc[[i for i in range(1, 599) if i % 3], "y"] = np.nan
+    assert warned(build(emptied)[1]) == {"missing"}
+    emptied.loc[100:400, "y"] = np.nan
+    with pytest.raises(DataError, match="83% of the 600 hours have no reading, the longest stretch 302 hours"):
+        build(emptied)
+
+
+def test_one_sparse_series_among_others_is_kept_and_named() -> None:
+    parts = [table().assign(id=name) for name in "abcd"]
+    parts[1] = parts[1].drop(index=range(5, 55))
+    panel, notes = build(pd.concat(parts, ignore_index=True), series="id")
+    assert len(panel.values) == 240
+    assert notes["sparse"].value == "1 of 4 series"
+    assert notes["sparse"].counts == {"b": 50}
+    assert "mostly" not in notes["gaps"].reason
+    with pytest.raises(DataError, match="83% of the 60 hours of series 'b' have no reading"):
+        build(
+            pd.concat([p.drop(index=range(5, 55), errors="ignore") for p in parts], ignore_index=True)[
+                lambda f: f["id"] != "a"
+            ],
+            series="id",
+        )
+
+
+@pytest.mark.parametrize("freq", ["min", "s"])
+def test_a_freq_far_too_fine_is_refused_before_it_takes_memory(freq: str) -> None:
+    began = time.process_time()
+    with pytest.raises(
+        DataError, match=r"99% of the .* have no reading, the longest stretch .* between 1704-01-01"
+    ) as caught:
+        build(pd.DataFrame({"date": pd.date_range("1700-01-01", periods=501, freq="YS"), "y": 1.0}), freq=freq)
+    assert "name the right --freq" in caught.value.hint
+    assert time.process_time() - began < 2
+
+
+def test_empty_cells_lie_on_a_line_where_asked_and_absent_steps_never() -> None:
+    frame = table(40).assign(y=np.arange(40.0) ** 2)
+    frame.loc[[10, 11, 12, 31], "y"] = np.nan
+    frame = frame.drop(index=[20, 21, 30])
+    panel, notes = build(frame, missing="interpolate", gaps="fill")
+    assert np.flatnonzero(~panel.observed).tolist() == [10, 11, 12, 20, 21, 30, 31]
+    np.testing.assert_allclose(panel.values[10:13], 81 + (169 - 81) * np.array([1, 2, 3]) / 4)
+    assert panel.values[30] == 6**2 + 29**2 - 5**2  # a day earlier, at the level of the last
+    np.testing.assert_allclose(panel.values[31], 29**2 + (32**2 - 29**2) * 2 / 3)
+    assert panel.values[[20, 21]].tolist() == [361, 361]
+    assert "on a line between the readings around" in notes["missing"].reason
+
+
+def test_masking_and_filling_say_what_the_network_is_told() -> None:
+    frame = table().drop(index=[30, 31])
+    frame.loc[7, "y"] = np.nan
+    (masked, one), (filled, two) = build(frame), build(frame, gaps="fill", missing="seasonal")
+    for name in ("observed", "times"):
+        np.testing.assert_array_equal(getattr(masked, name), getattr(filled, name))
+    assert masked.masked and not filled.masked
+    assert all("masked: the network is told" in one[name].reason for name in ("gaps", "missing"))
+    assert all("filled with" in two[name].reason for name in ("gaps", "missing"))
+
+
+def test_every_repair_is_counted_by_series() -> None:
+    frame = pd.concat([table(30).assign(id=name) for name in ("a", "b", "c")], ignore_index=True)
+    frame.loc[[3, 4, 35], "y"] = np.nan  # a, a, b
+    frame.loc[[0, 88, 89], "y"] = np.nan  # the ends of a and c
+    frame = pd.concat([frame.drop(index=[10, 40, 41]), frame.iloc[[20, 50, 51]]])
+    _, notes = build(frame, series="id", duplicates="first")
+    counted = {name: dict(notes[name].counts) for name in ("gaps", "missing", "trimmed", "duplicates")}
+    assert counted == {
+        "gaps": {"a": 1, "b": 2},
+        "missing": {"a": 2, "b": 1},
+        "trimmed": {"a": 1, "c": 2},
+        "duplicates": {"a": 1, "b": 2},
+    }
+    assert notes["gaps"].value == "3 hours absent in 2 of 3 series"
+    assert "most in b 2, a 1" in notes["gaps"].reason
+
+
+# Covariates
+
+
+def covered() -> pd.DataFrame:
+    """Two shops over ten hours, with a past, a future and two static columns."""
+    frame = pd.concat([table(10).assign(shop=name) for name in ("n", "s")], ignore_index=True)
+    return frame.assign(
+        rain=np.arange(20.0), plan=["yes", "no"] * 10, city=["Bonn"] * 10 + ["Kiel"] * 10, size=[3.5] * 10 + [7] * 10
+    )
+
+
+ROLES = {"series": "shop", "target": "y", "past": "rain", "future_columns": "plan", "static": "city,size"}
+
+
+def test_covariates_go_along_with_the_rows() -> None:
+    frame = covered()
+    frame.loc[5, "rain"] = np.nan
+    panel, _ = build(frame.drop(index=[3]).sample(frac=1, random_state=0), **ROLES)
+    assert [(c.name, c.role) for c in panel.columns] == [
+        ("rain", "past"), ("plan", "future"), ("city", "static"), ("size", "static"),
+    ]  # fmt: skip
+    assert panel.covariates.dtype == panel.static.dtype == np.float32
+    order = [panel.ids.index(name) for name in ("n", "s")]
+    rain = np.concatenate([panel.covariates[panel.rows(i), 0] for i in order])
+    expected = np.arange(20.0)
+    expected[[3, 5]] = np.nan
+    np.testing.assert_array_equal(rain, expected)
+    plan = np.array([*panel.columns[1].categories, "?"])
+    codes = np.concatenate([panel.covariates[panel.rows(i), 1] for i in order])
+    assert np.flatnonzero(np.isnan(codes)).tolist() == [3]
+    named = plan[np.where(np.isnan(codes), -1, codes).astype(int)]
+    assert (named[np.arange(20) != 3] == frame["plan"][np.arange(20) != 3]).all()
+    cities = panel.columns[2].categories
+    assert [cities[int(panel.static[i, 0])] for i in order] == ["Bonn", "Kiel"]
+    assert panel.static[order, 1].tolist() == [3.5, 7]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rain", "plan"), [("first", 1, "b"), ("last", 8, "c"), ("mean", 4.5, "a"), ("sum", 4.5, "a")]
+)
+def test_duplicates_combine_their_covariates(rule: str, rain: float, plan: str) -> None:
+    dates = [f"2024-01-0{day}" for day in (1, 2, 2, 2, 2, 3)]
+    frame = pd.DataFrame({
+        "date": dates,
+        "y": [1.0, np.nan, 2, 3, np.nan, 9],
+        "rain": [0.0, np.nan, 1, np.nan, 8, 5],
+        "plan": ["a", "a", "b", "c", "d", "a"],
+    })  # fmt: skip
+    panel, _ = build(frame, duplicates=rule, target="y", past="rain", future_columns="plan")
+    assert panel.covariates[1, 0] == rain
+    assert panel.columns[1].categories[int(panel.covariates[1, 1])] == plan
+
+
+def test_a_static_column_that_changes_counts_with_its_newest_value_unless_it_was_named() -> None:
+    model, _ = build(covered(), **ROLES)
+    newer = covered()
+    newer.loc[[4, 15], "size"] = np.nan
+    newer.loc[[8, 9], "size"] = 4.5
+    panel, notes = build_panel(newer, Config.of(), like=model)
+    assert panel.static[:, 1].tolist() == [4.5, 7]
+    changes = next(note for note in notes if note.name == "static size")
+    assert (changes.warning, changes.counts, changes.value) == (True, {"n": 1}, "changes 1 time in 1 of 2 series")
+    assert "first row 7 and row 8 of series 'n'" in changes.reason
+    with pytest.raises(DataError, match="static column 'size' has two values of series 'n': row 7 and row 8") as caught:
+        build(newer, **ROLES)
+    assert "--past size" in caught.value.hint
+
+
+def test_a_newer_table_is_read_as_the_model_was() -> None:
+    panel, _ = build(covered(), **ROLES)
+    newer = covered().iloc[[9]].assign(plan="perhaps", date="2024-03-01", size=np.nan)
+    later, _ = build_panel(newer, Config.of(), like=panel)
+    assert (later.columns, later.freq, later.ids, later.zone) == (panel.columns, "h", ("n",), "")
+    assert later.covariates.tolist() == [[9, -1]]
+    assert np.isnan(later.static[0, 1])
+    assert later.static[0, 0] == panel.static[panel.ids.index("n"), 0]
+
+
+def test_rows_after_the_last_reading_tell_future_covariates() -> None:
+    frame = covered()
+    frame.loc[[7, 8, 9, 19], "y"] = np.nan
+    panel, notes = build(frame, **ROLES)
+    assert panel.lengths.tolist() == [7, 9]
+    names = panel.columns[1].categories
+    assert [names[int(code)] for code in panel.beyond[0, :, 0]] == ["no", "yes", "no"]
+    assert names[int(panel.beyond[1, 0, 0])] == "no"
+    assert np.isnan(panel.beyond[1, 1:]).all()
+    assert notes["known ahead"].counts == {"n": 3, "s": 1}
+    assert "trimmed" not in notes
+    assert build(frame, missing="error", **ROLES)[0].lengths.tolist() == [7, 9]
+    assert (
+        build(frame.assign(plan=None).astype({"plan": object}), **{**ROLES, "future_columns": "none"})[0].beyond is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("freq", "kept"), [("D", [0, 1, 2, 3, 4, 5, 9]), ("B", [0, 1, 2, 3, 4, 5, 6, 8]), ("MS", [0, 1, 2, 3, 4, 7])]
+)
+def test_future_covariates_lie_on_their_steps_whatever_the_freq(freq: str, kept: list[int]) -> None:
+    dates = pd.date_range("2024-01-01", periods=10, freq=freq, tz="Europe/Berlin")
+    frame = pd.DataFrame({"t": dates, "y": [1.0, 4, 2, 8, 5, *[np.nan] * 5], "plan": np.arange(10.0)}).iloc[kept]
+    panel, _ = build(frame, freq=freq, target="y", future_columns="plan")
+    assert len(panel.values) == 5
+    expected = [k if k in kept else np.nan for k in range(5, max(kept) + 1)]
+    np.testing.assert_array_equal(panel.beyond[0, :, 0], expected)
+
+
+# Time zones, rows as steps
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize("freq", ["h", "15min", "D", "W-MON", "MS", "B"])
+def test_both_days_on_which_clocks_change_are_whole(zone: str, freq: str) -> None:
+    dates = pd.date_range("2023-01-02" if freq != "MS" else "2020-01-01", periods=200, freq=freq, tz=zone)
+    if freq in ("h", "15min"):
+        for day in ("2023-03-25", "2023-10-28"):
+            dates = pd.date_range(day, periods=200, freq=freq, tz=zone)
+            panel, notes = build(pd.DataFrame({"t": dates, "y": np.arange(200.0) ** 0.5}))
+            np.testing.assert_array_equal(panel.times, dates.tz_convert("UTC").tz_localize(None).to_numpy())
+            assert (panel.freq, panel.zone, warned(notes)) == (freq, zone, set())
+        return
+    panel, notes = build(pd.DataFrame({"t": dates, "y": np.arange(200.0) ** 0.5}))
+    np.testing.assert_array_equal(panel.times, dates.tz_localize(None).to_numpy())
+    assert (panel.freq, panel.zone, warned(notes)) == (freq, zone, set())
+
+
+@pytest.mark.parametrize("freq", ["D", "W-SUN"])
+def test_a_day_without_a_midnight_is_a_day(freq: str) -> None:
+    dates = pd.date_range("2014-06-01", periods=200 if freq == "W-SUN" else 1500, freq=freq)
+    zoned = dates.tz_localize("America/Sao_Paulo", nonexistent="shift_forward")
+    assert (zoned.hour == 1).any()
+    panel, _ = build(pd.DataFrame({"t": zoned, "y": np.arange(len(dates)) ** 0.5}))
+    assert (panel.freq, panel.zone) == (freq, "America/Sao_Paulo")
+    np.testing.assert_array_equal(panel.times, dates.to_numpy())
+
+
+def test_times_of_a_zone_that_is_not_named_are_answered_with_the_flag() -> None:
+    dates = pd.date_range("2023-03-01", periods=60, freq="D", tz="Europe/Berlin")
+    frame = pd.DataFrame({"t": [date.isoformat() for date in dates], "y": np.arange(60.0) ** 0.5})
+    with pytest.raises(
+        DataError, match=r"row 0: 2023-02-28 23:00 does not fit the freq D .* \(26 such rows\)"
+    ) as caught:
         build(frame)
-    pair = pd.concat([table().assign(id="a"), table().drop(index=range(20, 40)).assign(id="b")])
-    with pytest.raises(DataError, match="33% of the 60 hours of series 'b' have no reading"):
-        build(pair, series="id")
+    assert "--zone Europe/Berlin" in caught.value.hint
+    panel, _ = build(frame, zone="Europe/Berlin")
+    np.testing.assert_array_equal(panel.times, dates.tz_localize(None).to_numpy())
+    hourly = pd.date_range("2023-10-28", periods=60, freq="h", tz="Europe/Berlin").tz_localize(None)
+    frame = pd.DataFrame({"t": hourly, "y": np.arange(60.0) ** 0.5})
+    with pytest.raises(DataError, match="two readings at 2023-10-29 02:00, row 26 and row 27") as caught:
+        build(frame)
+    assert "--zone Europe/Berlin" in caught.value.hint
+    assert len(build(frame, zone="Europe/Berlin")[0].values) == 60
+
+
+def test_days_counted_in_utc_stay_so_in_a_zone() -> None:
+    dates = pd.date_range("2023-01-02", periods=400, freq="D", tz="UTC").tz_convert("Europe/Berlin")
+    panel, _ = build(pd.DataFrame({"t": dates, "y": np.arange(400.0) ** 0.5}))
+    assert (panel.freq, panel.zone) == ("D", "UTC")
+    np.testing.assert_array_equal(panel.times, dates.tz_convert("UTC").tz_localize(None).to_numpy())
+
+
+def test_rows_are_steps_and_keep_their_dates() -> None:
+    dates = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-03-05", "2024-03-06", "2024-07-01"])
+    panel, notes = build(pd.DataFrame({"date": dates[::-1], "y": [1.0, 5, 2, 7, 3]}), freq="row")
+    assert panel.freq.startswith("row")
+    np.testing.assert_array_equal(panel.times, dates.to_numpy())
+    assert panel.values.tolist() == [3, 7, 2, 5, 1]
+    assert panel.observed.all()
+    assert "gaps" not in notes
+
+
+# Outliers
+
+
+@pytest.mark.parametrize("factor", [100, 1000])
+def test_a_reading_with_a_slipped_decimal_point_is_named_and_kept(factor: float, shared_data: Path) -> None:
+    frame = read_table(shared_data / "ETTh1.csv")
+    frame.loc[5000, "OT"] *= factor
+    panel, notes = build(frame, target="OT", covariates=False)
+    assert panel.values[5000] == frame["OT"][5000]
+    assert notes["outliers"].value == "1 reading"
+    assert f"the largest {frame['OT'][5000]:g} at 2017-01-25 08:00, line 5002; kept" in notes["outliers"].reason
+
+
+def test_peaks_that_belong_to_a_series_are_no_outliers() -> None:
+    rng = np.random.default_rng(0)
+    day = np.arange(1000)
+    weekly = rng.normal(10, 1, 1000) + 200 * (day % 7 == 5)
+    demand = np.where(rng.random(1000) < 0.05, rng.integers(1, 9, 1000), 0)
+    shift = rng.normal(10, 1, 1000) + 500 * (day > 400)
+    walk = np.exp(np.cumsum(rng.normal(0, 0.03, 1000)))
+    for values in (weekly, demand, shift, walk, np.full(1000, 3.0)):
+        frame = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=1000), "y": values.astype(float)})
+        assert "outliers" not in build(frame)[1]
+
+
+def test_outliers_among_huge_readings_are_looked_for_without_a_warning() -> None:
+    values = np.where(np.arange(100) % 2, 1e99, -9e99)
+    assert build(table(100).assign(y=values), target="y", series="")[0].values.tolist() == values.tolist()
+
+
+@pytest.mark.parametrize(("value", "shown"), [(1e100, r"1e\+100"), (-1e308, r"-1e\+308")])
+def test_readings_too_large_to_be_computed_with_are_refused(value: float, shown: str) -> None:
+    values = np.where(np.arange(100) == 7, value, np.arange(100.0))
+    values[3] = np.nan
+    with pytest.raises(DataError, match=rf"the largest value of 'y' is {shown}, row 7"):
+        build(table(100).assign(y=values), target="y", series="")
+
+
+def test_outliers_are_found_in_their_series() -> None:
+    frame = pd.concat([table(100).assign(id=name) for name in "abc"], ignore_index=True)
+    frame.loc[[150, 151], "y"] = [9999, 8888.0]
+    frame.loc[250, "y"] = -500
+    frame.loc[[110, 120], "y"] = np.nan
+    _, notes = build(frame.drop(index=[115, 116]), series="id")
+    assert notes["outliers"].counts == {"b": 2, "c": 1}
+    assert (
+        "the largest 9999 at 2024-01-03 02:00, row 150 of series 'b'; most in b 2, c 1; kept as they are"
+        in notes["outliers"].reason
+    )
 
 
 def slow_fill(values: list[float], season: int) -> list[float]:
@@ -344,8 +661,9 @@ gappy = st.tuples(st.integers(0, 9).map(float), st.lists(numbers, max_size=40)).
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)
-@given(st.lists(gappy, min_size=1, max_size=3), st.integers(1, 8))
-def test_the_fill_is_that_of_the_slow_loop(series: list[list[float]], season: int) -> None:
+@given(st.lists(gappy, min_size=1, max_size=3), st.integers(1, 8), st.sampled_from([1, 10]))
+def test_the_fill_is_that_of_the_slow_loop(series: list[list[float]], season: int, copies: int) -> None:
+    series = series * copies
     offsets = np.cumsum([0, *map(len, series)])
     values = np.concatenate(series)
     before = values.copy()
@@ -379,16 +697,18 @@ def test_no_later_row_changes_the_panel_up_to_a_cutoff(data: st.DataObject) -> N
     one, two = build(frame, **settings_of_fit)[0], build(other, **settings_of_fit)[0]
     common = min((panel.times <= np.datetime64(hours(rows)[cutoff])).sum() for panel in (one, two))
     assert common > 0  # less than the cutoff where the last cells are empty in one of them
+    one, two = (panel.take(np.arange(len(panel.values)) < common) for panel in (one, two))
     for name in ("values", "observed", "times"):
-        np.testing.assert_array_equal(getattr(one, name)[:common], getattr(two, name)[:common])
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
 
 
 def test_the_newest_row_may_be_anything_without_changing_the_past() -> None:
     """The same, to the last bit, at the place where it is easiest to leak: the row right after a gap."""
     frame = table().drop(index=[40, 41, 42])
-    one = build(frame)[0].values
+    one = build(frame)[0]
     frame.loc[43, "y"] = 1e9
-    np.testing.assert_array_equal(one[:43], build(frame)[0].values[:43])
+    two, newer = build(frame)[0], len(one.values) - 43
+    np.testing.assert_array_equal(one.drop_newest(newer).values, two.drop_newest(newer).values)
 
 
 def test_two_million_rows_take_seconds() -> None:
@@ -412,3 +732,47 @@ def test_many_series_take_seconds() -> None:
     assert time.process_time() - began < 5
     assert len(panel) == 2000
     assert "2,000 values" in notes["series"].reason
+
+
+# Several series that would be merged, and numbers that stand for no reading
+
+
+def merging() -> pd.DataFrame:
+    """Return a table of one shop to which a second one is added at the end: few times are shared."""
+    days = pd.date_range("2022-01-01", periods=100)
+    one, two = days[:95], days[85:]
+    return pd.DataFrame({"day": [*one, *two], "shop": ["a"] * len(one) + ["b"] * len(two), "y": np.arange(110.0)})
+
+
+@pytest.mark.parametrize("rule", ["mean", "sum", "first", "last"])
+def test_several_series_are_merged_only_where_a_person_says_that_they_are_one(rule: str) -> None:
+    with pytest.raises(DataError, match=f"--duplicates {rule} would merge several series: 10 rows repeat a time") as e:
+        build(merging(), duplicates=rule)
+    assert e.value.hint == "--series shop; or --series none, where they are one series"
+    panel, notes = build(merging(), duplicates=rule, series="none")
+    assert (len(panel), len(panel.values)) == (1, 100)
+    assert notes["duplicates"].warning and "column 'shop' tells them apart" in notes["duplicates"].reason
+
+
+def test_few_rows_that_repeat_a_time_are_merged_with_a_word() -> None:
+    frame = merging().iloc[:95]
+    twice = pd.concat([frame, frame.iloc[[3, 4]]], ignore_index=True)
+    panel, notes = build(twice, duplicates="mean")
+    assert len(panel.values) == 95 and "tells them apart" not in notes["duplicates"].reason
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_number_that_may_stand_for_no_reading_is_warned_of(dtype: type) -> None:
+    values = np.sin(np.arange(300.0)).astype(dtype)
+    values[[7, 70, 170]] = -99.9
+    frame = pd.DataFrame({"day": list(hours(150)) * 2, "id": ["a"] * 150 + ["b"] * 150, "y": values})
+    note = build(frame)[1]["sentinel"]
+    assert (note.value, note.warning, note.counts) == ("-99.9 in 2 rows in 1 of 2 series", True, {"a": 2})
+    assert "far from all other readings of 'y', first row 7 of series 'a'" in note.reason
+    assert "sentinel" not in build(frame.assign(y=np.where(frame["y"] < -50, -2, frame["y"])))[1]
+
+
+def test_a_row_out_of_order_counts_once() -> None:
+    frame = pd.DataFrame({"t": hours(100), "y": np.arange(100.0)})
+    late = pd.concat([frame.iloc[2:], frame.iloc[:2]])
+    assert build(late)[1]["order"].value == "1 row out of order"

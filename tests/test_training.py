@@ -7,9 +7,10 @@ import pytest
 
 from forecaster.config import Config
 from forecaster.errors import DivergedError
+from forecaster.networks.start import Start
 from forecaster.quiet import start_keras
 from forecaster.training import Run, Trainer, make_batches, seed_everything, steps_per_epoch
-from forecaster.windowing import Windows
+from forecaster.windowing import Windows, empty_aligned
 
 start_keras()
 
@@ -20,12 +21,16 @@ def wave(rows=200, features=1):
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+def windows_of(values, *args, **options):
+    return Windows(values, *args, known=values.shape[1] - 1, **options)
+
+
 def tiny_network(lookback, steps, features, **settings):
     from forecaster.networks.factory import Shapes, build_network
 
     seed_everything(0)
     return build_network(
-        Config.of(units=(4,), base="none", window_norm="none", **settings), Shapes(lookback, steps, features)
+        Config.of(units=(4,), base="none", window_norm="none", **settings), Shapes(lookback, steps, known=features)
     )
 
 
@@ -34,16 +39,52 @@ def numbers(batch):
     return {k: v.numpy() for k, v in inputs.items()}, target.numpy(), [w.numpy() for w in weights]
 
 
-def test_batches_in_order_are_the_windows():
-    observed = np.ones(60, bool)
-    observed[30] = False
-    windows = Windows(wave(60, 2), 5, 3, [0, 20, 60], weights=observed)
+def rich_windows(aligned: bool) -> Windows:
+    """Windows with every kind of input, two series and readings that were filled."""
+    rng = np.random.default_rng(0)
+    values = empty_aligned((60, 4)) if aligned else np.zeros((60, 4), np.float32)
+    values[:] = rng.normal(size=(60, 4))
+    return Windows(
+        values,
+        5,
+        3,
+        [0, 20, 60],
+        rng.random(60) > 0.2,
+        known=2,
+        calendar=rng.normal(size=(40, 2)),
+        places=np.concatenate([np.arange(20), np.arange(40)]).astype(np.int32),
+        static=rng.normal(size=(2, 3)),
+        categories=np.array([[1, 2], [0, 1]]),
+        usable=rng.random(60) > 0.2,
+    )
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        rich_windows(True),
+        rich_windows(False),
+        windows_of(wave(60, 2), 5, 3, [0, 20, 60]),
+        Windows(wave(60, 0), 5, 3, calendar=wave(60, 1)),
+        rich_windows(False).thinned(9),
+    ],
+    ids=["every input", "not aligned", "known", "calendar of the rows", "thinned"],
+)
+def test_batches_in_order_are_the_windows(windows):
     found = [numbers(b) for b in make_batches(windows, 8)]
-    assert [len(target) for _, target, _ in found] == [8] * (len(windows) // 8) + [len(windows) % 8]
-    np.testing.assert_array_equal(np.concatenate([i["past"] for i, _, _ in found]), windows.inputs())
-    np.testing.assert_array_equal(np.concatenate([i["future"] for i, _, _ in found]), windows.known())
+    assert [len(target) for _, target, _ in found][:-1] == [8] * ((len(windows) - 1) // 8)
+    expected = windows.batch()
+    assert set(found[0][0]) == set(expected)
+    for name, array in expected.items():
+        together = np.concatenate([i[name] for i, _, _ in found])
+        np.testing.assert_array_equal(together, array)
+        assert together.dtype == array.dtype
     np.testing.assert_array_equal(np.concatenate([t for _, t, _ in found])[:, :, 0], windows.targets())
-    np.testing.assert_array_equal(np.concatenate([w[0] for _, _, w in found]), windows.target_weights())
+    weights = windows.target_weights()
+    if weights is not None:
+        np.testing.assert_array_equal(np.concatenate([w[0] for _, _, w in found]), weights)
+    else:
+        assert not found[0][2]
 
 
 def test_shuffled_batches_pass_over_every_window_once_a_lap_in_another_order():
@@ -72,7 +113,7 @@ def test_small_data_are_passed_several_times_in_an_epoch():
 
 def test_best_weights_are_kept_and_the_final_run_starts_over():
     values = wave()
-    training, validation = Windows(values, 8, 2, newest=(None, 40)), Windows(values, 8, 2, newest=(40, 0))
+    training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
     network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)
     start = [v.numpy() for v in network.variables]
     trainer = Trainer(network, 32, 0)
@@ -96,7 +137,7 @@ def test_best_weights_are_kept_and_the_final_run_starts_over():
 def test_an_untrained_network_can_be_the_best():
     values = np.zeros((100, 1), np.float32)
     values[:60, 0] = np.random.default_rng(0).normal(size=60)  # nothing to learn; validation is all zeros
-    training, validation = Windows(values, 4, 1, newest=(None, 40)), Windows(values, 4, 1, newest=(30, 0))
+    training, validation = windows_of(values, 4, 1, newest=(None, 40)), windows_of(values, 4, 1, newest=(30, 0))
     network = tiny_network(4, 1, 0, learning_rate=0.5, dropout=0.0)
     run = Trainer(network, 32, 0).validation_run(training, validation, 10, 2)
     assert (run.best_epoch, run.gain, len(run.history["loss"])) == (0, 0.0, 2)
@@ -104,7 +145,7 @@ def test_an_untrained_network_can_be_the_best():
 
 def test_a_gain_too_small_to_be_believed_keeps_the_untrained_network():
     values = wave()
-    training, validation = Windows(values, 8, 2, newest=(None, 40)), Windows(values, 8, 2, newest=(40, 0))
+    training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
     network = tiny_network(8, 2, 1, learning_rate=1e-4, dropout=0.0)
     start = network.get_weights()
     run = Trainer(network, 32, 0).validation_run(training, validation, 2, 2, needed_gain=0.9)
@@ -115,7 +156,7 @@ def test_a_gain_too_small_to_be_believed_keeps_the_untrained_network():
 
 def test_weights_are_averaged_over_epochs():
     """The averages are those of the weights that a run without averaging passes through."""
-    windows, seen = Windows(wave(), 8, 2), {}
+    windows, seen = windows_of(wave(), 8, 2), {}
     for averaging in (0.0, 0.75):
         network = tiny_network(8, 2, 1, learning_rate=0.01, dropout=0.0)
         seen[averaging] = [network.get_weights()]
@@ -133,9 +174,9 @@ def test_weights_are_averaged_over_epochs():
 def test_the_final_run_may_start_from_another_mix():
     from forecaster.networks.factory import Shapes, build_network
 
-    network = build_network(Config.of(units=(4,)), Shapes(lookback=24, steps=2, season=12))
+    network = build_network(Config.of(units=(4,)), Shapes(lookback=24, steps=2, seasons=(12,)))
     trainer = Trainer(network, 32, 0)
-    assert trainer.final_run(Windows(wave()[:, :1], 24, 2), Run(), np.array([0.0, 0.1, 0.2, 0.3, 0.4]))
+    assert trainer.final_run(windows_of(wave()[:, :1], 24, 2), Run(), Start(np.array([0.0, 0.1, 0.2, 0.3, 0.4])))
     (logits,) = [v.numpy() for v in network.weights if v.path == "mix/logits"]
     shares = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(shares, [0.001, 0.1, 0.2, 0.3, 0.4], atol=1e-3)
@@ -143,7 +184,7 @@ def test_the_final_run_may_start_from_another_mix():
 
 def test_interruption_keeps_the_best_weights_so_far():
     values = wave()
-    training, validation = Windows(values, 8, 2, newest=(None, 40)), Windows(values, 8, 2, newest=(40, 0))
+    training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
     network = tiny_network(8, 2, 1, learning_rate=0.01)
 
     def press(progress):
@@ -157,7 +198,7 @@ def test_interruption_keeps_the_best_weights_so_far():
 
 
 def test_interrupting_the_final_run_keeps_the_weights_before_it():
-    windows = Windows(wave(), 8, 2)
+    windows = windows_of(wave(), 8, 2)
     network = tiny_network(8, 2, 1)
     trainer = Trainer(network, 32, 0)
     network.set_weights([w + 1 for w in network.get_weights()])
@@ -173,7 +214,7 @@ def test_interrupting_the_final_run_keeps_the_weights_before_it():
 
 def test_divergence_is_an_error_that_names_the_epoch():
     values = wave() * 1e18
-    windows = Windows(values, 8, 2)
+    windows = windows_of(values, 8, 2)
     network = tiny_network(8, 2, 1, optimizer="sgd", learning_rate=1e6, clipnorm=None)
     with pytest.raises(DivergedError, match=r"training diverged: the .*loss became (nan|inf) in epoch 1") as error:
         Trainer(network, 32, 0).validation_run(windows, windows, 3, 3)

@@ -16,7 +16,9 @@ from forecaster.cli.common import (
     level_option,
     model_option,
     quiet_option,
+    read_source,
     say_notes,
+    source_options,
     write_table,
 )
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--stride", type=click.IntRange(1), metavar="N", help="Steps between origins. [default: the horizon]")
 @click.option("--refit", is_flag=True, help="Train anew at each origin, on the rows before it only.")
+@source_options
 @level_option
 @click.option("--output", metavar="FILE", help="Every forecast and actual, to CSV, JSON or Parquet; - prints CSV.")
 @click.option("--plot", metavar="FILE", help="Draw the backtest to a PNG or SVG.")
@@ -50,6 +53,11 @@ def command(
     origins: int | None,
     stride: int | None,
     refit: bool,
+    sql: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    sheet: str | None,
     levels: tuple[int, ...],
     output: str | None,
     plot: str | None,
@@ -69,8 +77,9 @@ def command(
     check_table(output, force)
     check_picture(plot, force)
     forecaster = Forecaster.load(model)
+    options = {"sql": sql, "delimiter": delimiter, "decimal": decimal, "encoding": encoding, "sheet": sheet}
     found = forecaster.evaluate(
-        data,
+        read_source(data, **options) if data else None,
         horizon=horizon,
         origins=origins,
         stride=stride,

@@ -10,47 +10,22 @@ import click
 
 from forecaster.cli.common import (
     check_picture,
+    command_line,
     echo_json,
     force_option,
     json_option,
     model_option,
     quiet_option,
+    read_source,
     say_notes,
+    setting_options,
+    source_options,
 )
-from forecaster.config import FIELDS, RECIPES
+from forecaster.config import RECIPES
 
 if TYPE_CHECKING:
     from forecaster.artifact import Model
     from forecaster.training import Progress
-
-
-def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add a flag for every field of Config; None where the flag was not given."""
-    for name, setting in reversed(FIELDS.items()):
-        flag, boolean = "--" + name.replace("_", "-"), isinstance(setting.default, bool)
-        choices = setting.metadata.get("choices")
-        command = click.option(
-            f"{flag}/--no-{flag[2:]}" if boolean else flag,
-            name,
-            default=None,
-            envvar=f"FORECASTER_{name.upper()}",
-            help=f"{setting.metadata['help']} {_default_text(setting.default)}",
-            type=bool if boolean else str,
-            metavar=None if boolean else "|".join(choices) if choices else _metavar(str(setting.type)),
-        )(command)
-    return command
-
-
-def _metavar(kind: str) -> str:
-    return {"int": "N", "float": "X", "tuple[int, ...]": "N,N"}.get(kind.replace(" | None", ""), "TEXT")
-
-
-def _default_text(default: Any) -> str:
-    if default is None:
-        return "[default: inferred]"
-    if isinstance(default, bool):
-        return f"[default: {'yes' if default else 'no'}]"
-    return f"[default: {','.join(map(str, default)) if isinstance(default, tuple) else default}]"
 
 
 @click.command("fit")
@@ -65,17 +40,25 @@ def _default_text(default: Any) -> str:
 @click.option(
     "--config", "config_file", metavar="FILE", help="TOML file with any of the settings below; flags win over it."
 )
+@click.option("--future", metavar="FILE", help="Table of covariates known beyond the cutoff; - for standard input.")
+@source_options
 @click.option("--plot", metavar="FILE", help="Draw the learning curve to a PNG or SVG.")
 @force_option
 @json_option
 @quiet_option
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
-@_setting_options
+@setting_options()
 def command(
     data: str,
     model: str,
     recipe: str | None,
     config_file: str | None,
+    future: str | None,
+    sql: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    sheet: str | None,
     plot: str | None,
     force: bool,
     as_json: bool,
@@ -83,15 +66,18 @@ def command(
     no_progress: bool,
     **settings: Any,
 ) -> None:
-    """Train a network on DATA: a CSV or Parquet file, dataset:NAME, or - for standard input.
+    """Train a network on DATA: a file or folder of CSV, Parquet, Arrow, JSON lines or Excel, a database, or -.
 
     \b
     forecaster fit sales.csv
     forecaster fit sales.csv --target units --series shop --horizon 30d
     forecaster fit prices.csv --target close --recipe textbook --model textbook-model
+    forecaster fit shops.parquet --series shop,item --future plan.csv
+    forecaster fit postgresql://me@host/db --sql "select day, sold from sales"
     forecaster fit dataset:airline --units 128,64 --dropout 0.3 --seed 7
 
-    Time column, target, series, freq, season, lookback and horizon are inferred and printed; every one has a flag.
+    Time column, target, series, covariates, freq, season, lookback and horizon are inferred and printed; every one has
+    a flag. What is wrong with a table is told by: forecaster inspect DATA
     """
     from pathlib import Path
 
@@ -103,10 +89,11 @@ def command(
     given = {k: v for k, v in settings.items() if v is not None}
     merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
     forecaster = Forecaster(**merged)
+    source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
     with locked(Path(model)):
         with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
-            forecaster.fit(data, report, lambda note: say_notes([note], quiet))
-        forecaster.model.record["command"] = "forecaster " + " ".join(sys.argv[1:])
+            forecaster.fit(source, report, lambda note: say_notes([note], quiet), future)
+        forecaster.model.record["command"] = command_line()
         save_model(forecaster.model, Path(model))
     if plot:
         _plot_curve(forecaster.model, plot, force, quiet)
@@ -114,7 +101,16 @@ def command(
     if forecaster.model.record["interrupted"]:
         raise _interrupted(model)
     if not quiet and not as_json:
-        click.echo(f"next: forecaster predict{_model_flag(model)} --horizon 10 --plot forecast.png", err=True)
+        click.echo(_next(forecaster.model, model), err=True)
+
+
+def _next(model: Model, directory: str) -> str:
+    """Return the commands that come next."""
+    flag = _model_flag(directory)
+    if not model.history.of_role("future"):
+        return f"next: forecaster predict{flag} --horizon 10 --plot forecast.png"
+    fill = f"next: forecaster make-future{flag} --horizon 10 --output future.csv, fill it in, then"
+    return f"{fill} forecaster predict{flag} --horizon 10 --future future.csv"
 
 
 def _interrupted(model: str) -> Exception:

@@ -9,10 +9,15 @@ from typing import Any, NoReturn
 
 import click
 
+#: Arrow's own allocator keeps the memory of a large table for later; the one of the system gives it back.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
 #: Command: (module in forecaster.cli, line of help). A table, so that ``--help`` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "inspect": ("inspection", "Say what a table holds, what is wrong with it, and what mends it."),
     "fit": ("fit", "Train a network on a table of readings."),
     "predict": ("predict", "Forecast from a trained model, with intervals."),
+    "make-future": ("make_future", "Write the table of future covariates to fill in."),
     "evaluate": ("evaluate", "Backtest a model beside the baselines."),
     "plot": ("plot", "Draw a forecast to PNG or SVG."),
     "datasets": ("datasets", "List or copy the data sets that come along."),
@@ -148,7 +153,9 @@ def _explain(error: BaseException) -> int:
 
 
 def _say(message: str, hint: str, code: int) -> int:
-    click.echo(f"forecaster: error: {message}", err=True)
+    from forecaster.cli.common import plain
+
+    click.echo(plain(f"forecaster: error: {message}"), err=True)
     if hint:
-        click.echo(f"  {hint}", err=True)
+        click.echo(plain(f"  {hint}"), err=True)
     return code

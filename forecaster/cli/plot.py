@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Readings to draw: history, and actuals where the forecast is. [default: the model's]",
 )
+@click.option("--future", metavar="FILE", help="Future covariates, where the model has some.")
 @level_option
 @click.option("--output", metavar="FILE", default="forecast.png", show_default=True, help="PNG or SVG file.")
 @click.option("--title", metavar="TEXT", default="", help="Title of the picture.")
@@ -43,6 +44,7 @@ def command(
     model: str,
     horizon: str | None,
     data: str | None,
+    future: str | None,
     levels: tuple[int, ...],
     output: str,
     title: str,
@@ -70,7 +72,7 @@ def command(
         figure = plot_forecast(table, readings, title=title, max_series=most)
     else:
         forecaster = Forecaster.load(model)
-        table = _read_forecast(forecast) if forecast else forecaster.predict(horizon, levels=levels)
+        table = _read_forecast(forecast) if forecast else forecaster.predict(horizon, levels=levels, future=future)
         say_notes(forecaster.notes, quiet)
         figure = forecaster.plot(table, data, title=title, max_series=most)
     save_figure(figure, output, force)
@@ -82,7 +84,7 @@ def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFra
     """Return the readings of a table whose time column is that of the forecast."""
     from forecaster.config import Config
     from forecaster.data.repair import build_panel
-    from forecaster.data.sources import read_table
+    from forecaster.data.tables.sources import read_table
     from forecaster.tables import readings_table
 
     time = next(name for name in forecast.columns if name != "series")
@@ -93,7 +95,7 @@ def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFra
 
 def _read_forecast(path: str) -> pd.DataFrame:
     """Return a table that predict wrote."""
-    from forecaster.data.sources import read_table
+    from forecaster.data.tables.sources import read_table
     from forecaster.errors import DataError
 
     table = read_table(path)

@@ -14,7 +14,9 @@ from forecaster.cli.common import (
     level_option,
     model_option,
     quiet_option,
+    read_source,
     say_notes,
+    source_options,
     text_time,
     write_table,
 )
@@ -24,6 +26,10 @@ from forecaster.cli.common import (
 @model_option
 @horizon_option("How far to forecast: 10, 30d, 2027-01-31. [default: as trained]")
 @click.option("--data", metavar="FILE", help="Newer rows of the same series, or other series; - for standard input.")
+@click.option(
+    "--future", metavar="FILE", help="Future covariates, as make-future writes the table; - for standard input."
+)
+@source_options
 @level_option
 @click.option("--output", metavar="FILE", default="-", help="CSV, JSON or Parquet file; - prints CSV. [default: -]")
 @click.option("--plot", metavar="FILE", help="Draw the forecast to a PNG or SVG.")
@@ -34,6 +40,12 @@ def command(
     model: str,
     horizon: str | None,
     data: str | None,
+    future: str | None,
+    sql: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    sheet: str | None,
     levels: tuple[int, ...],
     output: str,
     plot: str | None,
@@ -47,17 +59,20 @@ def command(
     forecaster predict --horizon 10
     forecaster predict --horizon 2027-01-31 --level 90 --output forecast.csv
     forecaster predict --data newer.csv --plot forecast.png
+    forecaster predict --future plan.csv
     cat newer.csv | forecaster predict --data - --json
     """
-    from forecaster.data.sources import read_table
+    from forecaster.data.tables.sources import read_table
     from forecaster.forecaster import Forecaster
     from forecaster.plotting import save_figure
 
     check_table(output, force)
     check_picture(plot, force)
-    forecaster = Forecaster.load(model)
-    frame = read_table(data) if data else None
-    table = forecaster.predict(horizon, frame, levels)
+    forecaster = Forecaster.load(model, newest_only=data is None and plot is None)
+    options = {"sql": sql, "delimiter": delimiter, "decimal": decimal, "encoding": encoding, "sheet": sheet}
+    needed = forecaster.model.history.roles.needed()
+    frame = read_table(read_source(data, **options), needed) if data else None
+    table = forecaster.predict(horizon, frame, levels, future)
     say_notes(forecaster.notes, quiet)
     if plot:
         save_figure(forecaster.plot(table, frame), plot, force)

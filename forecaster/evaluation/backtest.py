@@ -6,11 +6,13 @@ Tashman (2000), Out-of-sample tests of forecasting accuracy, International Journ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.panel import Panel
+from forecaster.data.time.zones import localize
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.baselines import find_baseline
 from forecaster.evaluation.intervals import check_levels, level_columns
@@ -100,7 +102,7 @@ def baseline_forecast(name: str, season: int, levels: tuple[int, ...]) -> Foreca
     check_levels(levels)
 
     def forecast(panel: Panel, horizon: int) -> np.ndarray:
-        return np.stack([baseline(panel.values[panel.rows(i)], horizon, season, levels) for i in range(len(panel))])
+        return np.stack([baseline(panel.values[rows], horizon, season, levels) for rows in panel.slices()])
 
     return forecast
 
@@ -153,29 +155,27 @@ def _windows(panel: Panel, horizon: int, shifts: list[int], least: int) -> list[
 
 
 def _model_rows(name: str, model: Forecast, window: Panel, horizon: int, levels: tuple[int, ...]) -> pd.DataFrame:
-    past = window.drop_newest(horizon)
-    cutoffs = past.times[past.offsets[1:] - 1]
+    past, future = window.drop_newest(horizon), window.keep_newest(horizon)
+    cutoffs = past.last
+    count = len(window.of_role("future"))
+    if count:  # the last of the covariates of each row
+        ahead = future.covariates[:, future.covariates.shape[1] - count :]
+        past = replace(past, beyond=ahead.reshape(len(window), horizon, count))
     forecast = np.asarray(model(past, horizon), dtype=float)
     expected = (len(window), horizon, 1 + 2 * len(levels))
     if forecast.shape != expected:
         raise SettingError(f"model '{name}' returned a forecast of shape {forecast.shape}, expected {expected}")
-    future = window.keep_newest(horizon)
     columns = {
         "model": np.repeat(np.array([name], dtype=object), len(future.values)),
         "series": np.repeat(np.array(window.ids, dtype=object), horizon),
-        "cutoff": _stamps(np.repeat(cutoffs, horizon), window.utc),
+        "cutoff": localize(np.repeat(cutoffs, horizon), window.zone, window.freq),
         "step": np.tile(np.arange(1, horizon + 1), len(window)),
-        "time": _stamps(future.times, window.utc),
+        "time": localize(future.times, window.zone, window.freq),
         "actual": future.values,
         "observed": future.observed,
     }
     ends = dict(zip(["forecast", *level_columns(levels)], forecast.reshape(-1, expected[-1]).T, strict=True))
     return pd.DataFrame(columns | ends)
-
-
-def _stamps(times: np.ndarray, utc: bool) -> pd.Series:
-    column = pd.Series(times)
-    return column.dt.tz_localize("UTC") if utc else column
 
 
 def _left_out(panel: Panel, windows: list[Panel], origins: int, horizon: int, season: int) -> list[Note]:

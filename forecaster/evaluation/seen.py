@@ -61,9 +61,9 @@ def scales_before(panel: Panel, table: pd.DataFrame, season: int) -> dict[str, f
 
 
 def _training_ends(history: Panel) -> dict[str, Any]:
-    return dict(zip(history.ids, history.times[history.offsets[1:] - 1], strict=True))
+    return dict(zip(history.ids, history.last, strict=True))
 
 
 def _without_zone(times: pd.Series) -> pd.Series:
-    """Return times as a panel holds them."""
-    return times.dt.tz_localize(None) if isinstance(times.dtype, pd.DatetimeTZDtype) else times
+    """Return times as a panel holds them: in UTC where they are aware of a zone."""
+    return times.dt.tz_convert("UTC").dt.tz_localize(None) if isinstance(times.dtype, pd.DatetimeTZDtype) else times

@@ -7,19 +7,20 @@ The order of the summands matters to Keras: see :mod:`forecaster.networks.recurr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 
-def candidates(window: Any, steps: int, season: int, ops: Any = np) -> dict[str, Any]:
+def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -> dict[str, Any]:
     """Return the simple forecasts that a window is long enough for.
 
     Args:
         window: the target, ``(batch, lookback)``.
         steps: how many steps to forecast.
-        season: the seasonal period in steps; 1 for none.
+        seasons: the seasonal periods in steps, the main one first; 1 for none.
         ops: the namespace that computes: :mod:`numpy`, or ``keras.ops``.
 
     Returns:
@@ -27,42 +28,57 @@ def candidates(window: Any, steps: int, season: int, ops: Any = np) -> dict[str,
         the same phase over all whole seasons of the window (without a season: of the window). ``seasonal``: the value
         one season ago. ``shifted``: that value, moved by how far the last eighth of a season lies above the same
         eighth one season ago. ``mean_shifted``: ``mean``, moved by how far the last eighth of a season lies above it.
+        Of every further season ``seasonal_168`` and ``mean_168``, likewise, with its period in the name.
     """
-    lookback, phase = int(window.shape[1]), np.arange(steps) % season
-    whole, recent = lookback // season, -(-season // 8)
+    season, lookback = seasons[0], int(window.shape[1])
+    whole, phase = lookback // season, np.arange(steps) % season
     found = {"last": ops.repeat(window[:, -1:], steps, axis=1)}
     if not whole:
-        return found
-    seasons = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
-    newest, mean = seasons[:, -1], ops.mean(seasons, axis=1)
+        return found | _further(window, steps, seasons[1:], ops)
+    folded = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
+    newest, mean, recent = folded[:, -1], ops.mean(folded, axis=1), -(-season // 8)
     if whole > 1:
         found["mean"] = ops.take(mean, phase, axis=1)
     if season > 1:
         found["seasonal"] = ops.take(newest, phase, axis=1)
     if season > 1 and whole > 1:
-        shift = ops.mean((newest - seasons[:, -2])[:, -recent:], axis=1, keepdims=True)
+        shift = ops.mean((newest - folded[:, -2])[:, -recent:], axis=1, keepdims=True)
         found["shifted"] = shift + found["seasonal"]
         found["mean_shifted"] = ops.mean((newest - mean)[:, -recent:], axis=1, keepdims=True) + found["mean"]
+    return found | _further(window, steps, seasons[1:], ops)
+
+
+def _further(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[str, Any]:
+    """Return ``seasonal`` and ``mean`` of the seasons beside the main one that the window holds."""
+    found, lookback = {}, int(window.shape[1])
+    for season in seasons:
+        whole, phase = lookback // season, np.arange(steps) % season
+        if not whole or season == 1:
+            continue
+        folded = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
+        found[f"seasonal_{season}"] = ops.take(folded[:, -1], phase, axis=1)
+        if whole > 1:
+            found[f"mean_{season}"] = ops.take(ops.mean(folded, axis=1), phase, axis=1)
     return found
 
 
-def candidate_names(lookback: int, season: int) -> tuple[str, ...]:
+def candidate_names(lookback: int, seasons: Sequence[int]) -> tuple[str, ...]:
     """Return the names of the candidates of a window, in order; ``initial_mix`` returns one weight for each."""
-    return tuple(candidates(np.zeros((1, lookback)), 1, season))
+    return tuple(candidates(np.zeros((1, lookback)), 1, seasons))
 
 
 def initial_mix(
-    past_target: np.ndarray, targets: np.ndarray, season: int, weights: np.ndarray | None = None
+    past_target: np.ndarray, targets: np.ndarray, seasons: Sequence[int], weights: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the convex combination of the candidates with the least squared error on training windows.
 
-    The problem has at most five unknowns, so every subset of the candidates is solved exactly under "the weights sum
-    to one", and the best solution without a negative weight is kept.
+    There are five unknowns and two more for each further season, few enough that every subset of the candidates is
+    solved exactly under "the weights sum to one", and the best solution without a negative weight is kept.
 
     Args:
         past_target: ``(windows, lookback)``.
         targets: ``(windows, steps)``.
-        season: the seasonal period in steps; 1 for none.
+        seasons: the seasonal periods in steps, the main one first; 1 for none.
         weights: ``(windows, steps)``, 0 where a target was filled and does not count; all 1 by default.
 
     Returns:
@@ -70,8 +86,12 @@ def initial_mix(
     """
     past, target = np.asarray(past_target, float), np.asarray(targets, float)
     root = np.ones_like(target) if weights is None else np.sqrt(np.asarray(weights, float))
-    errors = [((c - target) * root).ravel() for c in candidates(past, target.shape[1], season).values()]
-    gram = np.array([[a @ b for b in errors] for a in errors]) / max(1, target.size)
+    return best_mix([((c - target) * root).ravel() for c in candidates(past, target.shape[1], seasons).values()])
+
+
+def best_mix(errors: list[np.ndarray]) -> np.ndarray:
+    """Return the convex combination, ``(candidates,)``, of errors ``(values,)`` each, with the least square."""
+    gram = np.array([[a @ b for b in errors] for a in errors]) / max(1, errors[0].size)
     gram[np.diag_indices_from(gram)] += 1e-9 * (1e-9 + np.trace(gram))
     best, least = np.eye(len(errors))[0], gram[0, 0]
     for count in range(1, len(errors) + 1):

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from forecaster.networks.candidates import candidates, mix_logits
+from forecaster.networks.effects import Hinges, hinges, random_hinges
 
 #: Added to the variance of a window, in squared deviations of the series, so that a constant window divides by 0.01.
 EPSILON = 1e-4
@@ -29,15 +30,28 @@ class WindowNorm(keras.layers.Layer):
         super().__init__(**options)
         self.kind = kind
 
-    def call(self, window: Any) -> tuple[Any, Any, Any]:
-        """Return the normalised window ``(batch, lookback, 1)``, and its level and deviation, ``(batch, 1, 1)``."""
+    def call(self, window: Any, observed: Any = None) -> tuple[Any, Any, Any]:
+        """Return the normalised window ``(batch, lookback, 1)``, and its level and deviation, ``(batch, 1, 1)``.
+
+        Args:
+            window: the target, ``(batch, lookback, 1)``.
+            observed: 1 where it was observed and 0 where it is a placeholder, which counts for no mean; or None.
+        """
         if self.kind == "last":
             level = window[:, -1:]
             return window - level, level, ops.ones_like(level)
-        level = ops.mean(window, axis=1, keepdims=True)
+        level = _mean(window, observed)
         centred = window - level
-        deviation = ops.sqrt(ops.mean(centred * centred, axis=1, keepdims=True) + EPSILON)
+        deviation = ops.sqrt(_mean(centred * centred, observed) + EPSILON)
         return centred / deviation, level, deviation
+
+
+def _mean(window: Any, observed: Any) -> Any:
+    """Return the mean of each window, ``(batch, 1, 1)``, over what was observed; 0 where nothing was."""
+    if observed is None:
+        return ops.mean(window, axis=1, keepdims=True)
+    count = ops.maximum(ops.sum(observed, axis=1, keepdims=True), 1.0)
+    return ops.sum(window * observed, axis=1, keepdims=True) / count
 
 
 class Mix(keras.layers.Layer):
@@ -45,25 +59,90 @@ class Mix(keras.layers.Layer):
 
     Args:
         steps: how many steps to forecast.
-        season: the seasonal period in steps.
+        seasons: the seasonal periods in steps, the main one first.
         initial: the weights to start from, ``(candidates,)``, none negative; equal weights by default.
     """
 
-    def __init__(self, steps: int, season: int, initial: np.ndarray | None = None, **options: Any) -> None:
+    def __init__(self, steps: int, seasons: tuple[int, ...], initial: np.ndarray | None, **options: Any) -> None:
         """Keep the settings."""
         super().__init__(**options)
-        self.steps, self.season, self.initial = steps, season, initial
+        self.steps, self.seasons, self.initial = steps, seasons, initial
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Create the logits, ``(candidates,)``."""
-        count = len(candidates(np.zeros((1, shape[1])), 1, self.season))
+        count = len(candidates(np.zeros((1, shape[1])), 1, self.seasons))
         start = np.zeros(count) if self.initial is None else mix_logits(self.initial)
         self.logits = self.add_weight(shape=(count,), initializer=keras.initializers.Constant(start), name="logits")
 
     def call(self, window: Any) -> Any:
         """Return the forecast, ``(batch, steps, 1)``, of a window ``(batch, lookback, 1)``."""
-        found = candidates(window[:, :, 0], self.steps, self.season, ops)
+        found = candidates(window[:, :, 0], self.steps, self.seasons, ops)
         return ops.stack(list(found.values()), axis=-1) @ ops.softmax(self.logits)[:, None]
+
+
+class Effect(keras.layers.Layer):
+    """What the covariates known at a step add to the target at that step: the same function at every step.
+
+    The calendar is read beside them, because an effect may depend on the hour. Taken off the window, and added to the
+    forecast, it makes of the network a regression whose errors the network forecasts (Hyndman & Athanasopoulos 2021,
+    Forecasting: Principles and Practice, 3rd ed., chapter 10).
+
+    Args:
+        calendar: how many calendar features come first.
+        known: how many covariates follow.
+        initial: the function to start from; hinges that add nothing by default.
+    """
+
+    def __init__(self, calendar: int, known: int, initial: Hinges | None = None, **options: Any) -> None:
+        """Keep the settings."""
+        super().__init__(**options)
+        self.known = known
+        self.initial = random_hinges(calendar, known) if initial is None else initial
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create the directions and places of the hinges, and what each adds."""
+        for name, start in self.initial.arrays().items():
+            value = keras.initializers.Constant(start)
+            setattr(self, name, self.add_weight(shape=start.shape, initializer=value, name=name))
+
+    def call(self, features: Any) -> Any:
+        """Return what they add, ``(batch, steps, 1)``, of features ``(batch, steps, calendar + known)``."""
+        return hinges(features, self.directions, self.places, self.known, ops) @ self.shares
+
+
+class Embeddings(keras.layers.Layer):
+    """A learned vector for each category of each group; the unknown category, code 0, is zero and stays so.
+
+    Lengths follow the rule of fastai, ``1.6 n^0.56`` for ``n`` categories (Howard & Gugger 2020, fastai: A Layered API
+    for Deep Learning, arXiv:2002.04688, ``emb_sz_rule``), at most 50.
+
+    Args:
+        categories: how many categories each group has.
+    """
+
+    def __init__(self, categories: tuple[int, ...], **options: Any) -> None:
+        """Keep the settings."""
+        super().__init__(**options)
+        self.categories = categories
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create a table ``(categories, length)`` for each group."""
+        sizes = [(max(1, n), embedding_size(n)) for n in self.categories]
+        self.tables = [self.add_weight(shape=s, initializer="uniform", name=f"table_{i}") for i, s in enumerate(sizes)]
+
+    def call(self, codes: Any) -> Any:
+        """Return ``(batch, lengths of all groups)`` for codes ``(batch, groups)`` int32."""
+        found = []
+        for group, table in enumerate(self.tables):
+            code = codes[:, group]
+            known = ops.cast(code > 0, table.dtype)[:, None]
+            found.append(known * ops.take(table, ops.maximum(code - 1, 0), axis=0))
+        return ops.concatenate(found, axis=-1)
+
+
+def embedding_size(categories: int) -> int:
+    """Return the length of the vector that stands for one of so many categories."""
+    return max(1, min(50, round(1.6 * categories**0.56)))
 
 
 class OutputSegments(keras.layers.Layer):

@@ -3,6 +3,11 @@
 ``WindowNorm -> segments -> (recurrent -> norm -> Dropout) per layer -> head -> + base -> undo WindowNorm``; with
 ``window_norm="none"``, ``segment=1`` and ``base="none"`` what is left is the textbook ``LSTM -> Dropout -> Dense``.
 
+Around all of it, the effect of the covariates known at a step is taken off the window and added to the forecast, so
+that neither base nor level carries yesterday's weather into tomorrow. What is known of a series as a whole lies beside
+each segment and beside the head's input. Where there is an indicator, a missing target counts for no mean and deviation
+of its window, and the recurrence is told beside its placeholder.
+
 In sums the smaller array stands first: Keras 3 on TensorFlow takes a second summand ``(n, 1, 1)`` for a bias over the
 steps, and so computes something else, where a batch happens to hold as many windows as there are steps.
 """
@@ -15,6 +20,7 @@ import numpy as np
 
 from forecaster.errors import SettingError
 from forecaster.networks.candidates import candidate_names
+from forecaster.networks.start import Start
 
 if TYPE_CHECKING:
     import keras
@@ -23,46 +29,94 @@ if TYPE_CHECKING:
     from forecaster.networks.shapes import Shapes
 
 
-def build_recurrent(cell: str, config: Config, shapes: Shapes, mix: np.ndarray | None = None) -> keras.Model:
+#: What the recurrence reads of a missing reading: small beside the deviation of the target, for which placeholders of
+#: short gaps stand in well; at 1, readings missing at random cost 2 % of the error on ETTh1 with 30 % removed.
+MISSING = 0.1
+
+
+def build_recurrent(cell: str, config: Config, shapes: Shapes, start: Start | None = None) -> keras.Model:
     """Return the network, not compiled.
 
     Args:
         cell: ``LSTM``, ``GRU`` or ``SimpleRNN``.
         config: the ``network`` group is read.
         shapes: what the network must fit.
-        mix: initial weights of the candidates of ``base="mix"``; equal weights by default.
+        start: the mix and the effect to start from; equal weights and no effect by default.
     """
     import keras
 
-    from forecaster.networks.layers import WindowNorm
+    from forecaster.networks.layers import Effect, WindowNorm
 
-    past = keras.Input((shapes.lookback, 1 + shapes.features), name="past")
-    future = keras.Input((shapes.steps, shapes.features), name="future") if shapes.features else None
-    window, x = past[:, :, :1] if shapes.features else past, past
+    start = start or Start()
+    given = _inputs(shapes)
+    past, future = given["past"], given.get("future")
+    window = past[:, :, :1] if shapes.channels > 1 else past
+    if shapes.known:
+        effect = Effect(shapes.calendar, shapes.known, start.effect, name="effect")
+        window = window - effect(past[:, :, 1 : 1 + shapes.features])
+    observed = past[:, :, -1:] if shapes.indicator else None
     if config.window_norm != "none":
-        window, level, deviation = WindowNorm(config.window_norm, name="window_norm")(window)
-        x = keras.layers.Concatenate(name="window")([window, past[:, :, 1:]]) if shapes.features else window
+        norm = WindowNorm(config.window_norm, name="window_norm")
+        window, level, deviation = norm(window) if observed is None else norm(window, observed)
+    x = window
+    if shapes.channels > 1:
+        others = [past[:, :, 1:]] if observed is None else [past[:, :, 1:-1], MISSING * (1 - observed)]
+        x = keras.layers.Concatenate(name="window")([x, *others])
+    context = _context(given, shapes)
     head = {"dense": _dense_head, "segments": _segments_head}[config.head]
-    output = head(cell, config, shapes, _segmented(x, config, shapes), future)
+    output = head(cell, config, shapes, _segmented(x, context, config, shapes), future, context)
     if config.base != "none":
-        output = keras.layers.Add(name="add_base")([_base(window, config, shapes, mix), output])
+        output = keras.layers.Add(name="add_base")([_base(window, config, shapes, start.mix), output])
     if config.window_norm != "none":
         output = level + output * deviation
-    return keras.Model([past] if future is None else [past, future], output, name=config.network)
+    if shapes.known:
+        output = keras.layers.Add(name="add_effect")([output, effect(future)])
+    return keras.Model(list(given.values()), output, name=config.network)
 
 
-def _segmented(x: Any, config: Config, shapes: Shapes) -> Any:
-    """Return ``(batch, segments, units)``: whole segments, the newest ones, each projected; as it is for segment 1."""
+def _inputs(shapes: Shapes) -> dict[str, Any]:
+    """Return the inputs by name, in order; none for what has no columns."""
+    import keras
+
+    given = {"past": keras.Input((shapes.lookback, shapes.channels), name="past")}
+    if shapes.features:
+        given["future"] = keras.Input((shapes.steps, shapes.features), name="future")
+    if shapes.static:
+        given["static"] = keras.Input((shapes.static,), name="static")
+    if shapes.categories:
+        given["categories"] = keras.Input((len(shapes.categories),), dtype="int32", name="categories")
+    return given
+
+
+def _context(given: dict[str, Any], shapes: Shapes) -> Any:
+    """Return what is known of the series as a whole, ``(batch, numbers)``; None where nothing is."""
+    import keras
+
+    from forecaster.networks.layers import Embeddings
+
+    parts = [given["static"]] if shapes.static else []
+    if shapes.categories:
+        parts.append(Embeddings(shapes.categories, name="embeddings")(given["categories"]))
+    return keras.layers.Concatenate(name="context")(parts) if len(parts) > 1 else parts[0] if parts else None
+
+
+def _segmented(x: Any, context: Any, config: Config, shapes: Shapes) -> Any:
+    """Return ``(batch, segments, units)``: whole segments, the newest ones, each projected; as it is for segment 1.
+
+    What is known of the series as a whole is put beside each segment.
+    """
     import keras
 
     segment = _segment(config, shapes)
-    if segment == 1:
-        return x
     count = shapes.lookback // segment
-    if shapes.lookback % segment:
-        x = x[:, shapes.lookback - count * segment :]
-    x = keras.layers.Reshape((count, segment * (1 + shapes.features)), name="segments")(x)
-    return keras.layers.Dense(config.units[0], activation="relu", name="projection")(x)
+    if segment > 1:
+        if shapes.lookback % segment:
+            x = x[:, shapes.lookback - count * segment :]
+        x = keras.layers.Reshape((count, segment * shapes.channels), name="segments")(x)
+    if context is not None:
+        beside = keras.layers.RepeatVector(count, name="context_of_segments")(context)
+        x = keras.layers.Concatenate(name="with_context")([x, beside])
+    return x if segment == 1 else keras.layers.Dense(config.units[0], activation="relu", name="projection")(x)
 
 
 def _segment(config: Config, shapes: Shapes) -> int:
@@ -122,23 +176,46 @@ def _regularized(x: Any, config: Config, number: int) -> Any:
     return keras.layers.Dropout(config.dropout, name=f"dropout_{number}")(x) if config.dropout else x
 
 
-def _start(config: Config) -> str:
+def _initializer(config: Config) -> str:
     """Return the initializer of the head: zeros where it corrects a base, so that training starts from the base."""
     return "glorot_uniform" if config.base == "none" else "zeros"
 
 
-def _dense_head(cell: str, config: Config, shapes: Shapes, x: Any, future: Any) -> Any:
-    """Return all steps, ``(batch, steps, 1)``, by one Dense layer from the last output and the future's calendar."""
+def _beside(x: Any, context: Any, name: str) -> Any:
+    import keras
+
+    return x if context is None else keras.layers.Concatenate(name=name)([x, context])
+
+
+def _dense_head(cell: str, config: Config, shapes: Shapes, x: Any, future: Any, context: Any) -> Any:
+    """Return all steps, ``(batch, steps, 1)``, by one Dense layer from the last output and the future's features."""
     import keras
 
     x, _ = _encoded(cell, config, x, state=False)
+    x = state = _beside(x, context, "state_and_context")
     if future is not None:
         x = keras.layers.Concatenate(name="with_future")([x, keras.layers.Flatten(name="flat_future")(future)])
-    x = keras.layers.Dense(shapes.steps, kernel_initializer=_start(config), name="head")(x)
-    return keras.layers.Reshape((shapes.steps, 1), name="forecast")(x)
+    x = keras.layers.Dense(shapes.steps, kernel_initializer=_initializer(config), name="head")(x)
+    x = keras.layers.Reshape((shapes.steps, 1), name="forecast")(x)
+    return keras.layers.Add(name="add_steps")([x, _each_step(config, shapes, state, future)]) if shapes.known else x
 
 
-def _segments_head(cell: str, config: Config, shapes: Shapes, x: Any, future: Any) -> Any:
+def _each_step(config: Config, shapes: Shapes, state: Any, future: Any) -> Any:
+    """Return what the state makes of the features of each step, ``(batch, steps, 1)``, by weights shared by all steps.
+
+    The temporal decoder of Das et al. 2023 (TiDE, arXiv:2304.08424, section 4.2): an effect may depend on the series.
+    """
+    import keras
+
+    units = config.units[-1]
+    own = keras.layers.Dense(units, use_bias=False, name="step_features")(future)
+    shared = keras.layers.Dense(units, name="step_state")(state)
+    both = keras.layers.Add(name="step")([keras.layers.RepeatVector(shapes.steps, name="step_states")(shared), own])
+    both = keras.layers.Activation("relu", name="step_units")(both)
+    return keras.layers.Dense(1, kernel_initializer=_initializer(config), name="step_head")(both)
+
+
+def _segments_head(cell: str, config: Config, shapes: Shapes, x: Any, future: Any, context: Any) -> Any:
     """Return all steps, ``(batch, steps, 1)``, by decoding the output segments in parallel from the last state.
 
     Parallel multi-step forecasting of Lin et al. 2023 (SegRNN, arXiv:2308.11200, section 3.3): every output segment is
@@ -157,7 +234,10 @@ def _segments_head(cell: str, config: Config, shapes: Shapes, x: Any, future: An
     states = [ops.reshape(ops.repeat(s[:, None], count, axis=1), (-1, units)) for s in states]
     decoded = _layer(cell, config, units, "decoder")(inputs, initial_state=states)
     decoded = _regularized(decoded, config, len(config.units))
-    parts = keras.layers.Dense(segment, kernel_initializer=_start(config), name="head")(decoded)
+    if context is not None:
+        beside = keras.layers.RepeatVector(count, name="context_of_outputs")(context)
+        decoded = _beside(decoded, ops.reshape(beside, (-1, context.shape[-1])), "state_and_context")
+    parts = keras.layers.Dense(segment, kernel_initializer=_initializer(config), name="head")(decoded)
     return ops.reshape(parts, (-1, count * segment, 1))[:, : shapes.steps]
 
 
@@ -165,11 +245,11 @@ def _base(window: Any, config: Config, shapes: Shapes, mix: np.ndarray | None) -
     """Return the simple forecast, ``(batch, steps, 1)``, of a normalised window ``(batch, lookback, 1)``."""
     from forecaster.networks.layers import Mix
 
-    alone = len(candidate_names(shapes.lookback, shapes.season)) == 1
+    alone = len(candidate_names(shapes.lookback, shapes.seasons)) == 1
     if config.base == "last" or (config.base == "mix" and alone):
         return window[:, -1:]
     if config.base == "mix":
-        return Mix(shapes.steps, shapes.season, mix, name="mix")(window)
+        return Mix(shapes.steps, shapes.seasons, mix, name="mix")(window)
     if shapes.lookback < shapes.season:
         raise SettingError(
             f"base 'seasonal' needs a lookback of a season or more: lookback {shapes.lookback}, season {shapes.season}",

@@ -57,7 +57,7 @@ def levels_of(table: pd.DataFrame) -> list[str]:
 
 
 def _time_column(forecast: pd.DataFrame) -> str:
-    known = re.compile(r"series|forecast|(lo|hi)-[\d.]+")
+    known = re.compile(r"series|forecast|engine|(lo|hi)-[\d.]+")
     names = [str(name) for name in forecast.columns if not known.fullmatch(str(name))]
     if not names:
         raise DataError(
@@ -110,7 +110,8 @@ def _parsed(column: pd.Series, what: str) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_numeric_dtype(column):
         return column
     try:
-        return pd.to_datetime(column, format="ISO8601")
+        zoned = column.astype(str).str.contains(r"\d(?:Z|[+-]\d\d:?\d\d)$", regex=True).any()
+        return pd.to_datetime(column, format="ISO8601", utc=bool(zoned))  # offsets may differ across summer time
     except (ValueError, TypeError):
         wrong = f"column '{column.name}' of the {what} holds neither dates nor numbers"
         raise DataError(wrong, "write times as 2027-01-31 or 2027-01-31T12:00") from None

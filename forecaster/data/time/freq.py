@@ -1,7 +1,8 @@
 """A freq taken apart, and arithmetic on months and weekdays.
 
 A freq is a pandas offset alias in its present spelling, such as ``h``, ``15min``, ``D``, ``B``, ``W-SAT``, ``MS`` or
-``QE-DEC``, or ``step`` where whole numbers count the rows.
+``QE-DEC``; ``step`` where whole numbers count the rows; or ``row`` where each row is a step whatever its date, followed
+by the step that dates after the end are continued with: ``row-B``, ``row-h``, ``row-W-SAT``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ WORDS = {
     "B": "business day",
 }
 WORDS |= {"MS": "month", "ME": "month", "QS": "quarter", "QE": "quarter", "YS": "year", "YE": "year", "step": "step"}
+WORDS |= {"row": "row"}
 _OLD = {
     "H": "h",
     "T": "min",
@@ -55,7 +57,10 @@ DAY = FIXED_UNITS["D"]
 
 @dataclass(frozen=True)
 class Freq:
-    """A freq taken apart: ``count`` times ``unit``, with the weekday or month it is anchored to, or ``""``."""
+    """A freq taken apart: ``count`` times ``unit``, with the weekday or month it is anchored to, or ``""``.
+
+    The unit ``row`` is anchored to the alias of its pace, the step that its dates go on with.
+    """
 
     count: int
     unit: str
@@ -68,9 +73,12 @@ class Freq:
         Raises:
             SettingError: it is no freq known here.
         """
+        if freq.strip().lower().split("-")[0] in ("row", "rows"):
+            return cls(1, "row", _pace(freq.strip().partition("-")[2], freq))
         found = re.fullmatch(r"(\d*)([A-Za-z]+)(?:-([A-Za-z]{3}))?", freq.strip())
         unit = _OLD.get(found[2], found[2]) if found else ""
-        if not found or unit not in WORDS or (found[1] and int(found[1]) == 0) or (unit in ("B", "step") and found[1]):
+        alone = unit in ("B", "step", "row")
+        if not found or unit not in WORDS or (found[1] and (alone or int(found[1]) == 0)):
             raise _unknown_freq(freq)
         anchor = (found[3] or "").upper()
         anchors = _DAYS if unit == "W" else _MONTHS if unit[0] in "QY" else ()
@@ -99,6 +107,20 @@ class Freq:
         return self.count * MONTH_UNITS.get(self.unit, 0)
 
     @property
+    def pace(self) -> Freq:
+        """The step that dates go on with: the freq itself, or for ``row-B`` business days; ``step`` for bare rows."""
+        if self.unit != "row":
+            return self
+        counted = re.fullmatch(r"(\d*)step", self.anchor or "step")
+        return Freq(int(counted[1] or 1), "step") if counted else Freq.of(self.anchor)
+
+    @property
+    def whole_days(self) -> bool:
+        """True where a step is one or more whole days of a calendar; such times are held as local times."""
+        pace = self.pace
+        return pace.unit != "step" and pace.nanoseconds % DAY == 0
+
+    @property
     def nanoseconds(self) -> int:
         """Nanoseconds in a step; 0 where they vary."""
         return self.count * FIXED_UNITS.get(self.unit, 0)
@@ -115,10 +137,20 @@ class Freq:
         return duration(steps * self.nanoseconds) if self.nanoseconds else self.words(steps)
 
 
+def _pace(text: str, freq: str) -> str:
+    """Return the alias of what follows ``row-``; whole numbers may be any distance apart, ``60step``."""
+    if not text or re.fullmatch(r"([1-9]\d*)?step", text):
+        return "step" if text == "1step" else text
+    pace = Freq.of(text)
+    if pace.unit == "row":
+        raise _unknown_freq(freq)
+    return str(pace)
+
+
 def _unknown_freq(freq: str) -> SettingError:
     return SettingError(
         f"unknown freq '{freq}', expected a number (optional) and one of {', '.join(WORDS)}",
-        "such as 15min, h, D, B (business days), W-SAT, MS (month starts), ME (month ends), QS, YS",
+        "such as 15min, h, D, B (business days), W-SAT, MS (month starts), ME (month ends), QS, YS, row (rows count)",
     )
 
 
@@ -140,7 +172,7 @@ def week_anchor(times: np.ndarray) -> str:
 
 def on_anchor(times: np.ndarray, freq: Freq) -> np.ndarray:
     """Return which times fall on the weekday or the month that a freq is anchored to, ``(rows,)`` bool."""
-    if not freq.anchor:
+    if not freq.anchor or freq.unit == "row":
         return np.ones(len(times), bool)
     if freq.unit == "W":
         return weekdays(times) == _DAYS.index(freq.anchor)

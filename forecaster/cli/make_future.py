@@ -1,0 +1,59 @@
+"""``forecaster make-future``: the table of future covariates to fill in, without TensorFlow."""
+
+from __future__ import annotations
+
+import click
+
+from forecaster.cli.common import (
+    check_table,
+    force_option,
+    horizon_option,
+    model_option,
+    quiet_option,
+    read_source,
+    say_notes,
+    source_options,
+    write_table,
+)
+
+
+@click.command("make-future")
+@model_option
+@horizon_option("How far to forecast: 10, 30d, 2027-01-31. [default: as trained]")
+@click.option("--data", metavar="FILE", help="Newer rows of the same series, or other series. [default: the model's]")
+@click.option("--output", metavar="FILE", default="-", help="CSV, JSON or Parquet file; - prints CSV. [default: -]")
+@force_option
+@quiet_option
+@source_options
+def command(
+    model: str, horizon: str | None, data: str | None, output: str, force: bool, quiet: bool, **source: str | None
+) -> None:
+    """Write the table that predict --future reads: each series, each timestamp to come, a column a future covariate.
+
+    \b
+    forecaster make-future --horizon 10 --output future.csv
+    forecaster make-future --data newer.csv --output future.parquet
+    forecaster predict --horizon 10 --future future.csv
+
+    Cells that the table of readings knew already are filled in; fill in the others.
+    """
+    from forecaster.data.future import future_template
+    from forecaster.data.tables.sources import read_table
+    from forecaster.errors import SettingError
+    from forecaster.forecaster import Forecaster
+
+    check_table(output, force)
+    forecaster = Forecaster.load(model)
+    panel, notes = forecaster.panel(read_table(read_source(data, **source)) if data else None)
+    covariates = panel.of_role("future")
+    if not covariates:
+        raise SettingError(
+            f"the model '{model}' uses no future covariates: there is nothing to fill in",
+            "forecast with: forecaster predict; or fit with --future-columns COLUMN, or --future FILE",
+        )
+    table = future_template(panel, forecaster._steps_ahead(panel, horizon))
+    say_notes(notes, quiet)
+    write_table(table, output, force)
+    if output != "-" and not quiet:
+        cells = int(table[[column.name for column in covariates]].isna().sum().sum())
+        click.echo(f"future: {output}, {len(table):,} rows, {cells:,} cells to fill in", err=True)

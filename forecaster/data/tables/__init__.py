@@ -1,0 +1,1 @@
+"""From files, databases and bundled data sets to a DataFrame."""

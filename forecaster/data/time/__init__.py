@@ -1,0 +1,1 @@
+"""Freqs, calendars, seasons, time zones and holidays."""

@@ -1,0 +1,237 @@
+"""The freq that the times of a table have, found by majority over all series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from forecaster.data.time.freq import (
+    DAY,
+    FIXED_UNITS,
+    MONTH_UNITS,
+    WORDS,
+    Freq,
+    duration,
+    month_anchor,
+    month_numbers,
+    week_anchor,
+    weekdays,
+)
+from forecaster.errors import DataError
+from forecaster.notes import Note
+
+#: Rows looked at together.
+CHUNK = 1_000_000
+#: Share of the steps that the most common one must have where it has no majority, and all are multiples of it.
+LEAST_SHARE = 0.3
+
+#: Day of the month from which on readings, if all are so late, belong to its end.
+LATE = 25
+
+
+def infer_freq(times: np.ndarray, offsets: np.ndarray) -> tuple[str, Note]:
+    """Return the freq that most steps of all series agree on, with the count of those that do.
+
+    Where so many rows are absent that no step has a majority, the most common one is the freq if all are multiples
+    of it.
+
+    Args:
+        times: ``(rows,)`` ``datetime64[ns]`` or int64, ascending and without duplicates within each series.
+        offsets: ``(series + 1,)`` int64; series ``i`` is rows ``offsets[i]:offsets[i + 1]``.
+
+    Raises:
+        DataError: no series has two rows, or the steps differ.
+    """
+    lengths, counts = _tally(times, offsets)
+    total = int(counts.sum())
+    if not total:
+        raise DataError("no series has two rows, the freq cannot be told", "give it with --freq")
+    if times.dtype.kind != "M":
+        return _counted(lengths, counts)
+    freq, agree, rest = _by_month(times, offsets, lengths, counts) or _by_length(times, lengths, counts)
+    share = f"{agree:,} of {total:,} steps{rest}"
+    if freq.unit == "B":
+        share = f"{agree:,} of {total:,} steps are a day, no row falls on a weekend; absent weekdays count as holidays"
+    return str(freq), Note("freq", str(freq), f"{_kind(freq)}: {share}; --freq names another")
+
+
+def _kind(freq: Freq) -> str:
+    if freq.count > 1:
+        return f"every {freq.count} {WORDS[freq.unit]}s"
+    if freq.unit == "B":
+        return "business days"
+    words = {"D": "daily", "h": "hourly", "W": "weekly", "M": "monthly", "Q": "quarterly", "Y": "yearly"}
+    return words.get(freq.base, f"every {WORDS[freq.unit]}")
+
+
+def _chunks(rows: int) -> Iterator[slice]:
+    """Yield slices of rows that share their bounding rows, so that each step lies in one of them."""
+    for start in range(0, max(rows - 1, 0), CHUNK):
+        yield slice(start, min(start + CHUNK, rows - 1) + 1)
+
+
+def _integers(times: np.ndarray) -> np.ndarray:
+    return times.view(np.int64)
+
+
+def _tally(
+    times: np.ndarray, offsets: np.ndarray, numbers: Callable[[np.ndarray], np.ndarray] = _integers
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps that occur within series, the most common one first, and how often each does.
+
+    Args:
+        times: ``(rows,)``.
+        offsets: ``(series + 1,)``, the bounds of the series.
+        numbers: what is counted of the times, nanoseconds by default.
+    """
+    common = np.int64(0)
+    tallies: list[tuple[np.ndarray, np.ndarray]] = []
+    ends = offsets[1:-1] - 1  # the step after such a row leads into the next series
+    for rows in _chunks(len(times)):
+        steps = np.diff(numbers(times[rows]))
+        cut = ends[np.searchsorted(ends, rows.start) : np.searchsorted(ends, rows.stop - 1)] - rows.start
+        steps = np.delete(steps, cut) if len(cut) else steps
+        if not tallies and len(steps):
+            common = steps[0]
+        same = steps == common
+        agree = int(same.sum())
+        values, counts = np.unique(steps[~same], return_counts=True)
+        tallies.append((np.append(values, common), np.append(counts, agree)) if agree else (values, counts))
+        common = tallies[-1][0][tallies[-1][1].argmax()] if len(tallies[-1][0]) else common
+    if not tallies:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    values, where = np.unique(np.concatenate([values for values, _ in tallies]), return_inverse=True)
+    counts = np.bincount(where.ravel(), np.concatenate([counts for _, counts in tallies])).astype(np.int64)
+    order = np.argsort(-counts, kind="stable")
+    return values[order].astype(np.int64), counts[order]
+
+
+def _agreement(steps: np.ndarray, counts: np.ndarray) -> tuple[int, str] | None:
+    """Return how many agree with the first, most common step, and a word on the rest; None where it is no freq."""
+    agree, total = int(counts[0]), int(counts.sum())
+    if steps[0] <= 0:
+        return None
+    multiples = bool((steps % steps[0] == 0).all())
+    rest = ", the rest are multiples of it" if multiples and agree < total else ""
+    return (agree, rest) if 2 * agree > total or (multiples and agree >= LEAST_SHARE * total) else None
+
+
+def _counted(steps: np.ndarray, counts: np.ndarray) -> tuple[str, Note]:
+    agree, total = int(counts[0]), int(counts.sum())
+    if steps[0] != 1:
+        raise DataError(
+            f"the time column counts by {steps[0]:,} in {agree:,} of {total:,} steps, expected by 1",
+            "divide it by that number, write it as dates, or take rows as equal steps: --freq row",
+        )
+    found = _agreement(steps, counts)
+    if found is None:
+        raise _irregular("1", agree, total)
+    return "step", Note("freq", "step", f"counted by 1: {agree:,} of {total:,} steps{found[1]}")
+
+
+def _irregular(step: str, agree: int, total: int) -> DataError:
+    return DataError(
+        f"the readings have no regular step: {step} is the most common, {agree:,} of {total:,}",
+        "resample them first, or take rows as equal steps, their dates kept: --freq row",
+    )
+
+
+def _by_month(
+    times: np.ndarray, offsets: np.ndarray, lengths: np.ndarray, counts: np.ndarray
+) -> tuple[Freq, int, str] | None:
+    """Return a freq counted in months, the steps that agree, and a word; None where the steps are no whole months."""
+    if _median(lengths, counts) < 28 * DAY:
+        return None
+    months, agrees = _tally(times, offsets, month_numbers)
+    found = _agreement(months, agrees)
+    if found is None or lengths[0] <= 0:
+        return None
+    start, end = _all(times, _starts_month), _all(times, _ends_month)
+    multiples = len(lengths) > 1 and (lengths % lengths[0] == 0).all()
+    if not (start or end) and (counts[0] > found[0] or 2 * found[0] <= counts.sum() or multiples):
+        return None  # days of any kind lie a whole number of months apart
+    letter = "E" if end or (not start and _all(times, _late_in_month)) else "S"
+    for unit in ("Y", "Q", "M"):
+        if months[0] % MONTH_UNITS[unit + letter] == 0:
+            count = int(months[0]) // MONTH_UNITS[unit + letter]
+            return Freq(count, unit + letter, month_anchor(unit + letter, int(month_numbers(times[:1])[0]))), *found
+    return None
+
+
+def _all(times: np.ndarray, test: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Return whether all times pass a test, looked at piece by piece."""
+    return all(bool(test(times[start : start + CHUNK]).all()) for start in range(0, len(times), CHUNK))
+
+
+def _starts_month(times: np.ndarray) -> np.ndarray:
+    return times.astype("datetime64[M]") == times.astype("datetime64[D]")
+
+
+def _ends_month(times: np.ndarray) -> np.ndarray:
+    next_day = times.astype("datetime64[D]") + 1
+    return next_day.astype("datetime64[M]") == next_day
+
+
+def _late_in_month(times: np.ndarray) -> np.ndarray:
+    """Return which times are of the last days of a month, as the last business day of each is."""
+    days = times.astype("datetime64[D]") - times.astype("datetime64[M]").astype("datetime64[D]")
+    return days.astype(np.int64) >= LATE - 1
+
+
+def _working_days(times: np.ndarray) -> np.ndarray:
+    return weekdays(times) < 5
+
+
+def _median(steps: np.ndarray, counts: np.ndarray) -> int:
+    order = np.argsort(steps)
+    return int(steps[order][np.searchsorted(np.cumsum(counts[order]), counts.sum() / 2)])
+
+
+def _by_length(times: np.ndarray, lengths: np.ndarray, counts: np.ndarray) -> tuple[Freq, int, str]:
+    found, length = _agreement(lengths, counts), int(lengths[0])
+    if found is None:
+        raise _irregular(duration(length), int(counts[0]), int(counts.sum()))
+    freq = _of_length(length, times)
+    if freq is None:
+        raise DataError(f"the readings are {length:,} nanoseconds apart, expected a millisecond or more")
+    crossed = bool((lengths > DAY).any() and (lengths == 3 * DAY).any())
+    if str(freq) == "D" and crossed and _all(times, _working_days):
+        return Freq(1, "B"), *found
+    return freq, *found
+
+
+def _of_length(length: int, times: np.ndarray) -> Freq | None:
+    """Return the freq whose steps are of a length; None below a millisecond."""
+    if length % FIXED_UNITS["W"] == 0:
+        return Freq(length // FIXED_UNITS["W"], "W", week_anchor(times[:CHUNK]))
+    unit = next((unit for unit in ("D", "h", "min", "s", "ms") if length % FIXED_UNITS[unit] == 0), None)
+    return Freq(length // FIXED_UNITS[unit], unit) if unit else None
+
+
+def resolve_row_freq(times: np.ndarray, offsets: np.ndarray) -> str:
+    """Return the freq ``row`` with the step that dates go on with after the end of the table.
+
+    Business days where no row falls on a weekend and most rows are one to four days apart; otherwise the freq that
+    would be inferred, or the most common step where none would be. Whole numbers go on with their most common step.
+
+    Args:
+        times: ``(rows,)`` ``datetime64[ns]`` or int64, ascending within each series.
+        offsets: ``(series + 1,)`` int64; series ``i`` is rows ``offsets[i]:offsets[i + 1]``.
+
+    Returns:
+        ``row-B``, ``row-h``, ``row-step``, ...
+    """
+    lengths, counts = _tally(times, offsets)
+    lengths, counts = lengths[lengths > 0], counts[lengths > 0]
+    if times.dtype.kind != "M":
+        return str(Freq.of(f"row-{lengths[0] if len(lengths) else 1}step"))
+    if not len(lengths):
+        return "row-D"
+    if _all(times, _working_days) and DAY <= _median(lengths, counts) <= 4 * DAY:
+        return "row-B"
+    by_month = _by_month(times, offsets, lengths, counts)
+    if by_month is not None:
+        return f"row-{by_month[0]}"
+    whole = next((int(length) for length in lengths if length % FIXED_UNITS["ms"] == 0), FIXED_UNITS["ms"])
+    return f"row-{_of_length(whole, times)}"

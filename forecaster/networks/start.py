@@ -1,0 +1,115 @@
+"""Where training starts from: the simple forecasts, and the effect of known covariates, that fit windows best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecaster.networks.candidates import best_mix, candidates, initial_mix, mix_logits
+from forecaster.networks.effects import Hinges, fitted, hinges, random_hinges
+from forecaster.networks.shapes import Shapes
+from forecaster.windowing import Windows
+
+if TYPE_CHECKING:
+    import keras
+
+    from forecaster.config import Config
+
+#: Windows that the mix is found on, and target steps that effects are found on; more windows are thinned.
+MIX_WINDOWS, EFFECT_STEPS = 5_000, 12_000
+#: Windows whose hinges are held at once, and times that mix and effect are found in turn.
+CHUNK, TURNS = 100, 3
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a network starts from.
+
+    Attributes:
+        mix: weights of the simple forecasts of ``base="mix"``, ``(candidates,)``; None for another base.
+        effect: what the known covariates add; None without any.
+    """
+
+    mix: np.ndarray | None = None
+    effect: Hinges | None = None
+
+
+def find_start(config: Config, shapes: Shapes, windows: Windows) -> Start:
+    """Return the start that fits windows best.
+
+    Args:
+        config: ``base`` and ``window_norm`` are read.
+        shapes: what the network must fit.
+        windows: training windows.
+    """
+    if shapes.known:
+        return _with_effect(config, shapes, windows.thinned(max(100, EFFECT_STEPS // shapes.steps)))
+    if config.base != "mix":
+        return Start()
+    few = windows.thinned(MIX_WINDOWS)
+    return Start(initial_mix(few.inputs()[:, :, 0], few.targets(), shapes.seasons, few.target_weights()))
+
+
+def set_start(network: keras.Model, start: Start) -> None:
+    """Give a network, from :func:`forecaster.networks.factory.build_network`, another start."""
+    values = {} if start.mix is None else {"mix/logits": mix_logits(start.mix)}
+    if start.effect is not None:
+        values |= {f"effect/{name}": value for name, value in start.effect.arrays().items()}
+    for variable in network.weights:
+        if variable.path in values:
+            variable.assign(values[variable.path])
+
+
+def _with_effect(config: Config, shapes: Shapes, windows: Windows) -> Start:
+    """Find mix and effect in turn: each of what the other leaves over."""
+    function = random_hinges(shapes.calendar, shapes.known)
+    target, past = windows.targets().astype(np.float64), windows.inputs()[:, :, 0].astype(np.float64)
+    weights = windows.target_weights()
+    target[weights == 0 if weights is not None else np.zeros(target.shape, bool)] = np.nan
+    simple = _simple(past, config, shapes)
+    ahead, moved = _moved(windows, function, config, shapes)
+    mix = _mix_of(simple, target)
+    for _ in range(TURNS):
+        by = ahead - np.einsum("c,cnsf->nsf", mix, moved)
+        function = fitted(function, by, target - np.einsum("c,cns->ns", mix, simple))
+        effect = function.shares[:, 0]
+        mix = _mix_of(simple - moved @ effect, target - ahead @ effect)
+    return Start(mix.astype(np.float32) if config.base == "mix" else None, function)
+
+
+def _mix_of(simple: np.ndarray, target: np.ndarray) -> np.ndarray:
+    return best_mix([np.nan_to_num(forecast - target).ravel() for forecast in simple])
+
+
+def _simple(past: np.ndarray, config: Config, shapes: Shapes) -> np.ndarray:
+    """Return the simple forecasts that a network starts from, ``(candidates, windows, steps)``."""
+    found = candidates(past, shapes.steps, shapes.seasons)
+    if config.base == "mix":
+        return np.stack(list(found.values()))
+    last = found["last"]
+    if config.base != "none":
+        return np.stack([found.get(config.base, last)])
+    mean = np.broadcast_to(past.mean(axis=1, keepdims=True), last.shape)
+    return np.stack([{"last": last, "mean-std": mean, "none": np.zeros_like(last)}[config.window_norm]])
+
+
+def _moved(windows: Windows, function: Hinges, config: Config, shapes: Shapes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hinges of the steps to come, ``(windows, steps, hinges)``, and what each simple forecast says of them.
+
+    The latter is ``(candidates, windows, steps, hinges)``.
+    """
+    ahead, simple = [], []
+    for first in range(0, len(windows), CHUNK):
+        batch = windows.batch(np.arange(first, min(first + CHUNK, len(windows))))
+        known = batch["past"][:, :, 1 : 1 + shapes.features]
+        past, future = (
+            hinges(features, function.directions, function.places, shapes.known)
+            for features in (known, batch["future"])
+        )
+        ahead.append(future)
+        count, lookback, width = past.shape
+        each = _simple(past.transpose(0, 2, 1).reshape(-1, lookback), config, shapes)
+        simple.append(each.reshape(len(each), count, width, shapes.steps).transpose(0, 1, 3, 2))
+    return np.concatenate(ahead), np.concatenate(simple, axis=1)

@@ -1,0 +1,102 @@
+"""From a trained model and a panel to forecasts with intervals: by the network, or by the seasonal baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.artifact import Model
+from forecaster.data.packed import series_between
+from forecaster.data.panel import Panel
+from forecaster.errors import DivergedError
+from forecaster.evaluation.baselines import BASELINES
+from forecaster.features import inputs_ahead
+from forecaster.inference import CHUNK, Engine, roll_forward
+
+#: Size of the largest reading of a series below which float64 arithmetic on squares gives out.
+SMALLEST = 1e-100
+#: Times the largest reading of its series that no forecast reaches unless training diverged.
+MOST_TIMES = 1e4
+#: Series forecast at once: bounds memory, changes no number.
+SERIES_AT_ONCE = 8 * CHUNK
+
+#: What forecasts a series with fewer rows than the network needs, and what one with less than a season.
+FALLBACKS = ("seasonal-naive", "naive")
+
+
+def forecast_panel(model: Model, engine: Engine, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
+    """Forecast from the end of each series of a panel.
+
+    Args:
+        model: what was trained.
+        engine: runs its network.
+        panel: the series, with ``beyond`` where the model has future covariates.
+        steps: the horizon.
+        levels: intervals to give, in percent.
+
+    Returns:
+        np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
+    """
+    values = np.empty((len(panel), steps, 1 + 2 * len(levels)))
+    network = by_network(model, panel)
+    for first in range(0, len(panel), SERIES_AT_ONCE):
+        part, able = slice(first, first + SERIES_AT_ONCE), network[first : first + SERIES_AT_ONCE]
+        if able.any():
+            chunk = series_between(panel, first, first + len(able)).take_series(able)
+            values[part][able] = _by_network(model, engine, chunk, steps, levels)
+    for i in np.flatnonzero(~network).tolist():
+        history = panel.values[panel.rows(i)]
+        values[i] = BASELINES[_fallback(model, len(history))](history, steps, model.plan.season, levels)
+    return values
+
+
+def by_network(model: Model, panel: Panel) -> np.ndarray:
+    """Return which series have rows enough for the network, ``(series,)`` bool."""
+    return panel.lengths >= model.plan.least
+
+
+def engines_of(model: Model, panel: Panel) -> np.ndarray:
+    """Return what forecasts each series, ``(series,)`` object: the network's name, or a baseline's."""
+    season = model.plan.season
+    names = np.array([model.config.network, *FALLBACKS], object)
+    shorter = np.where((panel.lengths >= season) & (season > 1), 1, 2)
+    return names[np.where(by_network(model, panel), 0, shorter)]
+
+
+def refuse_beyond_reason(panel: Panel, values: np.ndarray, steps: int, ranges: np.ndarray) -> None:
+    """Refuse forecasts that are 10,000 times the largest reading of their series.
+
+    Args:
+        panel: the series.
+        values: forecasts of them, ``(series, steps, ...)``.
+        steps: the horizon.
+        ranges: smallest and largest reading of each series, ``(series, 2)``.
+
+    Raises:
+        DivergedError: naming the first such series.
+    """
+    largest = np.abs(values[:, :, 0]).max(axis=1)
+    size = np.abs(ranges).max(axis=1)
+    bad = ~(largest <= MOST_TIMES * np.maximum(size, SMALLEST))
+    if bad.any():
+        raise DivergedError(
+            f"rolled forward {steps} steps, the forecast of {panel.ids[int(bad.argmax())] or 'the series'} "
+            f"reaches {largest[bad][0]:.2g}",
+            "ask for a shorter horizon, or fit again with this one",
+        )
+
+
+def _fallback(model: Model, rows: int) -> str:
+    return FALLBACKS[0] if rows >= model.plan.season > 1 else FALLBACKS[1]
+
+
+def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
+    plan, scaler = model.plan, model.scaler.matched(model.ids, panel, model.plan.season)
+    inputs = inputs_ahead(panel, scaler, model.encoder, plan, steps)
+    scaled = roll_forward(engine, inputs, steps, plan.steps, plan.indicator)
+    level = scaler.level(scaled.astype(np.float64))
+    columns = [level]
+    for percent in levels:
+        width = model.conformal.width(percent, steps)[None] * scaler.spread[:, None]
+        columns += [level - width, level + width]
+    anchor = scaler.anchors(panel, panel.offsets[1:])
+    return scaler.inverse_level(np.stack(columns, axis=2), np.arange(len(panel)), anchor)

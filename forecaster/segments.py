@@ -1,0 +1,65 @@
+"""Sums, means and extremes of each series of a panel, by segments of one array: no loop over the series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+#: Rows that are worked on at once, so that temporary arrays stay small beside the panel.
+CHUNK = 1 << 19
+
+
+class Segments:
+    """Series laid end to end.
+
+    Args:
+        offsets: ``(series + 1,)`` int, beginning with 0; series ``i`` is rows ``offsets[i]:offsets[i + 1]``.
+    """
+
+    def __init__(self, offsets: np.ndarray) -> None:
+        """Count the rows of each series."""
+        self.offsets, self.lengths = offsets, np.diff(offsets)
+        self._filled = self.lengths > 0
+
+    def each(self, parts: np.ndarray) -> np.ndarray:
+        """Return the value of its series for each row, ``(rows,)``."""
+        return np.repeat(parts, self.lengths)
+
+    def places(self) -> np.ndarray:
+        """Return the place of each row in its series, ``(rows,)`` int64: 0 for the first."""
+        return np.arange(self.offsets[-1]) - self.each(self.offsets[:-1])
+
+    def reduce(self, function: np.ufunc, values: np.ndarray, empty: float = 0) -> np.ndarray:
+        """Return ``function``, ``np.add`` or ``np.maximum``, over each series, ``(series,)``; ``empty`` for no row."""
+        found = np.full(len(self.lengths), empty, np.int64 if values.dtype.kind in "bi" else np.float64)
+        if self._filled.any():
+            found[self._filled] = function.reduceat(values, self.offsets[:-1][self._filled], dtype=found.dtype)
+        return found
+
+    def mean(self, values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        """Return the mean of the ``kept`` values of each series, ``(series,)`` float64; 0 where none is kept."""
+        total = self.reduce(np.add, np.where(kept, values, 0.0))
+        return total / np.maximum(self.reduce(np.add, kept), 1)
+
+    def first(self, values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        """Return the first kept value of each series, ``(series,)``; any value of it where none is kept."""
+        if not len(values):
+            return np.zeros(len(self.lengths))
+        rows = np.where(kept, np.arange(len(values)), len(values) - 1)
+        return values[self.reduce(np.minimum, rows)]
+
+
+def chunks(offsets: np.ndarray) -> Iterator[tuple[slice, slice, Segments]]:
+    """Cut a panel between series into parts of about :data:`CHUNK` rows; a longer series is a part by itself.
+
+    Yields:
+        The series and the rows of a part, and its segments.
+    """
+    first, count = 0, len(offsets) - 1
+    while first < count:
+        last = int(np.searchsorted(offsets, offsets[first] + CHUNK, side="right")) - 1
+        last = min(max(last, first + 1), count)
+        rows = slice(int(offsets[first]), int(offsets[last]))
+        yield slice(first, last), rows, Segments(offsets[first : last + 1] - offsets[first])
+        first = last
