@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from forecaster import Config, Forecaster
-from forecaster.data.calendar import default_horizon
 from forecaster.data.repair import build_panel
-from forecaster.data.sources import read_table
+from forecaster.data.tables.sources import read_table
+from forecaster.data.time.horizons import default_horizon
 from forecaster.errors import DivergedError
 from forecaster.evaluation.backtest import backtest, baseline_forecast, summarise
 from forecaster.evaluation.metrics import seasonal_scale
@@ -49,6 +49,7 @@ def evaluate(name: str, recipe: str, seed: int, baselines: tuple[str, ...]) -> t
     began = time.perf_counter()
     forecaster = Forecaster(recipe=recipe, seed=seed, target=target, holdout=ORIGINS * horizon).fit(frame)
     seconds = time.perf_counter() - began
+    panel, _ = forecaster.panel(frame)
     models = {recipe: lambda known, steps: forecaster.forecast_panel(known, steps, LEVELS)}
     models |= {name: baseline_forecast(name, season, LEVELS) for name in baselines}
     table = backtest(panel, models, horizon, origins=ORIGINS, season=season, levels=LEVELS)

@@ -97,9 +97,10 @@ def throughput(runs: int) -> None:
 
     random = np.random.default_rng(0)
     rows, lookback, horizon, features, batch = 20_000, 168, 24, 6, 128
-    windows = Windows(random.normal(size=(rows, 1 + features)).astype(np.float32), lookback, horizon)
+    values = random.normal(size=(rows, 1 + features)).astype(np.float32)
+    windows = Windows(values[:, :1], lookback, horizon, calendar=values[:, 1:])
     config = Config.of(segment=12)
-    network = build_network(config, Shapes(lookback, horizon, features, 24), None)
+    network = build_network(config, Shapes(lookback, horizon, features, seasons=(24,)))
     steps = len(windows) // batch
     ready = ({"past": windows.inputs(), "future": windows.known()}, windows.targets()[:, :, None])
     ready = ({k: v[: steps * batch] for k, v in ready[0].items()}, ready[1][: steps * batch])
