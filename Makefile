@@ -17,7 +17,7 @@ forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
 	@printf '%s\n' $(OUT)/model $(OUT)/forecast.csv $(OUT)/forecast.png
 
 test: lint  ## lint, then every test with coverage
-	$(BIN)/python -m pytest -q --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term
 
 lint: $(VENV)/test.stamp  ## style, types and the layers of the imports
 	$(BIN)/ruff check

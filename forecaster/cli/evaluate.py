@@ -53,17 +53,13 @@ def command(
     origins: int | None,
     stride: int | None,
     refit: bool,
-    sql: str | None,
-    delimiter: str | None,
-    decimal: str | None,
-    encoding: str | None,
-    sheet: str | None,
     levels: tuple[int, ...],
     output: str | None,
     plot: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
+    **source: str | None,
 ) -> None:
     """Backtest the network over rolling origins, beside naive, seasonal naive, drift, AutoETS and AutoTheta.
 
@@ -77,9 +73,8 @@ def command(
     check_table(output, force)
     check_picture(plot, force)
     forecaster = Forecaster.load(model)
-    options = {"sql": sql, "delimiter": delimiter, "decimal": decimal, "encoding": encoding, "sheet": sheet}
     found = forecaster.evaluate(
-        read_source(data, **options) if data else None,
+        read_source(data, **source) if data else None,
         horizon=horizon,
         origins=origins,
         stride=stride,

@@ -41,17 +41,13 @@ def command(
     horizon: str | None,
     data: str | None,
     future: str | None,
-    sql: str | None,
-    delimiter: str | None,
-    decimal: str | None,
-    encoding: str | None,
-    sheet: str | None,
     levels: tuple[int, ...],
     output: str,
     plot: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
+    **source: str | None,
 ) -> None:
     """Forecast from the end of each series, with intervals.
 
@@ -69,9 +65,8 @@ def command(
     check_table(output, force)
     check_picture(plot, force)
     forecaster = Forecaster.load(model, newest_only=data is None and plot is None)
-    options = {"sql": sql, "delimiter": delimiter, "decimal": decimal, "encoding": encoding, "sheet": sheet}
     needed = forecaster.model.history.roles.needed()
-    frame = read_table(read_source(data, **options), needed) if data else None
+    frame = read_table(read_source(data, **source), needed) if data else None
     table = forecaster.predict(horizon, frame, levels, future)
     say_notes(forecaster.notes, quiet)
     if plot:
