@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from forecaster.data.fill import causal_values
-from forecaster.data.packed import clock, rows_of, series_between
+from forecaster.data.packed import clock, empty_aligned, rows_of, series_between
 from forecaster.data.panel import Panel
 from forecaster.data.time.calendar import calendar_features, default_season, future_times, time_axis
 from forecaster.data.time.public_holidays import holiday_features
@@ -17,7 +17,7 @@ from forecaster.encoding import Encoder
 from forecaster.planning import Plan
 from forecaster.scaling import Scaler
 from forecaster.segments import chunks
-from forecaster.windowing import Windows, bearable, empty_aligned
+from forecaster.windowing import Windows, bearable
 
 #: Lookbacks of rows before the cutoff that covariates are read from, so that an empty cell finds a value before it.
 READ_LOOKBACKS = 2

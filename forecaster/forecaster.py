@@ -160,7 +160,7 @@ class Forecaster:
         """
         levels = _checked_levels(levels)
         panel, self.notes = self.panel(data)
-        ahead = self._steps_ahead(panel, horizon)
+        ahead = self.steps_ahead(panel, horizon)
         steps = int(ahead.max())
         panel = self._with_future(panel, future, ahead)
         values = self.forecast_panel(panel, steps, levels)
@@ -212,7 +212,7 @@ class Forecaster:
         """
         levels, baselines = _checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
         panel, notes = self.panel(data)
-        horizon = int(self._steps_ahead(panel, horizon).max())
+        horizon = int(self.steps_ahead(panel, horizon).max())
         stride, season = horizon if stride is None else stride, self.model.plan.season
         count = unseen_origins(panel, self.model.history, horizon, stride) if origins is None else origins
         refits = _Refits(self.config.replace(holdout=0, lookback=self.model.plan.lookback), levels, tell)
@@ -335,7 +335,7 @@ class Forecaster:
         """
         return forecast_panel(self.model, self._running(), panel, steps, levels)
 
-    def _steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
+    def steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
         """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier."""
         if horizon is None:
             return np.full(len(panel), self.model.plan.horizon)

@@ -37,15 +37,14 @@ def forecast_panel(model: Model, engine: Engine, panel: Panel, steps: int, level
         np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
     """
     values = np.empty((len(panel), steps, 1 + 2 * len(levels)))
-    network = by_network(model, panel)
+    network, engines = by_network(model, panel), engines_of(model, panel)
     for first in range(0, len(panel), SERIES_AT_ONCE):
         part, able = slice(first, first + SERIES_AT_ONCE), network[first : first + SERIES_AT_ONCE]
         if able.any():
             chunk = series_between(panel, first, first + len(able)).take_series(able)
             values[part][able] = _by_network(model, engine, chunk, steps, levels)
     for i in np.flatnonzero(~network).tolist():
-        history = panel.values[panel.rows(i)]
-        values[i] = BASELINES[_fallback(model, len(history))](history, steps, model.plan.season, levels)
+        values[i] = BASELINES[engines[i]](panel.values[panel.rows(i)], steps, model.plan.season, levels)
     return values
 
 
@@ -83,10 +82,6 @@ def refuse_beyond_reason(panel: Panel, values: np.ndarray, steps: int, ranges: n
             f"reaches {largest[bad][0]:.2g}",
             "ask for a shorter horizon, or fit again with this one",
         )
-
-
-def _fallback(model: Model, rows: int) -> str:
-    return FALLBACKS[0] if rows >= model.plan.season > 1 else FALLBACKS[1]
 
 
 def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:

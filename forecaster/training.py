@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecaster.data.packed import ALIGNMENT
 from forecaster.errors import DivergedError
 from forecaster.inference import CHUNK, Engine, KerasEngine
 from forecaster.networks.start import Start, set_start
-from forecaster.windowing import ALIGNMENT, Windows
+from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
     import keras

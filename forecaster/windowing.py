@@ -12,10 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecaster.data.packed import ALIGNMENT, empty_aligned
 from forecaster.errors import DataError, NotFoundError, SettingError, nearest
-
-__all__ = ["ALIGNMENT", "Windows", "bearable", "empty_aligned", "make_windows"]
 
 
 class Windows:

@@ -343,7 +343,7 @@ class _Model:
     def panel(self, data: pd.DataFrame | None = None) -> tuple[Panel, list[Note]]:
         return (self.known if data is None else panel_of(data, series="shop")), [Note("gaps", "none", "", True)]
 
-    def _steps_ahead(self, panel: Panel, horizon: str | None) -> np.ndarray:
+    def steps_ahead(self, panel: Panel, horizon: str | None) -> np.ndarray:
         return np.full(len(panel), int(horizon or 3))
 
 

@@ -189,8 +189,9 @@ def test_forecasts_beyond_reason_name_their_series(fitted):
 
 @pytest.mark.parametrize(("rows", "season", "expected"), [(4, 4, 0), (3, 4, 1), (3, 1, 1), (0, 1, 1)])
 def test_without_a_season_the_last_value_is_repeated(rows, season, expected):
-    model = SimpleNamespace(plan=SimpleNamespace(season=season))
-    assert prediction._fallback(model, rows) == prediction.FALLBACKS[expected]
+    plan, config = SimpleNamespace(season=season, least=rows + 1), SimpleNamespace(network="lstm")
+    model, panel = SimpleNamespace(plan=plan, config=config), SimpleNamespace(lengths=np.array([rows]))
+    assert prediction.engines_of(model, panel).tolist() == [prediction.FALLBACKS[expected]]
 
 
 def test_intervals_of_a_series_scale_with_it(fitted):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from forecaster.config import Config
+from forecaster.data.packed import empty_aligned
 from forecaster.errors import DivergedError
 from forecaster.networks.start import Start
 from forecaster.quiet import start_keras
 from forecaster.training import Run, Trainer, make_batches, seed_everything, steps_per_epoch
-from forecaster.windowing import Windows, empty_aligned
+from forecaster.windowing import Windows
 
 start_keras()
 

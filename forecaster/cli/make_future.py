@@ -51,7 +51,7 @@ def command(
             f"the model '{model}' uses no future covariates: there is nothing to fill in",
             "forecast with: forecaster predict; or fit with --future-columns COLUMN, or --future FILE",
         )
-    table = future_template(panel, forecaster._steps_ahead(panel, horizon))
+    table = future_template(panel, forecaster.steps_ahead(panel, horizon))
     say_notes(notes, quiet)
     write_table(table, output, force)
     if output != "-" and not quiet:
