@@ -55,6 +55,14 @@ def test_random_walks_and_trends_have_no_season(seed):
     assert "do not repeat" in note.reason and "--season 12" in note.reason
 
 
+@pytest.mark.parametrize(("days", "expected"), [(1500, (24,)), (20, (1,))])
+def test_a_small_daily_cycle_is_believed_where_many_days_leave_no_doubt(days, expected):
+    rows = 24 * days
+    small = walk(rows, seed=3) + np.sin(np.arange(rows) * np.pi / 12) * 0.9
+    assert 0.02 < np.corrcoef(np.diff(small)[24:], np.diff(small)[:-24])[0, 1] < 0.1 or days == 20
+    assert seasons_of(small, freq="h") == expected
+
+
 def test_a_trend_without_noise_has_no_season():
     assert seasons_of(np.arange(240.0)) == (1,)
 

@@ -18,7 +18,10 @@ from forecaster.notes import Note
 
 #: Autocorrelation of the differences at the seasonal lag below which a season is not believed.
 LEAST_AUTOCORRELATION = 0.1
-#: The same for a longer season beside it, which a part of the series may have.
+#: Standard errors beyond which the season usual for the freq is believed however small its autocorrelation: a daily
+#: cycle may be a small part of the changes of an hour, and still the only one that a forecast of a day can use.
+CERTAIN = 3.5
+#: The least autocorrelation for a longer season beside it, which a part of the series may have.
 LEAST_BESIDE = 0.05
 #: Standard errors that it must exceed in a series to count there.
 ERRORS = 1.645
@@ -137,7 +140,7 @@ def _believed(panel: Panel, candidates: tuple[int, ...]) -> tuple[tuple[int, ...
     """Return the main season, if the changes repeat at it, and those after it that repeat beside it."""
     main, *others = candidates
     strength = has_season(panel, main)
-    if strength < LEAST_AUTOCORRELATION:
+    if strength < LEAST_AUTOCORRELATION and not _certain(panel, main):
         return (), []
     seasons: tuple[int, ...] = (main,)
     strengths = [strength]
@@ -146,6 +149,12 @@ def _believed(panel: Panel, candidates: tuple[int, ...]) -> tuple[tuple[int, ...
         if beside >= LEAST_BESIDE:
             seasons, strengths = (*seasons, season), [*strengths, beside]
     return seasons, strengths
+
+
+def _certain(panel: Panel, season: int) -> bool:
+    """Return whether a typical series repeats at a lag beyond all doubt."""
+    found = [lags[-1] / errors[-1] for lags, errors in _correlations(panel, season) if len(lags) > season]
+    return bool(found) and float(np.median(found)) > CERTAIN
 
 
 def has_season(panel: Panel, season: int, beside: int = 0) -> float:
