@@ -25,8 +25,9 @@ import pandas as pd
 from forecaster import Config, Forecaster
 from forecaster.data.repair import build_panel
 from forecaster.data.tables.sources import read_table
-from forecaster.evaluation.backtest import backtest, baseline_forecast, summarise
+from forecaster.evaluation.backtest import backtest, baseline_forecast
 from forecaster.evaluation.metrics import seasonal_scale
+from forecaster.evaluation.summary import summarise
 
 DATA = Path(os.environ.get("FORECASTER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 ORIGINS, MASKED_ORIGINS, HORIZON, LEVELS = 5, 20, 24, (80, 95)

@@ -11,17 +11,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from forecaster.assessment import Evaluation
     from forecaster.config import Config
     from forecaster.data.tables.sources import Source
     from forecaster.errors import ForecasterError
-    from forecaster.forecaster import Evaluation, Forecaster
+    from forecaster.forecaster import Forecaster
     from forecaster.windowing import Windows, make_windows
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Config": "forecaster.config",
-    "Evaluation": "forecaster.forecaster",
+    "Evaluation": "forecaster.assessment",
     "Forecaster": "forecaster.forecaster",
     "ForecasterError": "forecaster.errors",
     "Source": "forecaster.data.tables.sources",

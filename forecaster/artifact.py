@@ -81,6 +81,13 @@ class Model:
     record: dict[str, Any] = field(default_factory=dict)
     ranges: np.ndarray | None = None
 
+    @property
+    def network(self) -> str:
+        """The name of the network that forecasts: of ``--network auto`` those of what it kept."""
+        if self.config.network != "auto":
+            return self.config.network
+        return " + ".join(member.name for member in self.plan.members)
+
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:

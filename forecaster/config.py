@@ -16,6 +16,25 @@ from typing import Any
 
 from forecaster.errors import NotFoundError, SettingError, nearest
 
+#: What each network is, in one line.
+FAMILIES = {
+    "lstm": "stacked LSTM",
+    "gru": "stacked GRU",
+    "rnn": "stacked simple recurrent layers",
+    "bilstm": "stacked LSTM that reads both ways",
+    "segrnn": "SegRNN: GRU, parallel decoding",
+    "cnn-lstm": "filters and pooling before a stacked LSTM",
+    "attention-lstm": "stacked LSTM, its outputs pooled by attention",
+    "encoder-decoder": "LSTM that reads, LSTM that writes, attention",
+    "transformer": "PatchTST: self-attention over patches of the window",
+    "tcn": "TCN: residual blocks of dilated causal convolutions",
+    "nbeats": "N-BEATS: dense blocks, each reads what is left over",
+    "nhits": "N-HiTS: N-BEATS at several rates",
+    "tide": "TiDE: dense encoder, dense decoder of each step",
+    "dlinear": "DLinear: linear in trend and rest; no past covariates, no masks",
+    "nlinear": "NLinear: linear in the window; no past covariates, no masks",
+}
+
 
 def _setting(default: Any, group: str, help: str, **rules: Any) -> Any:
     return field(default=default, metadata={"group": group, "help": help, **rules})
@@ -56,6 +75,19 @@ class Config:
     horizon: str | None = _setting(
         None, "data", "How far to forecast: steps (10), a span (30d) or a date (2027-01-31)."
     )
+    task: str = _setting(
+        "value",
+        "data",
+        "What of the target is forecast: its value, or whether it falls, stays or rises from the cutoff on.",
+        choices=("value", "direction"),
+    )
+    stay: float | None = _setting(
+        None,
+        "data",
+        "With --task direction, share of the training windows that count as staying: a third by default, 0 for none.",
+        low=0.0,
+        below=1.0,
+    )
     lookback: int | None = _setting(None, "data", "Input window in steps.", low=2)
     transform: str = _setting(
         "auto",
@@ -66,8 +98,9 @@ class Config:
     scaling: str = _setting(
         "standard",
         "data",
-        "Center and scale of each series: mean and deviation, or median and quartiles.",
-        choices=("standard", "robust"),
+        "Center and scale of each series: mean and deviation, median and quartiles, mean and mean seasonal change, or "
+        "0 and 1.",
+        choices=("standard", "robust", "seasonal", "none"),
     )
     gaps: str = _setting(
         "mask",
@@ -89,10 +122,13 @@ class Config:
     )
 
     # What the network is
-    network: str = _setting("lstm", "network", "Recurrent cell of the network.", choices=("lstm", "gru", "rnn"))
-    units: tuple[int, ...] = _setting(
-        (64, 64), "network", "Units of each recurrent layer, first to last: 128,64.", low=1
+    network: str = _setting(
+        "lstm",
+        "network",
+        "Family of the network; auto tries several and keeps what the validation rows favour.",
+        choices=(*FAMILIES, "auto"),
     )
+    units: tuple[int, ...] = _setting((64, 64), "network", "Units of each hidden layer, first to last: 128,64.", low=1)
     bidirectional: bool = _setting(False, "network", "Read the window in both directions.")
     activation: str = _setting(
         "tanh",
@@ -101,15 +137,15 @@ class Config:
         choices=("tanh", "relu", "sigmoid", "elu"),
     )
     dropout: float = _setting(
-        0.2, "network", "Share of activations dropped after each recurrent layer.", low=0.0, below=1.0
+        0.2, "network", "Share of activations dropped after each hidden layer.", low=0.0, below=1.0
     )
     recurrent_dropout: float = _setting(
         0.0, "network", "Share of the recurrent state dropped inside the cells (not with cuDNN).", low=0.0, below=1.0
     )
-    l1: float = _setting(0.0, "network", "L1 penalty on the weights of the recurrent layers.", low=0.0)
-    l2: float = _setting(0.0, "network", "L2 penalty on the weights of the recurrent layers.", low=0.0)
+    l1: float = _setting(0.0, "network", "L1 penalty on the weights of the hidden layers.", low=0.0)
+    l2: float = _setting(0.0, "network", "L2 penalty on the weights of the hidden layers.", low=0.0)
     layer_norm: str = _setting(
-        "none", "network", "Normalisation after each recurrent layer.", choices=("none", "batch", "layer")
+        "none", "network", "Normalisation after each hidden layer.", choices=("none", "batch", "layer")
     )
     window_norm: str = _setting(
         "last",
@@ -117,7 +153,9 @@ class Config:
         "What is taken off each input window, and put back on the output.",
         choices=("none", "last", "mean-std"),
     )
-    segment: int | None = _setting(None, "network", "Steps the recurrence reads at once; 1 for step by step.", low=1)
+    segment: int | None = _setting(
+        None, "network", "Steps read at once, as one segment or patch of the window; 1 for step by step.", low=1
+    )
     calendar: bool = _setting(True, "network", "Give the network sines and cosines of the calendar, past and future.")
     head: str = _setting(
         "dense",
@@ -126,10 +164,11 @@ class Config:
         choices=("dense", "segments"),
     )
     base: str = _setting(
-        "mix",
+        "gate",
         "network",
-        "What the head's output is added to: nothing, the last value, the seasonal naive forecast, or a learned mix.",
-        choices=("none", "last", "seasonal", "mix"),
+        "What the head's output is added to: nothing, the last value, the seasonal naive forecast, a learned mix of "
+        "simple forecasts, or one whose weights depend on the window.",
+        choices=("none", "last", "seasonal", "mix", "gate"),
     )
     output_steps: int | None = _setting(
         None,
@@ -137,13 +176,31 @@ class Config:
         "Steps forecast by one run of the network; a longer horizon is rolled forward. All by default.",
         low=1,
     )
+    members: int = _setting(
+        1, "network", "Networks that forecast together, trained with seeds seed, seed+1, ...: an ensemble.", low=1
+    )
+    lookbacks: tuple[int, ...] | None = _setting(
+        None, "network", "Lookbacks of an ensemble, one network (or members of them) for each: 96,168,336.", low=2
+    )
 
     # How it is trained
-    loss: str = _setting("mse", "training", "Loss.", choices=("mse", "mae", "huber", "log_cosh"))
+    loss: str = _setting(
+        "mse",
+        "training",
+        "Loss: of the point forecast; of quantiles; or the likelihood of a distribution, negative-binomial for counts.",
+        choices=("mse", "mae", "huber", "log_cosh", "quantile", "gaussian", "student-t", "negative-binomial"),
+    )
+    intervals: str = _setting(
+        "conformal",
+        "training",
+        "What tells uncertain windows from certain ones, before validation errors set the width: the loss, passes with "
+        "dropout (predict then needs TensorFlow), or how far the members of an ensemble are apart.",
+        choices=("conformal", "dropout", "ensemble"),
+    )
     optimizer: str = _setting("rmsprop", "training", "Optimiser.", choices=("rmsprop", "adam", "sgd", "nadam"))
-    learning_rate: float = _setting(5e-4, "training", "Learning rate at the start.", above=0.0)
+    learning_rate: float = _setting(2e-3, "training", "Learning rate at the start.", above=0.0)
     schedule: str = _setting(
-        "constant", "training", "How the learning rate falls.", choices=("constant", "cosine", "exponential")
+        "cosine", "training", "How the learning rate falls.", choices=("constant", "cosine", "exponential")
     )
     clipnorm: float | None = _setting(1.0, "training", "Norm that gradients are clipped to.", above=0.0)
     averaging: float = _setting(
@@ -156,11 +213,31 @@ class Config:
     batch_size: int | None = _setting(
         None, "training", "Windows in a batch: 128, more where an epoch would be many steps.", low=1
     )
-    epochs: int = _setting(25, "training", "Epochs at most.", low=1)
-    patience: int = _setting(5, "training", "Epochs without a better validation loss before training stops.", low=1)
+    epochs: int = _setting(12, "training", "Epochs at most.", low=1)
+    epoch_steps: int | None = _setting(
+        None,
+        "training",
+        "Optimisation steps of an epoch: a pass over the windows, less where they overlap much, by default.",
+        low=1,
+    )
+    patience: int = _setting(6, "training", "Epochs without a better validation loss before training stops.", low=1)
+    needed_gain: float = _setting(
+        0.2,
+        "training",
+        "Share by which training must lower the validation loss of the simple forecast it starts from to be believed, "
+        "where the validation rows hold one stretch of a horizon; less where they hold more; 0 believes any gain.",
+        low=0.0,
+    )
     validation: int | None = _setting(None, "training", "Newest rows of each series kept for validation.", low=1)
     holdout: int = _setting(0, "training", "Newest rows of each series left out altogether, for evaluate.", low=0)
-    final: bool = _setting(True, "training", "Train once more on all rows, for as many steps as validation asked for.")
+    final: bool = _setting(
+        True,
+        "training",
+        "Train once more on all rows, for as many steps as validation asked for; fewer where windows are many.",
+    )
+    budget: str = _setting(
+        "5m", "training", "With --network auto, time for trying networks: 90 seconds (90), 10m or 1.5h."
+    )
     seed: int = _setting(0, "training", "Seed of weights, dropout and shuffling.", low=0, below=2**31)
 
     @classmethod
@@ -180,6 +257,11 @@ class Config:
     def replace(self, **settings: Any) -> Config:
         """Return a copy with some settings changed, validated."""
         return dataclasses.replace(self, **_checked(settings))
+
+    @property
+    def counts(self) -> bool:
+        """Whether the target is learned as counts, in its own unit: nothing is taken off it, nothing divides it."""
+        return self.loss == "negative-binomial"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON and TOML can hold."""
@@ -202,6 +284,7 @@ _TUTORIAL: dict[str, Any] = {
     "optimizer": "rmsprop",
     "loss": "mse",
     "learning_rate": 1e-3,
+    "schedule": "constant",
     "averaging": 0.0,
     "epochs": 100,
     "patience": 20,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import platform
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,28 +16,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.artifact import Model
-from forecaster.attempt import BATCH, Attempt, moving, resolved, shapes_of
+from forecaster.attempt import BATCH, Attempt, members_of, shapes_of
+from forecaster.calibration import moving
+from forecaster.choosing import best_attempt, without_past
+from forecaster.combining import Together, trained
 from forecaster.config import Config
 from forecaster.data.packed import clock, packed
 from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
 from forecaster.errors import DataError, DivergedError, ForecasterError, ModelError
 from forecaster.features import READ_LOOKBACKS
-from forecaster.inference import Engine, OnnxEngine
-from forecaster.networks.factory import build_network
-from forecaster.networks.start import find_start
+from forecaster.inference import DropoutEngine, Engine, OnnxEngine
+from forecaster.networks.ensemble import build_ensemble, weights_by_path
+from forecaster.networks.factory import build_network, unread
+from forecaster.networks.outputs import refuse_unlike_counts
 from forecaster.notes import Note, some
 from forecaster.planning import Plan, make_plan
 from forecaster.prediction import SMALLEST
 from forecaster.quiet import quiet_native, start_keras
-from forecaster.training import Report, Run, device_name
+from forecaster.shortlist import Row, try_shortlist
+from forecaster.training import Report, device_name
 
 if TYPE_CHECKING:
     import keras
 
 #: Windows that engines are compared on.
 COMPARED_WINDOWS = 256
-#: Disagreement of the two engines, in deviations of the target, above which no model is written.
+#: Disagreement of the two engines, in deviations of the target and as a share of larger outputs, above which no model
+#: is written.
 ENGINE_TOLERANCE = 1e-4
 #: Deviations of the target that no forecast is away from its mean unless training diverged.
 BEYOND_REASON = 1e4
@@ -61,93 +68,80 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     panel = packed(panel)  # its times are freed where the caller does not hold them
     plan, found = make_plan(panel, config)
     _refuse_unusable(panel)
+    refuse_unlike_counts(config, panel)
     notes.extend(found)
-    learned = _learned(panel, plan, notes)
+    if config.network != "auto":
+        notes.extend(Note(name, "not read", f"by the network {config.network}") for name in unread(config))
+    learned = learned_series(panel, plan, notes)
     release()
     start_keras()
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
-    attempt = _best_attempt(learned, config, plan, notes, report)
-    notes.extend(attempt.encoder.notes())
-    run, plan, split, learned = attempt.run, attempt.plan, attempt.split, attempt.panel
-    if len(learned.columns) < len(panel.columns):
-        panel = _without_past(panel)
-    final = config.final and not run.interrupted
+    began = time.monotonic()
+    first = best_attempt(learned, config, plan, notes, report)
+    tried: list[Row] = []
+    if config.network == "auto":
+        together, tried = try_shortlist(first, config, began, notes, report)
+    else:
+        together = trained(first.ready, config, members_of(config, first.ready.plan), report, first)
+    notes.extend(first.ready.encoder.notes())
+    if len(first.ready.panel.columns) < len(panel.columns):
+        panel = without_past(panel)
+    return finished(panel, together, config, notes, report, {"tried": tried} if tried else {})
+
+
+def finished(
+    panel: Panel,
+    together: Together,
+    config: Config,
+    notes: list[Note],
+    report: Report | None,
+    record: dict[str, Any],
+) -> Model:
+    """Train on with all rows, export, and compare the two engines.
+
+    Args:
+        panel: the rows that may be learned from, those of series too short to be learned from too.
+        together: the networks, trained on the rows before validation.
+        config: the settings of the model.
+        notes: what is decided is appended.
+        report: called after each epoch.
+        record: what else is to be known of the fit.
+
+    Raises:
+        DivergedError: training ended in NaN, or in forecasts beyond reason.
+        ForecasterError: the exported network does not agree with Keras.
+    """
+    ready, plan, interrupted = together.ready, together.plan, together.interrupted
+    final = config.final and not interrupted
     if final:
-        start = find_start(config, shapes_of(plan, attempt.encoder, split.panel), split.everything)
-        final = attempt.trainer.final_run(split.everything, run, start, report)
-        run.interrupted = not final
-    notes.extend(
-        [
-            *_batch_note(config, attempt.trainer.batch_size, run),
-            _training_note(run, final, bool(learned.of_role("future"))),
-        ]
-    )
-    compared = split.everything.thinned(COMPARED_WINDOWS).batch()
-    del split, attempt.split  # as large as the panel, and so is what TensorFlow made of it
+        final = together.final_run(report)
+        interrupted = not final
+    notes.extend([*together.notes(), *_training_notes(together, config, final, interrupted)])
+    compared = ready.split.everything.thinned(COMPARED_WINDOWS).reading(plan.lookback).batch()
+    del ready.split  # as large as the panel, and so is what TensorFlow made of it
     gc.collect()
     release()
-    onnx = export_onnx(attempt.trainer.network)
-    _check_outputs(attempt.trainer.engine, onnx, compared)
+    onnx = export_onnx(together.network)
+    _check_outputs(together.engine, onnx, compared, config.counts)
     return Model(
         config=config,
         plan=plan,
-        ids=learned.ids,
-        scaler=attempt.scaler,
-        encoder=attempt.encoder,
-        conformal=attempt.conformal,
+        ids=ready.panel.ids,
+        scaler=ready.scaler,
+        encoder=ready.encoder,
+        conformal=together.conformal,
         onnx=onnx,
-        weights={v.path: v.numpy() for v in attempt.trainer.network.weights},
+        weights={path: variable.numpy() for path, variable in weights_by_path(together.network).items()},
         history=panel.keep_newest(max(HISTORY_ROWS, READ_LOOKBACKS * plan.lookback + 1)),
-        record=_record(panel, learned, run, attempt.scores, final, notes),
+        record=_record(panel, together, final, interrupted, notes) | record,
     )
 
 
-def _best_attempt(panel: Panel, config: Config, plan: Plan, notes: list[Note], report: Report | None) -> Attempt:
-    """Return the one attempt, or the best where the past covariates or the transformation are to be chosen."""
-    validate = config.transform == "validate"
-    first = replace(plan, transform="none") if validate else plan
-    best = Attempt(panel, config, first, report)
-    if config.past is None and panel.of_role("past") and not best.run.interrupted:
-        try:
-            without = Attempt(_without_past(panel), config, first, report)
-        except KeyboardInterrupt:
-            best.run.interrupted = True
-            return best
-        tried = f"smallest validation loss {best.loss:.4f} with them, {without.loss:.4f} without; --past a,b uses a,b"
-        kept = best.loss < without.loss * (1 - best.run.needed_gain) or without.run.interrupted
-        notes.append(Note("past", "used" if kept else "not used, they do not help", tried))
-        best = best if kept else without
-    if validate and not best.run.interrupted:
-        best = _best_transform(best, config, notes, report)
-    return best
-
-
-def _best_transform(first: Attempt, config: Config, notes: list[Note], report: Report | None) -> Attempt:
-    """Return the attempt with the smallest validation MASE over all transformations; ``first`` learned none."""
-    attempts, positive = [first], ("log", "box-cox", "return") if float(first.panel.values.min()) > 0 else ()
-    for transform in ("difference", *positive):
-        try:
-            attempts.append(Attempt(first.panel, config, replace(first.plan, transform=transform), report))
-        except KeyboardInterrupt:
-            attempts[-1].run.interrupted = True
-        if attempts[-1].run.interrupted:
-            break
-    best = min(attempts, key=lambda attempt: attempt.scores["mase"]["network"])
-    best.run.interrupted = attempts[-1].run.interrupted
-    tried = ", ".join(f"{a.plan.transform} {a.scores['mase']['network']:.3f}" for a in attempts)
-    notes.append(Note("transform", best.plan.transform, f"smallest validation MASE: {tried}"))
-    return best
-
-
-def _without_past(panel: Panel) -> Panel:
-    """Return the panel without its past covariates, which come first among those of each row."""
-    past = len(panel.of_role("past"))
-    return replace(
-        panel,
-        columns=panel.columns[past:],
-        covariates=panel.covariates[:, past:],
-        roles=replace(panel.roles, past=()),
-    )
+def engine_of(model: Model) -> Engine:
+    """Return what runs the network of a model: ONNX Runtime; Keras, rebuilt, where intervals come from dropout."""
+    if model.config.intervals == "dropout":
+        return DropoutEngine(rebuild(model), model.config.seed)
+    return OnnxEngine(model.onnx)
 
 
 def rebuild(model: Model) -> keras.Model:
@@ -156,39 +150,57 @@ def rebuild(model: Model) -> keras.Model:
     Raises:
         ModelError: a weight is missing, unknown or of another shape.
     """
+    return _rebuilt(model)[0]
+
+
+def member_networks(model: Model) -> list[keras.Model]:
+    """Return the trained networks of the members of a model, in order, see :func:`rebuild`."""
+    return _rebuilt(model)[1]
+
+
+def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
     start_keras()
-    network = build_network(resolved(model.config, model.plan), shapes_of(model.plan, model.encoder, model.history))
-    expected = {v.path: tuple(v.shape) for v in network.weights}
+    config, shapes, networks = model.config, shapes_of(model.config, model.plan, model.encoder, model.history), {}
+    for member in members_of(config, model.plan):
+        own = replace(shapes, lookback=member.lookback)
+        networks[member.name] = build_network(member.applied(config), own)
+    parts = list(networks.values())
+    whole = parts[0] if len(parts) == 1 else build_ensemble(networks, spread=config.intervals == "ensemble")
+    variables = weights_by_path(whole)
+    expected = {path: tuple(variable.shape) for path, variable in variables.items()}
     stored = {path: value.shape for path, value in model.weights.items()}
     for path in sorted(expected.keys() | stored.keys()):
         if expected.get(path) != stored.get(path):
             raise ModelError(
                 f"weight {path}: expected {expected.get(path)}, found {stored.get(path)}", "fit the model again"
             )
-    for variable in network.weights:
-        variable.assign(model.weights[variable.path])
-    return network
+    for path, variable in variables.items():
+        variable.assign(model.weights[path])
+    return whole, parts
 
 
 def export_onnx(network: keras.Model) -> bytes:
-    """Return the network as an ONNX file; recurrent layers are traced without cuDNN, which ONNX has no word for."""
-    with tempfile.TemporaryDirectory() as folder, quiet_native(), _without_cudnn(network):
+    """Return the network as an ONNX file; recurrent layers are traced as loops, which ONNX has a word for."""
+    with tempfile.TemporaryDirectory() as folder, quiet_native(), _as_loops(network):
         path = Path(folder, "network.onnx")
         network.export(str(path), format="onnx", verbose=False)
         return path.read_bytes()
 
 
 @contextmanager
-def _without_cudnn(network: keras.Model) -> Iterator[None]:
-    layers = [layer for layer in network._flatten_layers() if hasattr(layer, "use_cudnn")]
-    before = [layer.use_cudnn for layer in layers]
-    for layer in layers:
-        layer.use_cudnn = False
+def _as_loops(network: keras.Model) -> Iterator[None]:
+    """Let recurrent layers be traced neither with cuDNN nor step by step while the block runs."""
+    before = []
+    for layer in network._flatten_layers():
+        for name in ("use_cudnn", "unroll"):
+            if hasattr(layer, name):
+                before.append((layer, name, getattr(layer, name)))
+                setattr(layer, name, False)
     try:
         yield
     finally:
-        for layer, value in zip(layers, before, strict=True):
-            layer.use_cudnn = value
+        for layer, name, value in before:
+            setattr(layer, name, value)
 
 
 def _refuse_unusable(panel: Panel) -> None:
@@ -204,7 +216,7 @@ def _refuse_unusable(panel: Panel) -> None:
         raise DataError(f"the largest value of '{panel.roles.target}' is {largest:g}", "write it in another unit")
 
 
-def _learned(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
+def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     """Return the series with at least one window to learn from and one to validate on."""
     dead = int((~moving(panel)).sum())
     if dead:
@@ -223,34 +235,47 @@ def _learned(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     return packed(panel.take_series(long))
 
 
-def _batch_note(config: Config, size: int, run: Run) -> list[Note]:
-    if config.batch_size is not None or size <= BATCH:
-        return []
-    reason = f"with {BATCH} an epoch would be {run.epoch_steps * size // BATCH:,} steps; --batch-size"
-    return [Note("batch", f"{size:,} windows", reason)]
+def _training_notes(together: Together, config: Config, final: bool, interrupted: bool) -> Iterator[Note]:
+    """Yield how each network was trained, and what was kept of it."""
+    size = together.attempts[0].trainer.batch_size
+    if config.batch_size is None and size > BATCH:
+        steps = together.attempts[0].run.epoch_steps * size // BATCH
+        yield Note("batch", f"{size:,} windows", f"with {BATCH} an epoch would be {steps:,} steps; --batch-size")
+    several = len(together.attempts) > 1
+    for attempt in together.attempts:
+        note = _training_note(attempt, final, interrupted)
+        yield replace(note, value=f"{attempt.member.name}: {note.value}") if several else note
 
 
-def _training_note(run: Run, final: bool, effect: bool) -> Note:
-    how = f"{'Ctrl-C after' if run.interrupted else 'of'} {len(run.history['loss'])} epochs of {run.epoch_steps} steps"
+def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
+    run, effect = attempt.run, bool(attempt.ready.panel.of_role("future"))
+    how = f"{'Ctrl-C after' if interrupted else 'of'} {len(run.history['loss'])} epochs of {run.epoch_steps} steps"
+    if not run.best_epoch and attempt.further:
+        return Note("training", "the weights of the model are kept", f"none {how} lowered the validation loss")
     if not run.best_epoch:
         simple = "the regression on future covariates" if effect else "the simple forecast"
+        if attempt.config.task == "direction":
+            simple = "the mere frequency of each direction"
         kept = f"{simple} it starts from" if run.gain < run.needed_gain else "the untrained network"
-        why = f"the best {how} lowered its validation loss by {run.gain:.1%}, {run.needed_gain:.1%} is asked"
+        asked = f"{run.needed_gain:.1%}, or a steady gain, is asked"
+        why = f"the best {how} lowered its validation loss by {run.gain:.1%}, {asked}"
         return Note("training", f"{kept} is kept", why, warning=not effect)
-    then = "; then as many once more on all rows" if final else "; not trained again on the validation rows"
-    return Note("training", f"best epoch {run.best_epoch}", how + then, warning=run.interrupted)
+    more = "as many once more" if run.starts_over else f"{run.final_epochs} more"
+    then = f"; then {more} on all rows" if final else "; not trained again on the validation rows"
+    return Note("training", f"best epoch {run.best_epoch}", how + then, warning=interrupted)
 
 
-def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray]) -> None:
+def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], counts: bool) -> None:
     """Refuse a network whose forecasts are beyond reason, or whose two engines disagree."""
     found = engine.run(inputs)
-    largest = float(np.abs(found).max())
+    size = max(1.0, float(np.abs(inputs["past"][:, :, 0]).max())) if counts else 1.0
+    largest = float(np.abs(found).max()) / size
     if not largest <= BEYOND_REASON:
         raise DivergedError(
             f"training diverged: the network forecasts up to {largest:.2g} deviations from the mean of the readings",
             "try --activation tanh, a smaller --learning-rate, --clipnorm 1, or a shorter --lookback",
         )
-    apart = float(np.abs(OnnxEngine(onnx).run(inputs) - found).max())
+    apart = float((np.abs(OnnxEngine(onnx).run(inputs) - found) / np.maximum(size, np.abs(found))).max())
     if not apart <= ENGINE_TOLERANCE:
         raise ForecasterError(
             f"the exported network differs from Keras by {apart:.2g} deviations, more than {ENGINE_TOLERANCE:g}",
@@ -258,21 +283,23 @@ def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray]) -
         )
 
 
-def _record(
-    panel: Panel, learned: Panel, run: Run, scores: dict[str, Any], final: bool, notes: list[Note]
-) -> dict[str, Any]:
-    axis, places = clock(learned)
+def _record(panel: Panel, together: Together, final: bool, interrupted: bool, notes: list[Note]) -> dict[str, Any]:
+    axis, places = clock(together.ready.panel)
+    run, runs = together.attempts[0].run, [attempt.run for attempt in together.attempts]
     return {
         "trained_from": str(axis[places.min()]),
         "trained_until": str(axis[places.max()]),
         "rows": len(panel.values),
-        "scores": scores,
+        "smallest": float(panel.values.min()),
+        "scores": together.scores,
         "epochs": {**run.history, "val_loss": run.history["val_loss"][1:]},
         "untrained_val_loss": run.history["val_loss"][0],
         "best_epoch": run.best_epoch,
-        "steps": run.best_epoch * run.epoch_steps,
+        "trained": any(run.best_epoch for run in runs),
+        "steps": sum(run.best_epoch * run.epoch_steps for run in runs),
         "final": final,
-        "interrupted": run.interrupted,
+        "interrupted": interrupted,
+        **({"members": together.record()} if len(runs) > 1 else {}),
         "notes": [note.to_dict() for note in notes],
         "versions": {
             "python": platform.python_version(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +13,9 @@ import pandas as pd
 
 from forecaster import fitting
 from forecaster.artifact import Model, load_model, locked, save_model
-from forecaster.config import Config
+from forecaster.assessment import Evaluation, Rolling, assess, assess_directions
+from forecaster.config import RECIPES, Config
+from forecaster.continuing import continued, fit_further
 from forecaster.data.future import future_names, read_future
 from forecaster.data.join import prepend_history
 from forecaster.data.packed import unpacked
@@ -22,15 +24,31 @@ from forecaster.data.repair import build_panel
 from forecaster.data.tables.sources import Source, frame_of, read_table
 from forecaster.data.time.calendar import future_times
 from forecaster.data.time.horizons import horizon_steps
+from forecaster.direction.backtest import DirectionEvaluation
+from forecaster.direction.prediction import (
+    cutoff_notes,
+    direction_table,
+    forecast_directions,
+    refuse_beyond,
+    refuse_levels,
+)
+from forecaster.direction.settings import check_settings, refuse_drawing
 from forecaster.errors import DataError, ForecasterError, NotFoundError, SettingError, nearest
-from forecaster.evaluation.backtest import backtest, baseline_forecast, notes_of, summarise
-from forecaster.evaluation.baselines import BASELINES, baseline_notes
+from forecaster.evaluation.baselines import USUAL_BASELINES
 from forecaster.evaluation.intervals import check_levels
-from forecaster.evaluation.seen import scales_before, seen_notes, seen_rows, unseen_origins
-from forecaster.inference import Engine, OnnxEngine
+from forecaster.inference import Engine
 from forecaster.notes import Note, some
-from forecaster.plotting import plot_backtest, plot_forecast
-from forecaster.prediction import FALLBACKS, by_network, engines_of, forecast_panel, refuse_beyond_reason
+from forecaster.online import followed
+from forecaster.plotting import plot_forecast
+from forecaster.prediction import (
+    FALLBACKS,
+    below_zero,
+    by_network,
+    engines_of,
+    forecast_panel,
+    refuse_beyond_reason,
+    unbounded,
+)
 from forecaster.tables import forecast_table, readings_table
 from forecaster.training import Report
 
@@ -40,24 +58,8 @@ if TYPE_CHECKING:
 
 Data: TypeAlias = pd.DataFrame | pd.Series | str | Path | Source
 
-
-@dataclass
-class Evaluation:
-    """What a backtest found.
-
-    Attributes:
-        table: one row per model, series, origin and step.
-        summary: one row per model, the metrics in columns.
-        notes: what a reader must know, such as rows the network was trained on.
-    """
-
-    table: pd.DataFrame
-    summary: pd.DataFrame
-    notes: list[Note] = field(default_factory=list)
-
-    def plot(self, **options: Any) -> Figure:
-        """Draw the forecasts over what came, and the errors; see :func:`forecaster.plotting.plot_backtest`."""
-        return plot_backtest(self.table, **options)
+#: Times that intervals are widened for few separate stretches of validation rows, beyond which a note says so.
+WIDER = 1.2
 
 
 class Forecaster:
@@ -78,6 +80,8 @@ class Forecaster:
 
     def __init__(self, horizon: int | str | None = None, *, recipe: str = "default", **settings: Any) -> None:
         self.config = Config.of(recipe, horizon=None if horizon is None else str(horizon), **settings)
+        named = {**RECIPES[recipe], **settings, **({} if horizon is None else {"horizon": str(horizon)})}
+        self._given: dict[str, Any] = named
         self.notes: list[Note] = []
         self._model: Model | None = None
         self._engine: Engine | None = None
@@ -99,31 +103,53 @@ class Forecaster:
         report: Report | None = None,
         tell: Callable[[Note], None] | None = None,
         future: Data | None = None,
+        start: Forecaster | str | Path | None = None,
     ) -> Forecaster:
         """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
+
+        With ``start``, a trained model is trained further on newer rows: a few epochs at a smaller learning rate, from
+        its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its weights are
+        kept where the newest rows, which it has not seen, do not favour others.
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
             report: called with a :class:`forecaster.training.Progress` after each epoch.
             tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
             future: a table of covariates known beyond the cutoff; its columns become future covariates.
+            start: what is trained further: a forecaster, or a model directory.
 
         Returns:
             Forecaster: itself.
 
         Raises:
             NotFoundError: no such file or column.
-            DataError: the data cannot be learned from as they are.
+            DataError: the data cannot be learned from as they are, or ``start`` knows them already.
+            SettingError: a setting contradicts ``start``.
             DivergedError: training ended in NaN.
         """
+        check_settings(self.config)
         began = time.monotonic()
         notes = _Notes(tell)
-        names = () if future is None else future_names(_frame(future))
-        self._model = fitting.fit_panel(self._panel_of(data, names, notes), self.config, notes, report)
+        if start is not None:
+            if future is not None:
+                raise SettingError("what is trained further knows its future covariates", "leave --future out")
+            self._model = self._further(data, start, notes, report)
+            self.config = self._model.config
+        else:
+            names = () if future is None else future_names(_frame(future))
+            self._model = fitting.fit_panel(self._panel_of(data, names, notes), self.config, notes, report)
         self._model.record["seconds"] = round(time.monotonic() - began, 1)
-        self._engine = OnnxEngine(self._model.onnx)
+        self._engine = None
         self.notes = list(notes)
         return self
+
+    def _further(self, data: Data, start: Forecaster | str | Path, notes: list[Note], report: Report | None) -> Model:
+        """Return the model of ``start``, trained further."""
+        before = start if isinstance(start, Forecaster) else Forecaster.load(start)
+        panel, found = before.panel(data)
+        notes.extend(found)
+        holdout = continued(before.config, self._given).holdout
+        return fit_further(before.model, _without_holdout(panel, holdout), self._given, notes, report)
 
     def _panel_of(self, data: Data, future_names: tuple[str, ...], notes: list[Note]) -> Panel:
         """Return the panel to train on; nothing of the table outlives it that it does not hold itself."""
@@ -151,7 +177,8 @@ class Forecaster:
 
         Returns:
             pandas.DataFrame: columns ``series``, the time column, ``forecast``, ``lo-80``, ``hi-80``, ..., ``engine``:
-            the network that made the row, or the baseline where a series is too short for the network.
+            the network that made the row, or the baseline where a series is too short for the network. With
+            ``task="direction"`` those of :func:`forecaster.direction.prediction.direction_table`.
 
         Raises:
             SettingError: a horizon or level that cannot be, or future covariates that are not given.
@@ -159,19 +186,40 @@ class Forecaster:
             DataError: the data cannot be read as those of the training were, or ``future`` has holes.
         """
         levels = _checked_levels(levels)
+        if self.config.task == "direction":
+            refuse_levels(levels)
+            return self._directions(horizon, data, future)
         panel, self.notes = self.panel(data)
         ahead = self.steps_ahead(panel, horizon)
         steps = int(ahead.max())
         panel = self._with_future(panel, future, ahead)
-        values = self.forecast_panel(panel, steps, levels)
+        working, found = (None, []) if data is None else followed(self.model, self._running(), panel, levels)
+        self.notes += found
+        values = unbounded(self.model, self._running(), panel, steps, levels, working)
         ranges = panel.ranges if data is not None or self.model.ranges is None else self.model.ranges
         refuse_beyond_reason(panel, values, steps, ranges)
         self.notes += [*self._engine_notes(panel), *self._interval_notes(steps, levels)]
+        asked = np.arange(steps) < ahead[:, None]
+        below = below_zero(self.model, panel, values)
+        values[below] = 0.0
+        if raised := int(below[asked].sum()):
+            of_all = f"{raised:,} of {values[asked].size:,} numbers raised to 0"
+            self.notes.append(Note("bounds", of_all, "no reading of the training was negative"))
         times = future_times(panel.last, panel.freq, steps)
         table = forecast_table(panel, times, values, levels, engines_of(self.model, panel), ranges)
         if (ahead == steps).all():
             return table
-        return table[(np.arange(steps) < ahead[:, None]).ravel()].reset_index(drop=True)
+        return table[asked.ravel()].reset_index(drop=True)
+
+    def _directions(self, horizon: int | str | None, data: Data | None, future: Data | None) -> pd.DataFrame:
+        """Return the forecast of a model of directions."""
+        panel, self.notes = self.panel(data)
+        ahead = self.steps_ahead(panel, horizon)
+        refuse_beyond(self.model, int(ahead.max()))
+        panel = self._with_future(panel, future, ahead)
+        self.notes += cutoff_notes(self.model, panel)
+        shares = forecast_directions(self.model, self._running(), panel, int(ahead.max()))
+        return direction_table(self.model, panel, shares, ahead)
 
     def evaluate(
         self,
@@ -180,61 +228,60 @@ class Forecaster:
         horizon: int | str | None = None,
         origins: int | None = None,
         stride: int | None = None,
-        refit: bool = False,
+        gap: int = 0,
+        window: str = "expanding",
+        refit: int = 0,
+        adaptive: bool = False,
         levels: int | Sequence[int] = (80, 95),
-        baselines: str | Sequence[str] = tuple(BASELINES),
+        baselines: str | Sequence[str] = USUAL_BASELINES,
         tell: Callable[[str], None] | None = None,
-    ) -> Evaluation:
+    ) -> Evaluation | DirectionEvaluation:
         """Backtest over rolling origins, beside the baselines.
 
         Rows that the network was trained on are marked ``seen`` in the table. Where the data hold newer rows, only
         those are scored, unless ``origins`` asks for more; where they do not, a note says that the scores are of
-        rows the network has seen. ``refit`` trains anew at each origin, on the rows before it only.
+        rows the network has seen. ``refit`` trains anew, on the rows before an origin only.
 
         Args:
             data: as in :meth:`predict`.
             horizon: steps of each forecast, or a span; the trained horizon by default.
-            origins: number of origins, counted from the end; 5 by default.
+            origins: number of origins, counted from the end; 5 by default, of directions as many as are unseen.
             stride: steps between origins; the horizon by default.
-            refit: train anew at each origin.
+            gap: rows between a cutoff and the first step that is scored.
+            window: ``expanding``: all rows before a cutoff are known there; ``sliding``: only as many as before the
+                oldest, which matters to ``refit`` and to the baselines.
+            refit: train anew at every so many origins: 0 never, 1 or True at each.
+            adaptive: correct the network's intervals at each origin by their hits at the ones before.
             levels: intervals to score, in percent.
             baselines: names of :data:`forecaster.evaluation.baselines.BASELINES`.
             tell: called with a line of text before each training of ``refit``.
 
         Returns:
             Evaluation: ``table`` with ``model``, ``series``, ``cutoff``, ``step``, ``time``, ``seen``, ``actual``,
-            ``observed``, ``forecast``, ``lo-80``, ...; ``summary`` as
-            :func:`forecaster.evaluation.backtest.summarise` returns it; ``notes``.
+            ``observed``, ``forecast``, ``lo-80``, ..., ``scale``, ``root-scale``; ``summary`` as
+            :func:`forecaster.evaluation.summary.summarise` returns it; ``tests`` of the difference from each baseline;
+            ``notes``. With ``task="direction"`` a
+            :class:`forecaster.direction.backtest.DirectionEvaluation`, beside the baselines majority and persistence.
 
         Raises:
             DataError: too few rows for one origin.
-            SettingError: an unknown baseline, or a number below 1.
+            SettingError: an unknown baseline or window, or a number out of range.
         """
         levels, baselines = _checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
         panel, notes = self.panel(data)
-        horizon = int(self.steps_ahead(panel, horizon).max())
-        stride, season = horizon if stride is None else stride, self.model.plan.season
-        count = unseen_origins(panel, self.model.history, horizon, stride) if origins is None else origins
-        refits = _Refits(self.config.replace(holdout=0, lookback=self.model.plan.lookback), levels, tell)
-        models = {"network": refits if refit else lambda known, steps: self.forecast_panel(known, steps, levels)}
-        models |= {name: baseline_forecast(name, season, levels) for name in baselines}
-        table = backtest(
-            panel,
-            models,
-            horizon,
-            origins=count,
-            stride=stride,
-            season=season,
-            levels=levels,
-            least=self.model.plan.least,
-        )
-        table.insert(5, "seen", np.zeros(len(table), bool) if refit else seen_rows(table, self.model.history))
-        summary = summarise(table, scales_before(panel, table, season))
-        notes += [*baseline_notes(baselines, season, int(panel.lengths.max())), *notes_of(summary)]
+        steps = int(self.steps_ahead(panel, horizon).max())
+        rolling = Rolling(steps, origins, stride, gap, window, int(refit), adaptive)
+        found: Evaluation | DirectionEvaluation
+        if self.config.task == "direction":
+            refuse_levels(levels)
+            found = assess_directions(self.model, self._running(), panel, rolling, baselines, tell)
+        else:
+            found = assess(self.model, self._running(), panel, rolling, levels, baselines, tell)
+        found.notes[:0] = notes
         if refit and data is None and len(panel.values) < self.model.record["rows"]:
             rows = f"{len(panel.values):,} of {self.model.record['rows']:,} rows"
-            notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
-        return Evaluation(table, summary, [*notes, *seen_notes(table)])
+            found.notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
+        return found
 
     def save(self, directory: str | Path = "forecaster-model") -> Path:
         """Write the model directory, whole or not at all; an older model there is replaced.
@@ -267,7 +314,8 @@ class Forecaster:
     def _of(cls, model: Model) -> Forecaster:
         forecaster = cls.__new__(cls)
         forecaster.config, forecaster.notes, forecaster._model = model.config, [], model
-        forecaster._engine = OnnxEngine(model.onnx)
+        forecaster._given = {}
+        forecaster._engine = None
         return forecaster
 
     def network(self) -> keras.Model:
@@ -280,7 +328,7 @@ class Forecaster:
 
     def _running(self) -> Engine:
         if self._engine is None:
-            self._engine = OnnxEngine(self.model.onnx)
+            self._engine = fitting.engine_of(self.model)
         return self._engine
 
     def history(self) -> pd.DataFrame:
@@ -302,6 +350,7 @@ class Forecaster:
         Returns:
             matplotlib.figure.Figure: write it with :func:`forecaster.plotting.save_figure`.
         """
+        refuse_drawing(self.config)
         table = self.predict() if forecast is None else forecast
         panel, _ = self.panel(data)
         longest = int(table.groupby("series", dropna=False).size().max())
@@ -385,10 +434,12 @@ class Forecaster:
                     warning=True,
                 )
             )
-        pooled = [level for level in levels if conformal.pooled(level)]
-        if pooled:
-            named = ", ".join(f"{level} %" for level in pooled)
-            notes.append(Note("intervals", named, "too few validation windows for each step alone: steps are pooled"))
+        level = max(levels, default=50)
+        if conformal.widened(level):
+            notes.append(Note("intervals", f"{level} %", "too few validation errors for its quantile: extrapolated"))
+        elif (times := conformal.inflation(level)) > WIDER:
+            few = f"the validation rows hold {conformal.stretches:.2g} separate stretches of a horizon"
+            notes.append(Note("intervals", f"{level} % widened {times:.1f} times", few))
         return notes
 
 
@@ -407,19 +458,6 @@ class _Notes(list[Note]):
     def extend(self, notes: Any) -> None:
         for note in notes:
             self.append(note)
-
-
-class _Refits:
-    """The network of a backtest that is trained anew at each origin, on the rows before it."""
-
-    def __init__(self, config: Config, levels: tuple[int, ...], tell: Callable[[str], None] | None) -> None:
-        self.config, self.levels, self.tell = config, levels, tell
-
-    def __call__(self, known: Panel, steps: int) -> np.ndarray:
-        if self.tell:
-            self.tell(f"training on the rows up to {known.times[known.offsets[1:] - 1].max()}")
-        model = fitting.fit_panel(known, self.config.replace(horizon=str(steps)), _Notes(None), None)
-        return Forecaster._of(model).forecast_panel(known, steps, self.levels)
 
 
 def _frame(data: Data, columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from forecaster.config import Config
+from forecaster.errors import ModelError, SettingError
+
 if TYPE_CHECKING:
     import keras
 
-#: Windows in one call of an engine: bounds memory, changes no number.
+#: Windows in one call of an engine: bounds memory, changes numbers by what float32 rounds at most.
 CHUNK = 1024
 
 #: What a network reads, by the names of its inputs: see :meth:`forecaster.windowing.Windows.batch`.
@@ -28,7 +31,8 @@ class Engine(Protocol):
                 ``(windows, groups)`` int32. What the network does not read is left aside.
 
         Returns:
-            np.ndarray: ``(windows, steps)`` float32.
+            np.ndarray: ``(windows, steps, outputs)`` float32, the point forecast first, see
+            :mod:`forecaster.networks.outputs`.
         """
         ...
 
@@ -46,8 +50,6 @@ class OnnxEngine:
     def __init__(self, model: bytes) -> None:
         import onnxruntime
 
-        from forecaster.errors import ModelError
-
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1 if len(model) < 4_000_000 else 0
@@ -60,7 +62,7 @@ class OnnxEngine:
 
     def run(self, inputs: Inputs) -> np.ndarray:
         """See :class:`Engine`."""
-        return np.asarray(self._session.run(None, _feed(inputs, self._dtypes))[0])[:, :, 0]
+        return np.asarray(self._session.run(None, _feed(inputs, self._dtypes))[0])
 
 
 #: Types of ONNX inputs other than float32.
@@ -80,7 +82,7 @@ class KerasEngine:
         self._dtypes = {i.name: i.dtype for i in network.inputs}
         shapes = {i.name: tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in network.inputs}
 
-        @tf.function(input_signature=[shapes])
+        @tf.function(input_signature=[shapes], autograph=False)
         def forward(inputs: Any) -> Any:
             return network(inputs, training=False)
 
@@ -88,7 +90,67 @@ class KerasEngine:
 
     def run(self, inputs: Inputs) -> np.ndarray:
         """See :class:`Engine`."""
-        return np.asarray(self._forward(_feed(inputs, self._dtypes)))[:, :, 0]
+        return np.asarray(self._forward(_feed(inputs, self._dtypes)))
+
+
+#: Passes with dropout from which the deviation of a forecast is found.
+PASSES = 30
+
+
+class DropoutEngine:
+    """The Keras network, and as one more output the deviation of its point forecast over passes with dropout.
+
+    Gal & Ghahramani 2016, Dropout as a Bayesian approximation, arXiv:1506.02142: dropout that stays on draws networks
+    from an approximate posterior. The forecast itself is that of one pass without dropout.
+
+    Args:
+        network: one that drops something; batch normalisation, which a pass with dropout would change, is refused.
+        seed: of the passes, which begin anew with every call.
+
+    Raises:
+        SettingError: nothing is dropped, or there is batch normalisation.
+    """
+
+    def __init__(self, network: keras.Model, seed: int) -> None:
+        import keras
+        import tensorflow as tf
+
+        layers = network._flatten_layers()
+        if not any(_drops(layer) for layer in layers):
+            raise SettingError("intervals by dropout need something that is dropped", "--dropout 0.2")
+        if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+            raise SettingError("intervals by dropout do not go with batch normalisation", "--layer-norm layer")
+        self._plain, self._seed = KerasEngine(network), seed
+        self._states = [v for v in network.variables if v.path.endswith("seed_generator_state")]
+        self._dtypes = {i.name: i.dtype for i in network.inputs}
+        shapes = {i.name: tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in network.inputs}
+
+        @tf.function(input_signature=[shapes], autograph=False)
+        def dropped(inputs: Any) -> Any:
+            return network(inputs, training=True)
+
+        self._dropped = dropped
+
+    def run(self, inputs: Inputs) -> np.ndarray:
+        """See :class:`Engine`; one output more, the last."""
+        for number, state in enumerate(self._states):
+            state.assign([self._seed + number, 0])
+        feed = _feed(inputs, self._dtypes)
+        passes = np.stack([np.asarray(self._dropped(feed))[:, :, 0] for _ in range(PASSES)])
+        return np.concatenate([self._plain.run(inputs), passes.std(axis=0, ddof=1)[:, :, None]], axis=2)
+
+
+def _drops(layer: Any) -> bool:
+    return any(isinstance(rate := getattr(layer, name, 0), float) and rate > 0 for name in _RATES)
+
+
+#: Attributes of layers that hold the share of what they drop.
+_RATES = ("rate", "dropout", "recurrent_dropout")
+
+
+def calibrating(engine: KerasEngine, network: keras.Model, config: Config) -> Engine:
+    """Return what forecasts validation windows: the engine of a network, or passes with dropout where they are set."""
+    return DropoutEngine(network, config.seed) if config.intervals == "dropout" else engine
 
 
 def _feed(inputs: Inputs, dtypes: dict[str, str]) -> Inputs:
@@ -99,8 +161,8 @@ def _feed(inputs: Inputs, dtypes: dict[str, str]) -> Inputs:
 def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool = False) -> np.ndarray:
     """Forecast a horizon of any length: cut where it is shorter than ``steps``, fed back where it is longer.
 
-    After each run of the engine its forecast is appended to the window, which moves forward by ``steps``, with what
-    is known of those steps. Covariates known until the cutoff only repeat their last value.
+    After each run of the engine its point forecast is appended to the window, which moves forward by ``steps``, with
+    what is known of those steps. Covariates known until the cutoff only repeat their last value.
 
     Args:
         engine: runs one direct forecast of ``steps`` steps.
@@ -111,13 +173,13 @@ def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indic
         indicator: the last channel of ``past`` is 1 where the target was observed: a forecast counts as observed.
 
     Returns:
-        np.ndarray: ``(windows, horizon)`` float32.
+        np.ndarray: ``(windows, horizon, outputs)`` float32; ``(0, horizon, 1)`` of no windows.
     """
     parts = []
     for first in range(0, len(inputs["past"]), CHUNK):
         chunk = {name: array[first : first + CHUNK] for name, array in inputs.items()}
         parts.append(_rolled(engine, chunk, horizon, steps, indicator))
-    return np.concatenate(parts) if parts else np.zeros((0, horizon), np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, horizon, 1), np.float32)
 
 
 def _rolled(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool) -> np.ndarray:
@@ -129,7 +191,7 @@ def _rolled(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator:
             inputs["future"] = ahead
         found.append(engine.run(inputs))
         if run < runs - 1:
-            inputs["past"] = _moved(inputs["past"], found[-1], ahead, indicator)
+            inputs["past"] = _moved(inputs["past"], found[-1][:, :, :1], ahead, indicator)
     return np.concatenate(found, axis=1)[:, :horizon]
 
 
@@ -142,10 +204,10 @@ def _reaching(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray
 
 
 def _moved(past: np.ndarray, forecast: np.ndarray, ahead: np.ndarray, indicator: bool) -> np.ndarray:
-    """Return the windows moved forward over their forecast."""
+    """Return the windows moved forward over their forecast, ``(windows, steps, 1)``."""
     steps = forecast.shape[1]
     last = np.repeat(past[:, -1:, 1 + ahead.shape[2] :], steps, axis=1)
     if indicator:
         last[:, :, -1] = 1
-    news = np.concatenate([forecast[:, :, None], ahead, last], axis=2)
+    news = np.concatenate([forecast, ahead, last], axis=2)
     return np.concatenate([past, news], axis=1)[:, -past.shape[1] :]

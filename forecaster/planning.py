@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from forecaster.data.time.freq import Freq
 from forecaster.data.time.horizons import default_horizon, horizon_steps
 from forecaster.data.time.seasons import find_seasons
 from forecaster.errors import DataError, SettingError
+from forecaster.members import Member, longer_lookback, plan_members
 from forecaster.notes import Note
 from forecaster.transforms import choose_transform
 
@@ -39,14 +41,15 @@ class Plan:
         horizon: steps to forecast.
         steps: output steps of one run of the network; a longer horizon is rolled forward.
         seasons: seasonal periods in steps, the main one first; ``(1,)`` for none.
-        lookback: input steps.
-        segment: steps the recurrence reads at once.
+        lookback: input steps; of the members that read the most.
+        segment: steps read at once.
         validation: newest rows of each series kept for validation.
         transform: what of the target is learned: ``none``, ``log``, ``box-cox``, ``difference`` or ``return``.
         cycles: cycles of the calendar that the network is given, each as a sine and a cosine.
         holidays: country whose public holidays it is told; ``""`` for none.
         indicator: True where the network is told which readings are missing.
         least: rows of a series that a window needs before the cutoff; with fewer than the lookback it is padded.
+        members: the networks that forecast together; none for the one network of the settings themselves.
     """
 
     horizon: int
@@ -60,6 +63,7 @@ class Plan:
     holidays: str = ""
     indicator: bool = False
     least: int = 2
+    members: tuple[Member, ...] = ()
 
     @property
     def season(self) -> int:
@@ -78,7 +82,9 @@ class Plan:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
         """Return the plan of which ``dataclasses.asdict`` and JSON made a dictionary."""
-        return cls(**{**values, "seasons": tuple(values["seasons"]), "cycles": tuple(values["cycles"])})
+        members = tuple(Member(**member) for member in values.get("members", ()))
+        tuples = {name: tuple(values[name]) for name in ("seasons", "cycles")}
+        return cls(**{**values, **tuples, "members": members})
 
 
 def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
@@ -100,7 +106,8 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     validation, why_validation = _validation(panel, config, whole)
     training = panel.drop_newest(validation)
     seasons, season_note = find_seasons(training, panel.freq, config.season)
-    lookback, why_lookback = _lookback(panel, config, seasons, horizon, validation)
+    lookbacks, why_lookback = _lookbacks(panel, config, seasons, horizon, validation)
+    lookback = max(lookbacks)
     _check_rows(panel, lookback, horizon, validation)
     if validation < whole:
         raise SettingError(
@@ -109,7 +116,11 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
             f"--validation {2 * whole}, or leave it out",
         )
     segment, why_segment = _segment(config, seasons[0], lookback)
-    transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), config.transform)
+    members, why_members = plan_members(config, lookbacks, partial(_segment_steps, config, seasons[0]))
+    if config.counts and config.transform not in ("auto", "none"):
+        raise SettingError(f"counts are learned as they are, not as {config.transform}", "leave --transform out")
+    setting = "none" if config.counts else config.transform
+    transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), setting)
     cycles = _cycles(training) if config.calendar else ()
     least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
     needed = np.array([least, lookback]) + horizon + validation
@@ -127,16 +138,19 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
         holidays=_holidays(panel, config),
         indicator=bool(masked or padded),
         least=least,
+        members=members,
     )
     notes = [
         season_note,
         Note("horizon", f"{horizon} steps", why_horizon),
-        Note("lookback", f"{lookback} steps", why_lookback),
+        Note("lookback", f"{', '.join(map(str, lookbacks))} steps", why_lookback),
         Note("segment", f"{segment} steps", why_segment),
         Note("calendar", ", ".join(cycles) or "none", "cycles seen at least twice" if config.calendar else "given"),
         transform_note,
         Note("validation", f"newest {validation} rows of each series", why_validation),
     ]
+    if members:
+        notes.append(Note("members", ", ".join(member.name for member in members), why_members))
     return plan, notes
 
 
@@ -157,8 +171,25 @@ def _validation(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:
     return max(horizon, min(wanted, most)), f"{why}; --validation"
 
 
+def _lookbacks(
+    panel: Panel, config: Config, seasons: tuple[int, ...], horizon: int, validation: int
+) -> tuple[tuple[int, ...], str]:
+    """Return what is given, or the one of :func:`_lookback`; and twice that where a network of the short list reads it.
+
+    Raises:
+        SettingError: both a lookback and several are given.
+    """
+    if config.lookbacks:
+        if config.lookback is not None:
+            raise SettingError("both --lookback and --lookbacks are given", "leave one of them out")
+        return tuple(dict.fromkeys(config.lookbacks)), "given"
+    lookback, why = _lookback(panel, config, seasons, horizon, validation)
+    twice = longer_lookback(config) and 2 * lookback + horizon <= WINDOW_SHARE * float(np.median(panel.lengths))
+    return (lookback, 2 * lookback) if twice else (lookback,), why
+
+
 def _lookback(panel: Panel, config: Config, seasons: tuple[int, ...], horizon: int, validation: int) -> tuple[int, str]:
-    """Return three seasons (a week of hours; a longer season) or two horizons, less where too few windows were left."""
+    """Return three seasons (14 of hours; a longer season) or two horizons, less where too few windows were left."""
     if config.lookback is not None:
         return config.lookback, "given"
     rows, season = int(np.median(panel.lengths)), seasons[0]
@@ -167,7 +198,7 @@ def _lookback(panel: Panel, config: Config, seasons: tuple[int, ...], horizon: i
         while lookback > 2 and lookback + horizon > WINDOW_SHARE * rows:
             lookback -= max(1, lookback // 4)
         return lookback, "no season; --lookback"
-    count = max(7 if Freq.of(panel.freq).unit == "h" else 3, -(-max(seasons) // season))
+    count = max(14 if Freq.of(panel.freq).unit == "h" else 3, -(-max(seasons) // season))
     while count > 2 and count * season + horizon > WINDOW_SHARE * rows:
         count -= 1
     while count > 1 and rows - validation - count * season - horizon < LEAST_WINDOWS:
@@ -176,11 +207,13 @@ def _lookback(panel: Panel, config: Config, seasons: tuple[int, ...], horizon: i
 
 
 def _segment(config: Config, season: int, lookback: int) -> tuple[int, str]:
-    if config.segment is not None:
-        return min(config.segment, lookback), "given"
-    if season > 1:
-        return min(season, lookback), "a season; --segment"
-    return min(SEGMENT, lookback), "no season; --segment"
+    why = "given" if config.segment is not None else "a season; --segment" if season > 1 else "no season; --segment"
+    return _segment_steps(config, season, lookback), why
+
+
+def _segment_steps(config: Config, season: int, lookback: int) -> int:
+    """Return the steps that are read at once: as given, a season, or a week of days."""
+    return min(config.segment or (season if season > 1 else SEGMENT), lookback)
 
 
 def _holidays(panel: Panel, config: Config) -> str:

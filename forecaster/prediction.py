@@ -10,21 +10,47 @@ from forecaster.data.panel import Panel
 from forecaster.errors import DivergedError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.features import inputs_ahead
-from forecaster.inference import CHUNK, Engine, roll_forward
+from forecaster.inference import CHUNK, Engine, Inputs, roll_forward
+from forecaster.scaling import Scaler
+from forecaster.uncertainty import relative, uncertainty
 
 #: Size of the largest reading of a series below which float64 arithmetic on squares gives out.
 SMALLEST = 1e-100
 #: Times the largest reading of its series that no forecast reaches unless training diverged.
 MOST_TIMES = 1e4
-#: Series forecast at once: bounds memory, changes no number.
+#: Series forecast at once: bounds memory, changes numbers by what float32 rounds at most.
 SERIES_AT_ONCE = 8 * CHUNK
 
 #: What forecasts a series with fewer rows than the network needs, and what one with less than a season.
 FALLBACKS = ("seasonal-naive", "naive")
 
 
-def forecast_panel(model: Model, engine: Engine, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
-    """Forecast from the end of each series of a panel.
+def forecast_panel(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    steps: int,
+    levels: tuple[int, ...],
+    working: tuple[float, ...] | None = None,
+) -> np.ndarray:
+    """Forecast from the end of each series of a panel, never below 0 where no reading was.
+
+    Args and return value are those of :func:`unbounded`.
+    """
+    values = unbounded(model, engine, panel, steps, levels, working)
+    values[below_zero(model, panel, values)] = 0.0
+    return values
+
+
+def unbounded(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    steps: int,
+    levels: tuple[int, ...],
+    working: tuple[float, ...] | None = None,
+) -> np.ndarray:
+    """Forecast from the end of each series of a panel, as the network has it.
 
     Args:
         model: what was trained.
@@ -32,6 +58,8 @@ def forecast_panel(model: Model, engine: Engine, panel: Panel, steps: int, level
         panel: the series, with ``beyond`` where the model has future covariates.
         steps: the horizon.
         levels: intervals to give, in percent.
+        working: what to ask the network's intervals for instead, to have what ``levels`` say; see
+            :mod:`forecaster.evaluation.adaptive`.
 
     Returns:
         np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
@@ -42,7 +70,7 @@ def forecast_panel(model: Model, engine: Engine, panel: Panel, steps: int, level
         part, able = slice(first, first + SERIES_AT_ONCE), network[first : first + SERIES_AT_ONCE]
         if able.any():
             chunk = series_between(panel, first, first + len(able)).take_series(able)
-            values[part][able] = _by_network(model, engine, chunk, steps, levels)
+            values[part][able] = _by_network(model, engine, chunk, steps, working or levels)
     for i in np.flatnonzero(~network).tolist():
         values[i] = BASELINES[engines[i]](panel.values[panel.rows(i)], steps, model.plan.season, levels)
     return values
@@ -56,7 +84,7 @@ def by_network(model: Model, panel: Panel) -> np.ndarray:
 def engines_of(model: Model, panel: Panel) -> np.ndarray:
     """Return what forecasts each series, ``(series,)`` object: the network's name, or a baseline's."""
     season = model.plan.season
-    names = np.array([model.config.network, *FALLBACKS], object)
+    names = np.array([model.network, *FALLBACKS], object)
     shorter = np.where((panel.lengths >= season) & (season > 1), 1, 2)
     return names[np.where(by_network(model, panel), 0, shorter)]
 
@@ -84,14 +112,34 @@ def refuse_beyond_reason(panel: Panel, values: np.ndarray, steps: int, ranges: n
         )
 
 
-def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
+def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, working: tuple[float, ...]) -> np.ndarray:
     plan, scaler = model.plan, model.scaler.matched(model.ids, panel, model.plan.season)
-    inputs = inputs_ahead(panel, scaler, model.encoder, plan, steps)
-    scaled = roll_forward(engine, inputs, steps, plan.steps, plan.indicator)
-    level = scaler.level(scaled.astype(np.float64))
+    inputs, series = inputs_ahead(panel, scaler, model.encoder, plan, steps), np.arange(len(panel))
+    outputs = roll_forward(engine, inputs, steps, plan.steps, plan.indicator).astype(np.float64)
+    level = scaler.level(outputs[:, :, 0])
+    spreads = _spreads(model, scaler, inputs, outputs, series)
     columns = [level]
-    for percent in levels:
-        width = model.conformal.width(percent, steps)[None] * scaler.spread[:, None]
-        columns += [level - width, level + width]
+    for percent in working:
+        below, above = np.moveaxis(model.conformal.widths(percent, spreads) * scaler.spread[:, None, None], 2, 0)
+        columns += [level - below, level + above]
     anchor = scaler.anchors(panel, panel.offsets[1:])
-    return scaler.inverse_level(np.stack(columns, axis=2), np.arange(len(panel)), anchor)
+    return scaler.inverse_level(np.stack(columns, axis=2), series, anchor)
+
+
+def _spreads(model: Model, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Return how uncertain each forecast is beside others, ``(series, steps, 2)``."""
+    kind, typical = model.conformal.kind, model.conformal.typical
+    if kind == "none":
+        return np.ones((*outputs.shape[:2], 2))
+    found = uncertainty(kind, model.config, model.plan, scaler, inputs, outputs, series)
+    return relative(kind, found, typical)
+
+
+def never_negative(model: Model, panel: Panel) -> bool:
+    """Return whether no reading was negative, of the training or of a panel, so that no forecast is either."""
+    return bool(model.record["smallest"] >= 0 and panel.values.min(initial=0.0) >= 0)
+
+
+def below_zero(model: Model, panel: Panel, values: np.ndarray) -> np.ndarray:
+    """Return which numbers of a forecast are below 0 although no reading was, bool of the shape of ``values``."""
+    return (values < 0) & never_negative(model, panel)

@@ -21,7 +21,7 @@ CONSTANT = 1e-12
 QUARTILES = 1.349
 
 #: Arrays of one value for each series.
-_PARTS = ("center", "scale", "spread", "power", "unit")
+_PARTS = ("center", "scale", "spread", "moves", "power", "unit")
 _LEARNED = {"log": "logarithms", "box-cox": "a power (Box-Cox)", "return": "returns (changes of the logarithm)"}
 
 
@@ -50,13 +50,17 @@ class Scaler:
 
     Attributes:
         kind: one of :data:`forecaster.transforms.TRANSFORMS`.
-        scaling: ``standard``, mean and standard deviation; or ``robust``, median and distance of the quartiles over
-            1.349, which is the deviation of a normal variable. Where at least half of the values are equal, so that the
-            quartiles may be, the standard deviation stands in for a distance of 0.
+        scaling: ``standard``, mean and standard deviation; ``robust``, median and distance of the quartiles over 1.349,
+            which is the deviation of a normal variable (where at least half of the values are equal, so that the
+            quartiles may be, the standard deviation stands in for a distance of 0); ``seasonal``, mean and mean
+            absolute seasonal change, so that an absolute error counts in each series as in MASE; or ``none``, 0 and 1,
+            for counts.
         center: of each series, ``(series,)`` float64, in units of ``z``; of a change for differences and returns.
         scale: likewise; 1 where all values, or all changes, are equal.
         spread: mean absolute seasonal difference of the level ``z`` of each series in units of its scale, ``(series,)``
             float64: the unit in which forecast errors of different series are compared. 0 for a constant series.
+        moves: mean absolute change of the level between neighbouring rows of each series in units of its scale,
+            ``(series,)`` float64: how lively it usually is.
         power: power of Box-Cox of each series, ``(series,)`` float64; of no meaning for the others.
         unit: unit of Box-Cox of each series, ``(series,)`` float64: its geometric mean.
     """
@@ -66,6 +70,7 @@ class Scaler:
     center: np.ndarray
     scale: np.ndarray
     spread: np.ndarray
+    moves: np.ndarray
     power: np.ndarray
     unit: np.ndarray
 
@@ -79,7 +84,7 @@ class Scaler:
             panel: training rows; one row of a series is enough.
             transform: one of :data:`forecaster.transforms.TRANSFORMS`.
             season: seasonal period in steps.
-            scaling: ``standard`` or ``robust``.
+            scaling: ``standard``, ``robust``, ``seasonal`` or ``none``.
             power: power of Box-Cox of series that are too short to tell; by default the median of the others.
 
         Raises:
@@ -96,8 +101,9 @@ class Scaler:
                 logs = np.log(panel.values[rows].astype(np.float64))
                 scaler.unit[series] = np.exp(segments.mean(logs, kept))
             levels = scaler._levels(panel, rows)
-            center, scale, spread = _stats(levels, panel.observed[rows], segments, season, scaler.changes, scaling)
-            scaler.center[series], scaler.scale[series], scaler.spread[series] = center, scale, spread
+            found = _stats(levels, panel.observed[rows], segments, season, scaler.changes, scaling)
+            for part, value in zip(("center", "scale", "spread", "moves"), found, strict=True):
+                getattr(scaler, part)[series] = value
         return scaler
 
     @property
@@ -223,7 +229,7 @@ class Scaler:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        parts = _PARTS if self.kind == "box-cox" else _PARTS[:3]
+        parts = _PARTS if self.kind == "box-cox" else _PARTS[:4]
         return {
             "transform": self.kind,
             "scaling": self.scaling,
@@ -293,19 +299,24 @@ def _kept(observed: np.ndarray, segments: Segments) -> np.ndarray:
 
 def _stats(
     levels: np.ndarray, observed: np.ndarray, segments: Segments, season: int, changes: bool, scaling: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return center, scale and spread of each series, ``(series,)`` float64."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return center, scale, spread and moves of each series, ``(series,)`` float64."""
     kept = _kept(observed, segments)
     if changes:
         center, scale = _change_center_scale(levels, observed, segments, scaling)
         scale[scale <= CONSTANT * segments.mean(np.abs(levels), kept)] = 1.0
+    elif scaling == "none":
+        center, scale = np.zeros(len(segments.lengths)), np.ones(len(segments.lengths))
     else:
         center, scale = _center_scale(levels, kept, segments, scaling)
+        if scaling == "seasonal":
+            change = _seasonal_changes(levels, observed, segments, season)
+            scale = np.where(change > CONSTANT * np.abs(center), change, scale)
         scale[scale <= CONSTANT * np.abs(center)] = 1.0
     spread = _seasonal_changes(levels, observed, segments, season) / scale
     moves = kept & (levels != segments.each(segments.first(levels, kept)))
     spread[(spread == 0) & (segments.reduce(np.add, moves) > 0)] = 1.0  # it repeats itself exactly, but does change
-    return center, scale, spread
+    return center, scale, spread, _seasonal_changes(levels, observed, segments, 1) / scale
 
 
 def _change_center_scale(

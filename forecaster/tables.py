@@ -45,7 +45,7 @@ def forecast_table(
         values[part] = _rounded(values[part], ranges[part])
     names = ["forecast", *level_columns(levels)]
     table = pd.DataFrame(values.reshape(count * steps, columns), columns=names, copy=False)
-    for place, (name, column) in enumerate(_keys(panel, np.full(count, steps), times.reshape(-1)).items()):
+    for place, (name, column) in enumerate(key_columns(panel, np.full(count, steps), times.reshape(-1)).items()):
         table.insert(place, name, column)
     table["engine"] = np.repeat(engines, steps)
     return table
@@ -62,12 +62,18 @@ def _rounded(values: np.ndarray, ranges: np.ndarray) -> np.ndarray:
 
 def readings_table(panel: Panel) -> pd.DataFrame:
     """Return the rows of a panel: ``series``, the time column and ``actual``, NaN where there was no reading."""
-    table = pd.DataFrame(_keys(panel, panel.lengths, panel.times))
+    table = pd.DataFrame(key_columns(panel, panel.lengths, panel.times))
     table["actual"] = np.where(panel.observed, panel.values, np.nan)
     return table
 
 
-def _keys(panel: Panel, lengths: np.ndarray, times: np.ndarray) -> dict[str, Any]:
-    """Return the columns of series and time, ``lengths`` rows of each series."""
+def key_columns(panel: Panel, lengths: np.ndarray, times: np.ndarray) -> dict[str, Any]:
+    """Return the columns of series and time of a long table, ``lengths`` rows of each series.
+
+    Args:
+        panel: the series.
+        lengths: ``(series,)`` int.
+        times: ``(rows,)`` of datetime64 or int64, as a panel holds them.
+    """
     series = np.repeat(np.array(panel.ids, object), lengths)
     return {"series": series, panel.roles.time: localize(times, panel.zone, panel.freq)}

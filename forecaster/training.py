@@ -1,27 +1,35 @@
-"""The fit loop: batches gathered by index, early stopping with best weights, the final run, the device."""
+"""The fit loop: early stopping with best weights, the final run, the device."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.data.packed import ALIGNMENT
+from forecaster.batches import make_batches
 from forecaster.errors import DivergedError
+from forecaster.gains import STEADY, steadiness
 from forecaster.inference import CHUNK, Engine, KerasEngine
+from forecaster.networks.losses import gain
 from forecaster.networks.start import Start, set_start
 from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 #: Optimisation steps of an epoch at least; a small data set is passed several times in one epoch.
 LEAST_STEPS = 20
+#: Windows that an epoch takes of each stretch of one horizon, and steps below which it takes all that there are.
+OVERLAPPING, ENOUGH_STEPS = 10, 50
+#: Steps of a recurrent layer at most that are traced one by one.
+UNROLLED = 12
+#: Epochs of the final run, as a share of those that the validation run found best.
+FINAL_SHARE = 0.25
 
 
 @dataclass
@@ -56,17 +64,31 @@ class Run:
         history: ``loss`` and ``val_loss`` of each epoch; ``val_loss`` starts with the untrained network.
         best_epoch: epoch whose weights are kept; 0 is the untrained network.
         epoch_steps: optimisation steps of an epoch.
+        whole: an epoch is a pass over all windows.
         interrupted: True where Ctrl-C ended it.
         gain: share by which training lowered the validation loss.
         needed_gain: share by which it had to be lowered for the trained weights to be believed.
+        window_losses: validation loss of each window with the weights that are kept, ``(windows,)``.
     """
 
     history: dict[str, list[float]] = field(default_factory=lambda: {"loss": [], "val_loss": []})
     best_epoch: int = 0
     epoch_steps: int = LEAST_STEPS
+    whole: bool = True
     interrupted: bool = False
     gain: float = 0.0
     needed_gain: float = 0.0
+    window_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether the final run begins as this one did, and not where it was best."""
+        return self.whole or not self.best_epoch
+
+    @property
+    def final_epochs(self) -> int:
+        """Epochs of the final run."""
+        return self.best_epoch if self.starts_over else math.ceil(FINAL_SHARE * self.best_epoch)
 
 
 def device_name() -> str:
@@ -89,9 +111,17 @@ def seed_everything(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def steps_per_epoch(windows: int, batch_size: int) -> int:
-    """Return the optimisation steps of one epoch over so many windows."""
-    return max(LEAST_STEPS, math.ceil(windows / batch_size))
+def steps_per_epoch(windows: int, batch_size: int, horizon: int = 1) -> int:
+    """Return the optimisation steps of one epoch: of windows that share nearly all of their targets only some.
+
+    Args:
+        windows: windows to learn from.
+        batch_size: windows in a batch.
+        horizon: target steps of a window: so many windows begin in each stretch of one horizon.
+    """
+    whole = math.ceil(windows / batch_size)
+    some = math.ceil(windows * OVERLAPPING / (horizon * batch_size))
+    return max(LEAST_STEPS, min(whole, max(ENOUGH_STEPS, some)))
 
 
 class Trainer:
@@ -104,14 +134,17 @@ class Trainer:
     Args:
         network: compiled, from :func:`forecaster.networks.factory.build_network`.
         batch_size: windows in a batch.
+        steps: optimisation steps of an epoch.
         seed: seed of the shuffling.
         averaging: share of the old average kept; 0 for none.
     """
 
-    def __init__(self, network: keras.Model, batch_size: int, seed: int, averaging: float = 0.0) -> None:
-        self.network, self.batch_size, self.seed, self.averaging = network, batch_size, seed, averaging
+    def __init__(self, network: keras.Model, batch_size: int, steps: int, seed: int, averaging: float = 0.0) -> None:
+        self.network, self.batch_size, self.steps = network, batch_size, steps
+        self.seed, self.averaging = seed, averaging
         network.optimizer.build(network.trainable_variables)
-        network.steps_per_execution = LEAST_STEPS
+        network.steps_per_execution = min(steps, LEAST_STEPS)
+        _unroll(network)
         self.engine = KerasEngine(network)
         self._start = self._state()
 
@@ -128,7 +161,8 @@ class Trainer:
     ) -> Run:
         """Train until the validation loss has not fallen for ``patience`` epochs; keep the best weights.
 
-        The untrained network counts as epoch 0, and is kept where no epoch lowered its loss by ``needed_gain``.
+        The untrained network counts as epoch 0, and is kept where the best epoch lowered its loss by less than
+        ``needed_gain``, and not steadily either; see :func:`forecaster.gains.steadiness`.
         Ctrl-C ends the run and keeps the best weights so far.
 
         Args:
@@ -143,46 +177,64 @@ class Trainer:
         Raises:
             DivergedError: the loss became NaN or infinite.
         """
-        run = Run(epoch_steps=steps_per_epoch(len(training), self.batch_size), needed_gain=needed_gain)
-        best = self.network.get_weights()
-        loss_of, losses, began = (
-            _loss_of(self.network, self.engine, validation),
-            run.history["val_loss"],
-            time.monotonic(),
-        )
+        whole = self.steps * self.batch_size >= len(training)
+        run = Run(epoch_steps=self.steps, whole=whole, needed_gain=needed_gain)
+        best = self._state()
+        losses, began = run.history["val_loss"], time.monotonic()
+        before = after = np.zeros(0)
 
         def watch(epoch: int, loss: float) -> bool:
-            nonlocal best
-            losses.append(loss_of())
+            nonlocal best, after
+            found = window_losses(self.network, self.engine, validation)
+            losses.append(float(found.mean()))
             run.history["loss"].append(loss)
             _refuse_nan({"validation loss": losses[-1]}, epoch)
             if losses[-1] < losses[run.best_epoch]:
-                run.best_epoch, best = epoch, self.network.get_weights()
+                run.best_epoch, best, after = epoch, self._state(), found
             if report:
-                skill = 1 - losses[run.best_epoch] / reference
+                skill = None if math.isnan(reference) else 1 - losses[run.best_epoch] / reference
                 report(Progress("validation run", epoch, epochs, loss, skill, _eta(began, epoch, epochs)))
             return epoch - run.best_epoch >= patience
 
         try:
-            losses.append(loss_of())
+            before = after = window_losses(self.network, self.engine, validation)
+            losses.append(float(before.mean()))
             self._fit(training, epochs, run.epoch_steps, watch)
         except KeyboardInterrupt:
             run.interrupted = True
-        run.gain = 1 - losses[run.best_epoch] / losses[0] if losses and losses[0] else 0.0
-        if run.best_epoch and run.gain < needed_gain:
+        run.gain = gain(self.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
+        self._restore(best)
+        if run.best_epoch and run.gain < needed_gain and steadiness(before, after, validation) < STEADY:
             run.best_epoch = 0
-            self._restore(self._start)
-        else:
-            self.network.set_weights(best)
+            self.start_over()
+        run.window_losses = after if run.best_epoch else before
         return run
 
+    @contextmanager
+    def untrained(self) -> Iterator[None]:
+        """Let the network have the weights that it began with while the block runs."""
+        state = self._state()
+        self.start_over()
+        try:
+            yield
+        finally:
+            self._restore(state)
+
+    def start_over(self) -> None:
+        """Give the network, and the optimiser, the state that they began with."""
+        self._restore(self._start)
+
     def final_run(self, windows: Windows, run: Run, start: Start | None = None, report: Report | None = None) -> bool:
-        """Start over and train as many steps as the validation run found best, on all windows.
+        """Train with all windows.
+
+        Where an epoch is a pass over all of them, training starts over, for as many epochs as the validation run found
+        best; where it is less, training goes on from the best epoch, for a share of those. Where the untrained network
+        was found best, it is kept.
 
         Args:
             windows: all windows.
             run: the validation run.
-            start: what to start from instead.
+            start: what a run that starts over starts from instead.
             report: called after each epoch.
 
         Returns:
@@ -191,19 +243,19 @@ class Trainer:
         Raises:
             DivergedError: the loss became NaN or infinite.
         """
-        before, began = self._state(), time.monotonic()
-        self._restore(self._start)
-        if start is not None:
+        before, began, epochs = self._state(), time.monotonic(), run.final_epochs
+        if run.starts_over:
+            self.start_over()
+        if run.starts_over and start is not None:
             set_start(self.network, start)
 
         def watch(epoch: int, loss: float) -> bool:
             if report:
-                eta = _eta(began, epoch, run.best_epoch)
-                report(Progress("final run", epoch, run.best_epoch, loss, None, eta))
+                report(Progress("final run", epoch, epochs, loss, None, _eta(began, epoch, epochs)))
             return False
 
         try:
-            self._fit(windows, run.best_epoch, run.epoch_steps, watch)
+            self._fit(windows, epochs, run.epoch_steps, watch)
         except KeyboardInterrupt:
             self._restore(before)
             return False
@@ -243,107 +295,29 @@ class Trainer:
             variable.assign(value)
 
 
-def make_batches(windows: Windows, batch_size: int, seed: int | None = None) -> tf.data.Dataset:
-    """Return batches of windows, gathered by index inside TensorFlow's input pipeline, beside the training step.
-
-    The readings are held once, without a copy where they lie as TensorFlow asks; a batch is ``(inputs, targets,
-    weights)`` with inputs as of :meth:`Windows.batch`, targets ``(batch, horizon, 1)``, and weights only where
-    readings were filled.
-
-    Args:
-        windows: what to gather.
-        batch_size: windows in a batch.
-        seed: where given, batches come without end, each pass over the windows in another pseudo-random order that
-            costs no memory; else the windows come once, in order.
-    """
+def _unroll(network: keras.Model) -> None:
+    """Let recurrent layers of few steps be traced step by step: on a CPU a loop costs more than what it loops over."""
     import tensorflow as tf
 
-    count, gathered = len(windows), _gatherer(windows)
-
-    def shuffled(batch: tf.Tensor) -> tf.Tensor:
-        place = batch * batch_size + tf.range(batch_size, dtype=tf.int64)
-        lap = tf.cast(place // count, tf.int32)
-        keys = tf.stack([tf.fill([batch_size], seed), lap, tf.zeros_like(lap)], axis=1)
-        return tf.raw_ops.RandomIndexShuffle(index=place % count, seed=keys, max_index=tf.constant(count - 1, tf.int64))
-
-    def in_order(batch: tf.Tensor) -> tf.Tensor:
-        return tf.range(batch * batch_size, tf.minimum((batch + 1) * batch_size, count))
-
-    def numbered(batch: tf.Tensor) -> tuple[Any, ...]:
-        return gathered(in_order(batch) if seed is None else shuffled(batch))
-
-    numbers = tf.data.Dataset.range(math.ceil(count / batch_size)) if seed is None else tf.data.Dataset.counter()
-    return numbers.map(numbered, num_parallel_calls=2, deterministic=True).prefetch(4)
+    if tf.config.list_physical_devices("GPU"):
+        return  # cuDNN has its own loop
+    for layer in network.layers:
+        both_ways = [part for name in ("forward_layer", "backward_layer") if (part := getattr(layer, name, None))]
+        for part in both_ways or [layer]:
+            if hasattr(part, "unroll"):
+                sequence, *_ = layer.input if isinstance(layer.input, list) else [layer.input]  # a state may follow
+                part.unroll = sequence.shape[1] <= UNROLLED
 
 
-def _gatherer(windows: Windows) -> Callable[[tf.Tensor], tuple[Any, ...]]:
-    """Return a function of window numbers, ``(batch,)`` int64, that gathers them as :func:`make_batches` says."""
-    import tensorflow as tf
-
-    tables = {name: _tensor(getattr(windows, name)) for name in _TABLES if getattr(windows, name) is not None}
-    known, lookback, horizon = windows.known_channels, windows.lookback, windows.horizon
-
-    def with_calendar(rows: tf.Tensor, channels: tf.Tensor, at: int) -> tf.Tensor:
-        """Put the calendar of rows among their channels, after the first ``at``."""
-        if "calendar" not in tables:
-            return channels
-        places = tf.cast(tf.gather(tables["places"], rows), tf.int32) if "places" in tables else rows
-        return tf.concat([channels[:, :, :at], tf.gather(tables["calendar"], places), channels[:, :, at:]], axis=2)
-
-    def gathered(numbers: tf.Tensor) -> tuple[Any, ...]:
-        span = tf.searchsorted(tables["before"], numbers, side="right", out_type=tf.int64) - 1
-        starts = tf.gather(tables["first"], span) + numbers - tf.gather(tables["before"], span)
-        past, ahead = (starts[:, None] + tf.range(*r, dtype=tf.int64) for r in ((-lookback, 0), (0, horizon)))
-        after = tf.gather(tables["values"], ahead)
-        rows = tf.gather(tables["values"], past)
-        if "causal" in tables:
-            late = past > tf.cast(tf.gather(tables["latest"], starts - 1), tf.int64)[:, None]
-            target = tf.where(late, tf.gather(tables["causal"], past), rows[:, :, 0])
-            rows = tf.concat([target[:, :, None], rows[:, :, 1:]], axis=2)
-        inputs = {"past": with_calendar(past, rows, 1)}
-        if "calendar" in tables or known:
-            inputs["future"] = with_calendar(ahead, after[:, :, 1 : 1 + known], 0)
-        if "static" in tables or "categories" in tables:
-            series = tf.searchsorted(tables["offsets"], starts, side="right", out_type=tf.int64) - 1
-            inputs |= {name: tf.gather(tables[name], series) for name in ("static", "categories") if name in tables}
-        if "weights" not in tables:
-            return inputs, after[:, :, :1]
-        return inputs, after[:, :, :1], tf.cast(tf.gather(tables["weights"], ahead), tf.float32)
-
-    return gathered
-
-
-#: Arrays of :class:`Windows` that batches are gathered from.
-_TABLES = (
-    *("values", "causal", "latest", "calendar", "places", "static", "categories"),
-    *("weights", "offsets", "first", "before"),
-)
-
-
-def _tensor(array: np.ndarray) -> tf.Tensor:
-    """Return an array as a tensor in the memory of the machine, which it shares where it can."""
-    import tensorflow as tf
-
-    with tf.device("/CPU:0"):
-        lies_well = array.flags.c_contiguous and array.flags.writeable and not array.ctypes.data % ALIGNMENT
-        if array.dtype in (np.float32, np.int32, np.uint8, np.uint16) and array.size and lies_well:
-            return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-        return tf.convert_to_tensor(array)
-
-
-def _loss_of(network: keras.Model, engine: Engine, windows: Windows) -> Callable[[], float]:
-    """Return a function that measures the loss over windows: Keras's ``evaluate`` without its cost for each call."""
-    parts = [np.arange(i, min(i + CHUNK, len(windows))) for i in range(0, len(windows), CHUNK)]
-
-    def loss() -> float:
-        total = 0.0
-        for which in parts:
-            found = engine.run(windows.batch(which))[:, :, None]
-            weights = windows.target_weights(which)
-            total += len(which) * float(network.loss(windows.targets(which)[:, :, None], found, sample_weight=weights))
-        return total / len(windows)
-
-    return loss
+def window_losses(network: keras.Model, engine: Engine, windows: Windows) -> np.ndarray:
+    """Return the loss of each window, ``(windows,)``: Keras's ``evaluate`` without its cost for each call."""
+    found = []
+    for first in range(0, len(windows), CHUNK):
+        which = np.arange(first, min(first + CHUNK, len(windows)))
+        losses = np.asarray(network.loss.call(windows.targets(which)[:, :, None], engine.run(windows.batch(which))))
+        weights = windows.target_weights(which)
+        found.append((losses if weights is None else losses * weights).mean(axis=1))
+    return np.concatenate(found)
 
 
 def _eta(began: float, epoch: int, epochs: int) -> float:

@@ -167,13 +167,27 @@ class Windows:
 
     def thinned(self, most: int) -> Windows:
         """Return at most ``most`` of the windows, evenly spaced, over the same array."""
-        if len(self) <= most:
-            return self
+        return self if len(self) <= most else self.only(np.linspace(0, len(self) - 1, most).astype(np.int64))
+
+    def only(self, which: np.ndarray) -> Windows:
+        """Return the windows with these numbers, ``(n,)`` int, in that order, over the same array."""
         fewer = object.__new__(Windows)
         fewer.__dict__.update(self.__dict__)
-        fewer.first = self._starts(np.linspace(0, len(self) - 1, most).astype(np.int64))
-        fewer.before = np.arange(most + 1)
+        fewer.first, fewer.before = self._starts(which), np.arange(len(which) + 1)
         return fewer
+
+    def reading(self, lookback: int) -> Windows:
+        """Return the same windows over the same array, whose inputs are the newest ``lookback`` steps of these.
+
+        Raises:
+            SettingError: these have fewer input steps.
+        """
+        if lookback > self.lookback:
+            raise SettingError(f"windows of {self.lookback} input steps do not hold {lookback}")
+        shorter = object.__new__(Windows)
+        shorter.__dict__.update(self.__dict__)
+        shorter.lookback = lookback
+        return shorter
 
     def _series(self, starts: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.offsets, starts, side="right") - 1

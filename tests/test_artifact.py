@@ -200,7 +200,7 @@ def test_a_forged_file_with_right_digests_is_refused_all_the_same(model, name, c
     (model / name).write_bytes(content)
     rewrite(model, lambda m: None, sign=True)
     with pytest.raises(ModelError):
-        Forecaster.load(model)
+        Forecaster.load(model).predict()
 
 
 def test_no_model_where_there_is_none(folder):

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Panel
+from forecaster.data.panel import Column, Panel
 from forecaster.errors import DataError, SettingError
-from forecaster.evaluation.backtest import backtest, baseline_forecast, notes_of, summarise
+from forecaster.evaluation.backtest import Batched, backtest, baseline_forecast, notes_of
 from forecaster.evaluation.baselines import BASELINES, NAIVE_FAMILY
-from forecaster.evaluation.metrics import seasonal_scale
+from forecaster.evaluation.metrics import METRICS, OF_LEVELS, seasonal_scale
+from forecaster.evaluation.summary import summarise
 
 LEVELS = (80, 95)
 COLUMNS = ["model", "series", "cutoff", "step", "time", "actual", "observed", "forecast"]
@@ -78,7 +79,7 @@ class TestTable:
         assert list(found) == [*COLUMNS, "lo-95", "hi-95", "lo-50", "hi-50"]
         none = backtest(make_panel(), {"naive": baseline_forecast("naive", 7, ())}, 4, season=7, levels=())
         assert list(none) == COLUMNS
-        assert list(summarise(none, {}))[-2:] == ["pinball", "skill"]
+        assert list(summarise(none, {}))[-3:] == ["crps", "owa", "skill"]
 
     def test_counted_steps_and_time_zones_are_kept(self) -> None:
         panel = make_panel()
@@ -121,14 +122,14 @@ class TestNoLeakage:
     @pytest.mark.parametrize("shift", [0, 3, 6])
     def test_future_rows_change_no_forecast(self, shift: int) -> None:
         panel, horizon = make_panel(), 4
-        models = {name: baseline_forecast(name, 7, LEVELS) for name in BASELINES}
+        models = {name: baseline_forecast(name, 7, LEVELS) for name in (*NAIVE_FAMILY, "AutoTheta")}
         table = backtest(panel, models, horizon, origins=3, stride=3, season=7)
         newest = panel.ages() < horizon + shift
         other = replace(panel, values=np.where(newest, -1e6, panel.values), observed=panel.observed & ~newest)
         changed = backtest(other, models, horizon, origins=3, stride=3, season=7)
         cutoffs = np.stack([panel.times[panel.rows(i)][-horizon - shift - 1] for i in range(len(panel))])
         before = table["cutoff"] <= table["series"].map(dict(zip(panel.ids, cutoffs, strict=True)))
-        assert before.sum() == len(BASELINES) * 3 * (3 - shift // 3) * horizon
+        assert before.sum() == len(models) * 3 * (3 - shift // 3) * horizon
         columns = ["forecast", *ENDS]
         pd.testing.assert_frame_equal(changed.loc[before, columns], table.loc[before, columns])
         assert not changed.loc[before, "actual"].equals(table.loc[before, "actual"])
@@ -143,6 +144,96 @@ class TestNoLeakage:
         table = backtest(panel, {"vandal": vandal, **naive_models()}, 4, season=7)
         assert np.isfinite(table[["actual", "forecast"]]).all(axis=None)
         np.testing.assert_array_equal(panel.values, kept)
+
+
+class TestGap:
+    def test_the_first_steps_are_forecast_but_not_scored(self) -> None:
+        panel, seen = make_panel(), Recorder()
+        table = backtest(panel, {"zero": seen, **naive_models()}, 4, origins=3, stride=2, season=7, gap=3)
+        far = backtest(panel, naive_models(), 7, origins=3, stride=2, season=7)
+        assert sorted(table["step"].unique()) == [4, 5, 6, 7]
+        expected = far[far["step"] > 3].reset_index(drop=True)
+        pd.testing.assert_frame_equal(table[table["model"] != "zero"].reset_index(drop=True), expected)
+
+    def test_the_rows_of_the_gap_are_not_seen(self) -> None:
+        panel, recorder = make_panel(), Recorder()
+        backtest(panel, {"zero": recorder}, 4, origins=1, season=7, gap=3)
+        (past,) = recorder.seen
+        assert (past.lengths == panel.lengths - 7).all()
+
+    def test_a_gap_that_leaves_no_rows_is_refused(self) -> None:
+        with pytest.raises(DataError, match="the longest has 60 rows, one window takes 106"):
+            backtest(make_panel(), naive_models(), 4, season=7, gap=100)
+
+
+class TestSlidingWindow:
+    def test_as_many_rows_as_before_the_oldest_origin(self) -> None:
+        panel, recorder = make_panel((40, 60, 52)), Recorder()
+        backtest(panel, {"zero": recorder}, 4, origins=3, stride=5, season=7, sliding=True)
+        for k, past in enumerate(recorder.seen):
+            np.testing.assert_array_equal(past.lengths, panel.lengths - 4 - 10)
+            for i in range(3):
+                rows = panel.rows(i)
+                expected = panel.values[rows][5 * k : 5 * k + past.lengths[i]]
+                np.testing.assert_array_equal(past.values[past.rows(i)], expected)
+
+    def test_a_series_that_joins_late_slides_over_its_own_rows(self) -> None:
+        recorder = Recorder()
+        backtest(make_panel((12, 60)), {"zero": recorder}, 4, origins=3, stride=5, season=2, least=3, sliding=True)
+        assert [past.lengths.tolist() for past in recorder.seen] == [[46], [3, 46], [3, 46]]
+
+    def test_one_origin_is_the_same_either_way(self) -> None:
+        panel = make_panel()
+        either = [backtest(panel, naive_models(), 4, origins=1, season=7, sliding=s) for s in (False, True)]
+        pd.testing.assert_frame_equal(*either)
+
+
+class Tail:
+    """A model of the newest three rows, which keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.seen: list[Panel] = []
+
+    def __call__(self, panel: Panel, horizon: int) -> np.ndarray:
+        self.seen.append(panel)
+        mean = np.array([panel.values[rows][-3:].mean() for rows in panel.slices()])
+        return np.broadcast_to(mean[:, None, None], (len(panel), horizon, 5))
+
+
+class TestBatched:
+    @pytest.mark.parametrize("bridged", [False, True])
+    @pytest.mark.parametrize("sliding", [False, True])
+    def test_many_origins_in_one_call_give_the_same(self, bridged: bool, sliding: bool) -> None:
+        panel, together = replace(make_panel(), bridged=bridged), Tail()
+        models = {"alone": Tail(), "together": Batched(together, 3)}
+        table = backtest(panel, models, 4, origins=6, stride=2, season=7, gap=1, sliding=sliding)
+        alone, batched = (table[table["model"] == name].drop(columns="model") for name in models)
+        pd.testing.assert_frame_equal(batched.reset_index(drop=True), alone.reset_index(drop=True))
+        (past,) = together.seen
+        assert len(past) == 18 and (past.lengths == 3).all() and past.ids[:4] == ("s0", "s1", "s2", "s0")
+
+    def test_calls_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("forecaster.evaluation.backtest.MOST_ROWS", 120)
+        together = Tail()
+        models = {"alone": Tail(), "together": Batched(together, 3)}
+        table = backtest(make_panel(), models, 4, origins=6, stride=2, season=7)
+        assert [len(past) for past in together.seen] == [2] * 9
+        alone, batched = (table.loc[table["model"] == name, "forecast"] for name in models)
+        np.testing.assert_array_equal(batched, alone)
+
+    def test_it_is_told_the_future_covariates_and_keeps_its_own(self) -> None:
+        panel = make_panel((30, 40))
+        columns = (Column("seen", "past"), Column("plan", "future"))
+        covariates = np.stack([np.arange(70.0), 100 + np.arange(70.0)], axis=1).astype(np.float32)
+        panel = replace(panel, columns=columns, covariates=covariates)
+        recorder = Recorder()
+        backtest(panel, {"r": Batched(recorder, 5)}, 3, origins=2, season=7)
+        (past,) = recorder.seen
+        assert past.beyond is not None
+        for i, (series, end) in enumerate([(0, 24), (1, 64), (0, 27), (1, 67)]):
+            assert past.ids[i] == f"s{series}"
+            assert past.covariates[past.rows(i)][-1].tolist() == [end - 1, 100 + end - 1]
+            assert past.beyond[i].ravel().tolist() == [100 + end, 101 + end, 102 + end]
 
 
 class TestLeftOut:
@@ -202,6 +293,10 @@ class TestSettings:
         with pytest.raises(SettingError, match=f"{name} must be 1 or more, got 0"):
             backtest(make_panel(), naive_models(), season=7, **settings)
 
+    def test_a_gap_below_zero_is_refused(self) -> None:
+        with pytest.raises(SettingError, match="gap must be 0 or more, got -1"):
+            backtest(make_panel(), naive_models(), 4, season=7, gap=-1)
+
     def test_a_wrong_level_and_no_model_are_refused(self) -> None:
         with pytest.raises(SettingError, match="between 1 and 99, got 100"):
             backtest(make_panel(), naive_models(), 4, season=7, levels=(100,))
@@ -215,6 +310,11 @@ class TestSettings:
     def test_an_unknown_baseline_is_refused(self) -> None:
         with pytest.raises(SettingError, match="unknown baseline 'nave'"):
             baseline_forecast("nave", 7, LEVELS)
+
+
+def interval_score(row: dict[str, float]) -> float:
+    outside = max(row["lo-80"] - row["actual"], 0) + max(row["actual"] - row["hi-80"], 0)
+    return row["hi-80"] - row["lo-80"] + 10 * outside
 
 
 def slow_summary(table: pd.DataFrame, scales: dict[str, float]) -> dict[str, dict[str, float]]:
@@ -235,6 +335,7 @@ def slow_summary(table: pd.DataFrame, scales: dict[str, float]) -> dict[str, dic
                     "rmse": math.sqrt(sum(e * e for e in errors) / len(errors)),
                     "mase": mae / scales[series],
                     "coverage-80": sum(r["lo-80"] <= r["actual"] <= r["hi-80"] for r in mine) / len(mine),
+                    "msis-80": sum(interval_score(r) for r in mine) / len(mine) / scales[series],
                     "base": sum(base) / len(base) / scales[series],
                 }
             )
@@ -249,14 +350,16 @@ class TestSummary:
         table = backtest(panel, naive_models(), 4, origins=3, season=7)
         scales = {name: seasonal_scale(panel.values[panel.rows(i)][:10], 7) for i, name in enumerate(panel.ids)}
         summary = summarise(table, scales)
-        columns = ["model", "series", "windows", "mae", "rmse", "mase", "smape", "pinball"]
-        assert list(summary) == [*columns, "coverage-80", "coverage-95", "skill"]
+        of_levels = [f"{name}-{level}" for name in OF_LEVELS for level in LEVELS]
+        single = [name for name in METRICS if name not in OF_LEVELS]
+        assert list(summary) == ["model", "series", "windows", *single, *of_levels, "owa", "skill"]
         assert summary["model"].tolist() == list(NAIVE_FAMILY)
-        assert summary["series"].tolist() == [3] * 3 and summary["windows"].tolist() == [9] * 3
+        assert summary["series"].tolist() == [3] * 5 and summary["windows"].tolist() == [9] * 5
         for name, expected in slow_summary(table, scales).items():
             row = summary.set_index("model").loc[name]
             assert row[list(expected)].to_dict() == pytest.approx(expected)
         assert summary.set_index("model").loc["seasonal-naive", "skill"] == 0
+        assert summary.set_index("model").loc["Naive2", "owa"] == 1
 
     def test_filled_rows_are_not_scored(self) -> None:
         table = backtest(make_panel(), naive_models(), 4, season=7)
@@ -277,7 +380,12 @@ class TestSummary:
         bare, scaled = summarise(table, {}), summarise(table, {"s0": 3.0})
         assert bare["mase"].isna().all()
         np.testing.assert_allclose(bare["skill"], scaled["skill"])
-        np.testing.assert_allclose(bare["skill"], 1 - bare["mae"] / bare["mae"][1])
+        errors = bare.set_index("model")["mae"]
+        np.testing.assert_allclose(bare["skill"], 1 - bare["mae"] / errors["seasonal-naive"])
+        np.testing.assert_allclose(bare["owa"], scaled["owa"])
+        percents = bare.set_index("model")["smape"]
+        expected = (bare["smape"] / percents["Naive2"] + bare["mae"] / errors["Naive2"]) / 2
+        np.testing.assert_allclose(bare["owa"], expected)
 
     def test_skill_compares_on_the_rows_a_model_has(self) -> None:
         def twin(panel: Panel, horizon: int) -> np.ndarray:
@@ -309,6 +417,45 @@ class TestSummary:
         assert row[["coverage-80", "coverage-95", "skill"]].tolist() == [1] * 3
 
 
+class TestSplits:
+    def table(self) -> pd.DataFrame:
+        panel = make_panel()
+        table = backtest(panel, naive_models(), 4, origins=3, season=7)
+        return table.assign(scale=table["series"].map({"s0": 1.0, "s1": 3.0, "s2": 0.5}))
+
+    @pytest.mark.parametrize("split", ["series", "step"])
+    def test_a_part_is_scored_as_if_it_were_all(self, split: str) -> None:
+        table = self.table()
+        found = summarise(table, by=split)
+        assert len(found) == len(NAIVE_FAMILY) * table[split].nunique()
+        for part, rows in found.groupby(split):
+            alone = summarise(table[table[split] == part])
+            names = [name for name in alone.columns if name in rows.columns and name != "series"]
+            pd.testing.assert_frame_equal(rows[names].reset_index(drop=True), alone[names])
+
+    def test_levels(self) -> None:
+        table = self.table()
+        found, whole = summarise(table, by="level"), summarise(table)
+        assert found["level"].tolist() == [80, 95] * len(NAIVE_FAMILY)
+        assert list(found) == ["model", "level", *OF_LEVELS]
+        for level, rows in found.groupby("level"):
+            for name in OF_LEVELS:
+                np.testing.assert_array_equal(rows[name], whole[f"{name}-{level}"])
+
+    def test_scales_of_the_table_are_used(self) -> None:
+        table = self.table().assign(**{"root-scale": 2.0})
+        given = summarise(table, {"s0": 1.0, "s1": 3.0, "s2": 0.5}, dict.fromkeys(("s0", "s1", "s2"), 2.0))
+        pd.testing.assert_frame_equal(summarise(table), given)
+        assert np.isfinite(given["rmsse"]).all()
+
+    def test_an_unknown_split_is_refused(self) -> None:
+        with pytest.raises(
+            SettingError, match="cannot split by 'steps', expected one of series, step, level"
+        ) as caught:
+            summarise(self.table(), by="steps")
+        assert caught.value.hint == "did you mean 'step'?"
+
+
 def test_m4_hourly_seasonal_naive_scores_as_published(shared_data: Path) -> None:
     train, test = (
         pd.read_csv(shared_data / "m4_hourly" / name).iloc[:, 1:].to_numpy(float) for name in ("train.csv", "test.csv")
@@ -325,9 +472,10 @@ def test_m4_hourly_seasonal_naive_scores_as_published(shared_data: Path) -> None
         freq="step",
         roles=Roles("t", "y", "id"),
     )
-    model = {"seasonal-naive": baseline_forecast("seasonal-naive", 24, LEVELS)}
+    model = {name: baseline_forecast(name, 24, LEVELS) for name in ("seasonal-naive", "Naive2")}
     table = backtest(panel, model, 48, origins=1, season=24)
     scales = {name: seasonal_scale(h, 24) for name, h in zip(panel.ids, histories, strict=True)}
     row = summarise(table, scales).iloc[0]
     assert row["smape"] == pytest.approx(13.912, abs=5e-4)
     assert row["mase"] == pytest.approx(1.193, abs=5e-4)
+    assert row["owa"] == pytest.approx(0.627, abs=1e-3)

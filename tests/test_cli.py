@@ -15,7 +15,7 @@ from conftest import Command, snapshot
 
 from forecaster import Forecaster, __version__, fitting
 from forecaster.cli.main import ALIASES, COMMANDS
-from forecaster.config import FIELDS, Config
+from forecaster.config import FAMILIES, FIELDS, Config
 from forecaster.errors import ForecasterError
 
 COLUMNS = ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95", "engine"]
@@ -69,6 +69,40 @@ def test_every_setting_has_a_flag_with_its_default(command):
     assert f"{FIELDS['time'].metadata['help']} [default: inferred]" in text and "[default: yes]" in text
 
 
+def test_help_of_fit_lists_every_network_in_one_line(command):
+    text = command("fit", "--help").out.splitlines()
+    for name, says in FAMILIES.items():
+        assert [line.split(maxsplit=1) for line in text].count([name, says]) == 1
+
+
+@pytest.mark.parametrize(
+    ("validation", "few"),
+    [
+        (24, " (1 window: too few to tell)"),
+        (30, " (4 overlapping windows of 1 separate stretch: too few to tell)"),
+        (72, " (25 overlapping windows of 3 separate stretches: too few to tell)"),
+        (96, ""),
+    ],
+)
+def test_fit_says_where_the_coverage_of_intervals_is_mostly_luck(command, folder, validation, few):
+    """Of 24 rows the newer half holds one horizon of 12 steps and one window; of 96 rows four horizons."""
+    ended = command(
+        *("fit", "dataset:airline", "--horizon", "12", "--lookback", "12", "--season", "12", "--units", "2"),
+        *("--epochs", "1", "--no-final", "--validation", str(validation), "-q"),
+    )
+    assert ended.code == 0, ended.err
+    assert f"intervals, in seasonal scales{few}:" in ended.out.splitlines()
+
+
+def test_settings_that_the_network_does_not_read_are_told_once(command, folder):
+    flags = ("--horizon", "6", "--units", "2", "--epochs", "1", "--no-final")
+    ended = command("fit", "dataset:airline", *flags, "--network", "nlinear")
+    assert [line.split() for line in ended.err.splitlines() if "not read" in line] == [
+        ["units", "not", "read", "(by", "the", "network", "nlinear)"]
+    ]
+    assert "not read" not in command("fit", "dataset:airline", *flags).err
+
+
 def test_version(command):
     assert command("--version").out == f"forecaster {__version__}\n"
 
@@ -81,7 +115,8 @@ def test_predict_prints_csv_only(command, model):
     assert list(table["month"]) == [f"1961-{month:02}-01" for month in range(1, 13)]
     for level in (80, 95):
         assert (table[f"lo-{level}"] < table["forecast"]).all() and (table["forecast"] < table[f"hi-{level}"]).all()
-    assert ended.err.startswith("  intervals  95 %")
+    assert "bounds" not in ended.err  # nothing was below 0
+    assert command("predict", "--level", "99").err.startswith("  intervals  99 % widened")
     assert command("forecast").out == ended.out
 
 
@@ -141,7 +176,7 @@ def test_each_json_is_one_document(command, model):
     printed = table_of(command("predict").out)
     pd.testing.assert_frame_equal(pd.DataFrame(forecast["forecast"]), printed)
     scores = json.loads(command("evaluate", "--json", "--origins", "2").out)
-    assert scores["summary"][0]["model"] == "network" and len(scores["summary"]) == 6
+    assert scores["summary"][0]["model"] == "network" and len(scores["summary"]) == 9
     assert any(note["name"] == "seen rows" and note["warning"] for note in scores["notes"])
     names = [dataset["name"] for dataset in json.loads(command("datasets", "--json").out)]
     assert "airline" in names
@@ -167,8 +202,8 @@ def test_evaluate_prints_a_table_and_a_verdict(command, model, newer, folder):
     ended = command("evaluate", "--data", "newer.csv", "--output", "b.csv", "--plot", "b.png", "--level", "90")
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
-    models = [line.split()[0] for line in lines[1:-1]]
-    assert models[0] == "network" and len(set(models)) == 6
+    models = [line.split()[0] for line in lines[1:10]]
+    assert models[0] == "network" and len(set(models)) == 9
     assert "coverage-90" in lines[0] and "skill" in lines[0]
     assert lines[-1].startswith("The network ")
     rows = pd.read_csv(folder / "b.csv")
@@ -186,7 +221,7 @@ def test_evaluate_on_rows_of_the_training_says_so(command, model):
 
 def test_evaluate_prints_the_rows_alone(command, model):
     rows = pd.read_csv(io.StringIO(command("evaluate", "--origins", "1", "--output", "-").out))
-    assert len(rows) == 6 * 12
+    assert len(rows) == 9 * 12
     assert json.loads(command("evaluate", "--origins", "1", "--output", "-", "--json").out)["summary"]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, attempt, fitting
+from forecaster import Forecaster, attempt, choosing
 from forecaster.config import Config
 from forecaster.data.future import future_template
 from forecaster.data.repair import build_panel
@@ -186,7 +186,7 @@ def learned_from(monkeypatch):
     class Stop(Exception):
         pass
 
-    def stop(panel, scaler, encoder, plan):
+    def stop(panel, scaler, encoder, plan, from_readings):
         raise Stop(plan, scaler.to_dict(), encoder)
 
     def call(table):
@@ -328,12 +328,22 @@ def test_columns_of_the_future_table_become_future_covariates(shops):
     assert ordered(found.predict(future=future))
 
 
+def test_past_covariates_that_help_by_luck_are_not_used(shops, monkeypatch):
+    """A smaller loss that is no steady one: all the gain comes from one stretch."""
+    loss = property(lambda self: 0.5 if self.ready.encoder.past_width else 1)
+    monkeypatch.setattr(attempt.Attempt, "loss", loss)
+    monkeypatch.setattr(attempt, "steadiness", lambda before, after, windows: 1.5)
+    table, settings = known(shops)[0].drop(columns=["price", "promo"]), {k: v for k, v in SHOPS.items() if k != "past"}
+    found = Forecaster(**{**settings, "future_columns": None}, **QUICK).fit(table)
+    assert not found.model.history.roles.past
+
+
 @pytest.mark.parametrize("help", [True, False])
 def test_past_covariates_that_nobody_named_are_used_where_they_help(shops, monkeypatch, tmp_path, help):
     """With the loss of validation replaced by one that knows which network is the better."""
-    monkeypatch.setattr(
-        attempt.Attempt, "loss", property(lambda self: 0.5 if help == bool(self.encoder.past_width) else 1)
-    )
+    loss = property(lambda self: 0.5 if help == bool(self.ready.encoder.past_width) else 1)
+    monkeypatch.setattr(attempt.Attempt, "loss", loss)
+    monkeypatch.setattr(attempt.Attempt, "steadier_than", lambda self, other: True)
     table, settings = known(shops)[0].drop(columns=["price", "promo"]), {k: v for k, v in SHOPS.items() if k != "past"}
     found = Forecaster(**{**settings, "future_columns": None}, **QUICK).fit(table)
     past = next(note for note in found.notes if note.name == "past" and "validation loss" in note.reason)
@@ -416,21 +426,37 @@ def test_validation_chooses_the_transformation():
     assert ordered(found.predict())
 
 
+def test_ctrl_c_without_past_covariates_ends_the_choosing(monkeypatch):
+    class Attempt:
+        def __init__(self, panel, config, plan, report):
+            self.ready, self.loss = SimpleNamespace(panel=panel, plan=plan), 1.0
+            self.run = SimpleNamespace(interrupted=not panel.of_role("past"), needed_gain=0.1)
+
+        def steadier_than(self, other):
+            return False
+
+    monkeypatch.setattr(choosing, "_attempt", Attempt)
+    config = Config.of(transform="validate")
+    panel, _ = build_panel(growing().assign(x=lambda table: table["y"] % 7), config)
+    best = choosing.best_attempt(panel, config, make_plan(panel, config)[0], [], None)
+    assert best.ready.panel.of_role("past") and best.run.interrupted
+
+
 def test_validation_tries_no_logarithm_of_values_below_zero(monkeypatch):
     class Attempt:
         """Scores of a network that is best at differences, and not trained."""
 
         def __init__(self, panel, config, plan, report):
-            self.panel, self.plan, self.run = panel, plan, SimpleNamespace(interrupted=False)
+            self.ready, self.run = SimpleNamespace(panel=panel, plan=plan), SimpleNamespace(interrupted=False)
             self.scores = {"mase": {"network": 0.5 if plan.transform == "difference" else 1.0}}
 
-    monkeypatch.setattr(fitting, "Attempt", Attempt)
+    monkeypatch.setattr(choosing, "_attempt", Attempt)
     config = Config.of(transform="validate")
     for shift, tried in ((1200, 2), (0, 5)):
         panel, _ = build_panel(growing().assign(y=lambda table, less=shift: table["y"] - less), config)
         notes = []
-        best = fitting._best_attempt(panel, config, make_plan(panel, config)[0], notes, None)
-        assert best.plan.transform == notes[0].value == "difference"
+        best = choosing.best_attempt(panel, config, make_plan(panel, config)[0], notes, None)
+        assert best.ready.plan.transform == notes[0].value == "difference"
         assert len(notes[0].reason.split(", ")) == tried
 
 

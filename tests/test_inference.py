@@ -23,7 +23,7 @@ class Fibonacci:
             ahead = values[:, -1] + values[:, -2] + future[:, step, 0]
             values = np.column_stack([values, ahead])
             found.append(ahead)
-        return np.stack(found, axis=1).astype(np.float32)
+        return np.stack(found, axis=1).astype(np.float32)[:, :, None]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])
@@ -38,9 +38,8 @@ def test_rolling_equals_step_by_step(steps, horizon):
         for step in range(horizon):
             values.append(values[-1] + values[-2] + future[i, step, 0])
         expected[i] = values[4:]
-    np.testing.assert_allclose(
-        roll_forward(Fibonacci(steps), {"past": past, "future": future}, horizon, steps), expected, rtol=1e-5
-    )
+    found = roll_forward(Fibonacci(steps), {"past": past, "future": future}, horizon, steps)
+    np.testing.assert_allclose(found, expected[:, :, None], rtol=1e-5)
 
 
 def test_rolled_windows_carry_the_calendar_of_their_steps():
@@ -49,7 +48,7 @@ def test_rolled_windows_carry_the_calendar_of_their_steps():
     class Spy:
         def run(self, inputs):
             seen.append(inputs["past"][0, :, 1].tolist())
-            return np.zeros((len(inputs["past"]), 2), np.float32)
+            return np.zeros((len(inputs["past"]), 2, 1), np.float32)
 
     past = np.array([[[0, 1], [0, 2], [0, 3]]], np.float32)
     future = np.array([[[4], [5], [6], [7], [8]]], np.float32)
@@ -63,14 +62,14 @@ def test_many_windows_are_run_in_chunks_and_keep_their_order():
     class Last:
         def run(self, inputs):
             assert len(inputs["past"]) <= CHUNK
-            return inputs["past"][:, -1:, 0]
+            return inputs["past"][:, -1:, :1]
 
     found = roll_forward(Last(), {"past": past[:, :, :1]}, 1, 1)
-    np.testing.assert_array_equal(found[:, 0], past[:, 0, 0])
+    np.testing.assert_array_equal(found[:, 0, 0], past[:, 0, 0])
 
 
 def test_no_windows_no_forecasts():
-    assert roll_forward(Fibonacci(1), {"past": np.zeros((0, 3, 1))}, 4, 1).shape == (0, 4)
+    assert roll_forward(Fibonacci(1), {"past": np.zeros((0, 3, 1))}, 4, 1).shape == (0, 4, 1)
 
 
 def test_channels_known_until_the_cutoff_repeat_their_last_value_and_a_forecast_counts_as_observed():
@@ -79,13 +78,13 @@ def test_channels_known_until_the_cutoff_repeat_their_last_value_and_a_forecast_
     class Spy:
         def run(self, inputs):
             seen.append({name: array.copy() for name, array in inputs.items()})
-            return np.full((len(inputs["past"]), 2), 7 + len(seen), np.float32)
+            return np.full((len(inputs["past"]), 2, 3), [7 + len(seen), -1, -2], np.float32)
 
     past = np.array([[[0, 1, 50, 1], [0, 2, 60, 0]]], np.float32)  # target, calendar, past covariate, indicator
     future = np.array([[[3], [4], [5]]], np.float32)
     inputs = {"past": past, "future": future, "static": np.array([[9.0]]), "categories": np.array([[2]], np.int32)}
     found = roll_forward(Spy(), inputs, 3, 2, indicator=True)
-    assert found.tolist() == [[8, 8, 9]]
+    assert found.tolist() == [[[8, -1, -2], [8, -1, -2], [9, -1, -2]]]  # only the point forecast is fed back
     assert seen[1]["past"].tolist() == [[[8, 3, 60, 1], [8, 4, 60, 1]]]
     assert seen[1]["future"].tolist() == [[[5], [5]]]  # beyond the horizon, the last step known
     assert [(s["static"].tolist(), s["categories"].tolist()) for s in seen] == [([[9.0]], [[2]])] * 2

@@ -189,8 +189,8 @@ def test_forecasts_beyond_reason_name_their_series(fitted):
 
 @pytest.mark.parametrize(("rows", "season", "expected"), [(4, 4, 0), (3, 4, 1), (3, 1, 1), (0, 1, 1)])
 def test_without_a_season_the_last_value_is_repeated(rows, season, expected):
-    plan, config = SimpleNamespace(season=season, least=rows + 1), SimpleNamespace(network="lstm")
-    model, panel = SimpleNamespace(plan=plan, config=config), SimpleNamespace(lengths=np.array([rows]))
+    plan, panel = SimpleNamespace(season=season, least=rows + 1), SimpleNamespace(lengths=np.array([rows]))
+    model = SimpleNamespace(plan=plan, network="lstm")
     assert prediction.engines_of(model, panel).tolist() == [prediction.FALLBACKS[expected]]
 
 
@@ -206,3 +206,47 @@ def test_by_network_is_told_by_the_rows_of_the_plan(fitted):
     model = replace(fitted.model, plan=replace(fitted.model.plan, least=100))
     assert prediction.by_network(model, panel).tolist() == [True, True, False, False, False, False]
     assert prediction.engines_of(model, panel).tolist() == ["lstm"] * 2 + ["seasonal-naive"] * 3 + ["naive"]
+
+
+class TestNeverNegative:
+    def small(self, low):
+        """Counted readings about 1 with noise of 3, none below ``low``."""
+        return table({"a": 120}, level=1.0, noise=3.0).assign(y=lambda rows: rows["y"].clip(lower=low))
+
+    def said(self, fitted):
+        return [str(note) for note in fitted.notes if note.name == "bounds"]
+
+    def test_no_bound_below_zero_where_no_reading_was(self):
+        fitted = Forecaster(**SETTINGS).fit(self.small(0.0))
+        forecast = fitted.predict(9, levels=(50, 99))
+        numbers = forecast[["forecast", "lo-50", "hi-50", "lo-99", "hi-99"]]
+        assert (numbers >= 0).all(axis=None) and (forecast["lo-99"] == 0).any()
+        raised = f"{int((numbers == 0).to_numpy().sum())} of 45 numbers raised to 0"
+        assert self.said(fitted) == [f"bounds: {raised} (no reading of the training was negative)"]
+        by_baseline = fitted.predict(data=self.small(0.0).head(3).assign(s="new"), levels=(99,))
+        assert set(by_baseline["engine"]) == {"naive"} and (by_baseline["lo-99"] >= 0).all()
+
+    def test_nothing_is_said_where_nothing_was_raised(self):
+        fitted = Forecaster(**SETTINGS).fit(self.small(0.0).assign(y=lambda rows: rows["y"] + 1e3))
+        assert (fitted.predict(levels=(99,))["lo-99"] > 0).all() and not self.said(fitted)
+
+    def test_a_negative_reading_leaves_the_bounds_alone(self):
+        fitted = Forecaster(**SETTINGS).fit(self.small(-0.5))
+        assert (fitted.predict(levels=(99,))["lo-99"] < 0).all() and not self.said(fitted)
+
+    def test_so_does_one_of_newer_rows(self):
+        fitted = Forecaster(**SETTINGS).fit(self.small(0.0))
+        newer = self.small(0.0)
+        newer.loc[110, "y"] = -0.1
+        assert (fitted.predict(data=newer.tail(60), levels=(99,))["lo-99"] < 0).any() and not self.said(fitted)
+
+
+def test_working_levels_ask_for_other_widths(fitted):
+    panel = fitted.model.history
+    wide, plain, asked = (
+        prediction.forecast_panel(fitted.model, fitted._running(), panel, 3, levels, working)
+        for levels, working in (((95,), None), ((80,), None), ((80,), (95.0,)))
+    )
+    network = prediction.by_network(fitted.model, panel)
+    np.testing.assert_array_equal(asked[network], wide[network])
+    np.testing.assert_array_equal(asked[~network], plain[~network])  # a baseline knows of no working level

@@ -61,7 +61,8 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_imports_nothing_heavy(folder):
-    helps = ["--help", "--version", "fit --help", "predict --help", "evaluate --help", "plot --help", "datasets --help"]
+    commands = ("fit", "predict", "evaluate", "compare", "plot", "datasets")
+    helps = ["--help", "--version", *(f"{name} --help" for name in commands)]
     for name, (code, err, modules) in imported_by(helps).items():
         assert (code, err) == (0, ""), name
         assert not modules & (HEAVY | TRAINERS), name

@@ -18,7 +18,7 @@ from forecaster.errors import DataError
 from forecaster.scaling import Scaler
 from forecaster.transforms import CHANGES, POSITIVE, TRANSFORMS
 
-PARTS = ("center", "scale", "spread", "power", "unit")
+PARTS = ("center", "scale", "spread", "moves", "power", "unit")
 
 
 def panel_of(*series, observed=None, dtype=float):
@@ -55,6 +55,18 @@ def test_robust_is_the_median_and_the_quartiles():
     scaler = Scaler.fit(panel_of([0, 1, 2, 3, 1000], [5, 7]), "none", 1, "robust")
     assert scaler.center.tolist() == [2.0, 6.0]
     assert scaler.scale == pytest.approx([2 / 1.349, 1 / 1.349])
+
+
+def test_seasonal_is_the_mean_and_the_mean_seasonal_change():
+    scaler = Scaler.fit(panel_of([1, 10, 3, 14, 5, 12], [4, 4, 4, 7]), "none", 2, "seasonal")
+    assert scaler.center.tolist() == [7.5, 4.75]
+    assert scaler.scale.tolist() == [2.5, 1.5]
+    assert scaler.spread.tolist() == [1.0, 1.0]
+
+
+def test_seasonal_falls_back_to_the_deviation_where_the_season_repeats_exactly():
+    scaler = Scaler.fit(panel_of([1, 3, 1, 3, 1, 3]), "none", 2, "seasonal")
+    assert (scaler.center.tolist(), scaler.scale.tolist()) == ([2.0], [1.0])
 
 
 def test_robust_falls_back_to_the_deviation_where_the_quartiles_are_equal():
@@ -142,7 +154,9 @@ def by_hand(values, observed, transform, season, scaling):
     jumps = [abs(z[t] - z[t - lag]) for t in range(lag, len(z)) if observed[t] and observed[t - lag]]
     kept = [v for v, o in zip(z, observed, strict=True) if o] or z
     scale = scale if scale > 1e-9 else 1.0
-    return center, scale, (np.mean(jumps) if jumps else 0.0) / scale or float(max(kept) > min(kept))
+    spread = (np.mean(jumps) if jumps else 0.0) / scale or float(max(kept) > min(kept))
+    moves = [abs(z[t] - z[t - 1]) for t in range(1, len(z)) if observed[t] and observed[t - 1]]
+    return center, scale, spread, np.mean(moves or [0.0]) / scale
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
@@ -160,9 +174,9 @@ def test_statistics_equal_a_loop_over_the_series(lengths, transform, scaling, se
     seen = [random.random(n + 1) >= missing for n in lengths]
     scaler = Scaler.fit(panel_of(*rows, observed=np.concatenate(seen)), transform, season, scaling)
     for i, (values, observed) in enumerate(zip(rows, seen, strict=True)):
-        center, scale, spread = by_hand(values, observed, transform, season, scaling)
-        found = [scaler.center[i], scaler.scale[i], scaler.spread[i]]
-        np.testing.assert_allclose(found, [center, scale, spread], rtol=1e-9, atol=1e-12)
+        found = [getattr(scaler, part)[i] for part in ("center", "scale", "spread", "moves")]
+        expected = by_hand(values, observed, transform, season, scaling)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from forecaster.batches import make_batches
 from forecaster.config import Config
 from forecaster.data.packed import empty_aligned
 from forecaster.errors import DivergedError
 from forecaster.networks.start import Start
 from forecaster.quiet import start_keras
-from forecaster.training import Run, Trainer, make_batches, seed_everything, steps_per_epoch
+from forecaster.training import Run, Trainer, seed_everything, steps_per_epoch
 from forecaster.windowing import Windows
 
 start_keras()
@@ -112,12 +113,20 @@ def test_small_data_are_passed_several_times_in_an_epoch():
     assert steps_per_epoch(1_000_000, 128) == 7813
 
 
+def test_windows_that_share_their_targets_are_not_all_in_an_epoch():
+    steps = [steps_per_epoch(1_000_000, 128, horizon) for horizon in (1, 10, 20, 40, 1000, 10**6)]
+    assert steps[0] == steps[1] == 7813
+    assert steps[2] == pytest.approx(7813 / 2, abs=1) and steps[3] == pytest.approx(7813 / 4, abs=1)
+    assert steps[4] == pytest.approx(7813 / 100, abs=1) and steps[5] == 50
+    assert steps_per_epoch(4_000, 128, 1000) == 32  # so few that all of them are taken
+
+
 def test_best_weights_are_kept_and_the_final_run_starts_over():
     values = wave()
     training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
     network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)
     start = [v.numpy() for v in network.variables]
-    trainer = Trainer(network, 32, 0)
+    trainer = Trainer(network, 32, 20, 0)
     seen = []
     run = trainer.validation_run(training, validation, 6, 6, reference=1.0, report=seen.append)
     losses = run.history["val_loss"]
@@ -126,6 +135,7 @@ def test_best_weights_are_kept_and_the_final_run_starts_over():
     assert network.evaluate(make_batches(validation, 64), verbose=0) == pytest.approx(min(losses), rel=1e-5)
     assert seen[-1].skill == pytest.approx(1 - min(losses))
     best = [v.numpy() for v in network.variables]
+    assert run.starts_over and run.final_epochs == run.best_epoch
     assert trainer.final_run(training, run)
     after = [v.numpy() for v in network.variables]
     for a, b in zip(after, best, strict=True):  # the same steps over the same windows are the same training
@@ -135,21 +145,88 @@ def test_best_weights_are_kept_and_the_final_run_starts_over():
         np.testing.assert_array_equal(a, b)
 
 
+def test_where_an_epoch_is_not_all_windows_the_final_run_goes_on_from_the_best_epoch():
+    values, found = wave(), []
+    training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
+    for by_hand in (False, True):
+        trainer = Trainer(tiny_network(8, 2, 1, learning_rate=0.01, dropout=0.0), 8, 2, 0)
+        run = trainer.validation_run(training, validation, 6, 6)
+        assert not run.starts_over and (run.best_epoch, run.final_epochs) == (4, 1)
+        if by_hand:
+            trainer._fit(training, 1, 2, lambda *_: False)
+        else:
+            assert trainer.final_run(training, run)
+        found.append(trainer.network.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_best_epoch_is_gone_on_from_with_its_optimiser():
+    """A falling learning rate goes on falling from where the best epoch left it."""
+    values = wave()
+    training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
+    network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)
+    trainer = Trainer(network, 8, 2, 0)
+    run = trainer.validation_run(training, validation, 9, 9)
+    assert int(network.optimizer.iterations.numpy()) == 2 * run.best_epoch
+
+
+def test_the_untrained_network_is_lent_and_given_back():
+    windows = windows_of(wave(), 8, 2)
+    network = tiny_network(8, 2, 1, learning_rate=0.05)
+    trainer, start = Trainer(network, 32, 20, 0), network.get_weights()
+    trainer.validation_run(windows, windows, 1, 1)
+    trained = network.get_weights()
+    with trainer.untrained():
+        for a, b in zip(network.get_weights(), start, strict=True):
+            np.testing.assert_array_equal(a, b)
+    for a, b in zip(network.get_weights(), trained, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(start, trained, strict=True))
+
+
+def test_recurrent_layers_are_unrolled_for_training_and_loops_in_the_exported_file():
+    from forecaster.fitting import export_onnx
+    from forecaster.inference import OnnxEngine
+
+    windows = windows_of(wave(), 8, 2)
+    network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)
+    trainer = Trainer(network, 32, 20, 0)
+    layer = network.get_layer("recurrent_1")
+    assert layer.unroll
+    trainer.validation_run(windows, windows, 1, 1)
+    exported = export_onnx(network)
+    assert layer.unroll and b"LSTM" in exported
+    inputs = windows.batch(np.arange(5))
+    np.testing.assert_allclose(OnnxEngine(exported).run(inputs), trainer.engine.run(inputs), atol=1e-5)
+    long = tiny_network(40, 2, 1)
+    Trainer(long, 32, 20, 0)
+    assert not long.get_layer("recurrent_1").unroll
+
+
+def test_recurrent_layers_that_read_both_ways_are_unrolled_too():
+    for lookback, unrolled in ((8, True), (40, False)):
+        network = tiny_network(lookback, 2, 1, network="bilstm")
+        Trainer(network, 32, 20, 0)
+        (both,) = [layer for layer in network.layers if hasattr(layer, "forward_layer")]
+        assert [both.forward_layer.unroll, both.backward_layer.unroll] == [unrolled] * 2
+
+
 def test_an_untrained_network_can_be_the_best():
     values = np.zeros((100, 1), np.float32)
     values[:60, 0] = np.random.default_rng(0).normal(size=60)  # nothing to learn; validation is all zeros
     training, validation = windows_of(values, 4, 1, newest=(None, 40)), windows_of(values, 4, 1, newest=(30, 0))
     network = tiny_network(4, 1, 0, learning_rate=0.5, dropout=0.0)
-    run = Trainer(network, 32, 0).validation_run(training, validation, 10, 2)
+    run = Trainer(network, 32, 20, 0).validation_run(training, validation, 10, 2)
     assert (run.best_epoch, run.gain, len(run.history["loss"])) == (0, 0.0, 2)
 
 
 def test_a_gain_too_small_to_be_believed_keeps_the_untrained_network():
     values = wave()
-    training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
-    network = tiny_network(8, 2, 1, learning_rate=1e-4, dropout=0.0)
+    training, validation = windows_of(values, 8, 2, newest=(None, 8)), windows_of(values, 8, 2, newest=(8, 0))
+    network = tiny_network(8, 2, 1, learning_rate=3e-3, dropout=0.0)
     start = network.get_weights()
-    run = Trainer(network, 32, 0).validation_run(training, validation, 2, 2, needed_gain=0.9)
+    run = Trainer(network, 32, 20, 0).validation_run(training, validation, 2, 2, needed_gain=0.9)
     assert run.best_epoch == 0 and 0 < run.gain < 0.9
     for a, b in zip(network.get_weights(), start, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -161,7 +238,7 @@ def test_weights_are_averaged_over_epochs():
     for averaging in (0.0, 0.75):
         network = tiny_network(8, 2, 1, learning_rate=0.01, dropout=0.0)
         seen[averaging] = [network.get_weights()]
-        trainer = Trainer(network, 32, 0, averaging)
+        trainer = Trainer(network, 32, 20, 0, averaging)
         trainer._fit(windows, 3, 20, lambda *_, n=network, s=seen[averaging]: s.append(n.get_weights()))
         for a, b in zip(network.get_weights(), seen[averaging][-1], strict=True):
             np.testing.assert_array_equal(a, b)
@@ -175,12 +252,13 @@ def test_weights_are_averaged_over_epochs():
 def test_the_final_run_may_start_from_another_mix():
     from forecaster.networks.factory import Shapes, build_network
 
-    network = build_network(Config.of(units=(4,)), Shapes(lookback=24, steps=2, seasons=(12,)))
-    trainer = Trainer(network, 32, 0)
-    assert trainer.final_run(windows_of(wave()[:, :1], 24, 2), Run(), Start(np.array([0.0, 0.1, 0.2, 0.3, 0.4])))
+    network = build_network(Config.of(units=(4,), base="mix"), Shapes(lookback=24, steps=2, seasons=(12,)))
+    trainer = Trainer(network, 32, 20, 0)
+    mix = np.array([[0, 0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1], [0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]])
+    assert trainer.final_run(windows_of(wave()[:, :1], 24, 2), Run(), Start(mix))
     (logits,) = [v.numpy() for v in network.weights if v.path == "mix/logits"]
-    shares = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(shares, [0.001, 0.1, 0.2, 0.3, 0.4], atol=1e-3)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, np.maximum(mix, 0.001), atol=1e-3)
 
 
 def test_interruption_keeps_the_best_weights_so_far():
@@ -192,7 +270,7 @@ def test_interruption_keeps_the_best_weights_so_far():
         if progress.epoch == 2:
             raise KeyboardInterrupt
 
-    run = Trainer(network, 32, 0).validation_run(training, validation, 50, 50, report=press)
+    run = Trainer(network, 32, 20, 0).validation_run(training, validation, 50, 50, report=press)
     assert run.interrupted and len(run.history["loss"]) == 2
     best = min(run.history["val_loss"])
     assert network.evaluate(make_batches(validation, 64), verbose=0) == pytest.approx(best, rel=1e-5)
@@ -201,7 +279,7 @@ def test_interruption_keeps_the_best_weights_so_far():
 def test_interrupting_the_final_run_keeps_the_weights_before_it():
     windows = windows_of(wave(), 8, 2)
     network = tiny_network(8, 2, 1)
-    trainer = Trainer(network, 32, 0)
+    trainer = Trainer(network, 32, 20, 0)
     network.set_weights([w + 1 for w in network.get_weights()])
     before = network.get_weights()
 
@@ -218,5 +296,5 @@ def test_divergence_is_an_error_that_names_the_epoch():
     windows = windows_of(values, 8, 2)
     network = tiny_network(8, 2, 1, optimizer="sgd", learning_rate=1e6, clipnorm=None)
     with pytest.raises(DivergedError, match=r"training diverged: the .*loss became (nan|inf) in epoch 1") as error:
-        Trainer(network, 32, 0).validation_run(windows, windows, 3, 3)
+        Trainer(network, 32, 20, 0).validation_run(windows, windows, 3, 3)
     assert "--learning-rate" in error.value.hint

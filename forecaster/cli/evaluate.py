@@ -21,11 +21,25 @@ from forecaster.cli.common import (
     source_options,
     write_table,
 )
+from forecaster.cli.direction import echo_directions, refuse_unused
+from forecaster.cli.measures import (
+    baselines_of,
+    baselines_option,
+    echo_measures,
+    echo_split,
+    echo_tests,
+    fail_if_option,
+    gate_of,
+    measures_of,
+    metrics_option,
+    number_text,
+    save_picture,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.forecaster import Evaluation
+    from forecaster.assessment import Evaluation
 
 
 @click.command("evaluate")
@@ -35,14 +49,50 @@ if TYPE_CHECKING:
 )
 @horizon_option("How far each forecast goes: 10, 30d. [default: as trained]")
 @click.option(
-    "--origins", type=click.IntRange(1), metavar="N", help="Rolling origins, counted from the end. [default: 5]"
+    "--origins",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Rolling origins, counted from the end. [default: those after the training, 5 at most, of directions 500]",
 )
 @click.option("--stride", type=click.IntRange(1), metavar="N", help="Steps between origins. [default: the horizon]")
+@click.option(
+    "--gap",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Rows between the cutoff and the first step that is scored.",
+)
 @click.option("--refit", is_flag=True, help="Train anew at each origin, on the rows before it only.")
+@click.option(
+    "--refit-every", type=click.IntRange(0), metavar="K", help="Train anew at every K-th origin only; 0 is never."
+)
+@click.option(
+    "--window",
+    metavar="expanding|sliding",
+    default="expanding",
+    show_default=True,
+    help="What is known at an origin: all rows before it, or always as many as before the oldest.",
+)
+@click.option(
+    "--adaptive", is_flag=True, help="Correct the network's intervals at each origin by their hits at those before."
+)
+@baselines_option("usual")
+@click.option(
+    "--by",
+    "splits",
+    metavar="series|step|level",
+    multiple=True,
+    help="Print a measure by series or step ahead, or those of each interval level; repeat it for several.",
+)
+@metrics_option
+@click.option("--residuals", is_flag=True, help="Print tests of what is left in the network's errors.")
+@fail_if_option
 @source_options
 @level_option
 @click.option("--output", metavar="FILE", help="Every forecast and actual, to CSV, JSON or Parquet; - prints CSV.")
 @click.option("--plot", metavar="FILE", help="Draw the backtest to a PNG or SVG.")
+@click.option("--residual-plot", metavar="FILE", help="Draw the network's errors to a PNG or SVG.")
 @force_option
 @json_option
 @quiet_option
@@ -52,76 +102,134 @@ def command(
     horizon: str | None,
     origins: int | None,
     stride: int | None,
+    gap: int,
     refit: bool,
+    refit_every: int | None,
+    window: str,
+    adaptive: bool,
+    baselines: str,
+    splits: tuple[str, ...],
+    metrics: str | None,
+    residuals: bool,
+    fail_if: str | None,
     levels: tuple[int, ...],
     output: str | None,
     plot: str | None,
+    residual_plot: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
     **source: str | None,
 ) -> None:
-    """Backtest the network over rolling origins, beside naive, seasonal naive, drift, AutoETS and AutoTheta.
+    """Backtest the network over rolling origins, beside the baselines, and say whether it is better.
 
     \b
     forecaster evaluate --data newer.csv
+    forecaster evaluate --data newer.csv --by step --baselines naive,AutoARIMA
     forecaster evaluate --refit --origins 3
+    forecaster evaluate --horizon 1 --stride 1 --origins 50 --residuals --residual-plot errors.png
     forecaster evaluate --output backtest.csv --plot backtest.png
+    forecaster evaluate --fail-if "skill<0 or coverage-80<75%"
+
+    "Better" is said only where the 95 % interval on skill and a Diebold-Mariano test agree. --fail-if ends with exit
+    code 7 where its condition holds, or cannot be told as the network was trained on these rows; it knows the measures
+    of the network's row, p-value, skill-lo and skill-hi against seasonal naive, and any of these against another
+    baseline: skill:AutoETS.
+
+    A model of directions is scored by accuracy, log loss and Brier score beside the most frequent direction, the last
+    one repeated, and a coin; "right more often" is said only where a paired test excludes luck. --plot then draws how
+    far its probabilities can be believed.
     """
+    from forecaster.assessment import NETWORK
+    from forecaster.direction.backtest import DirectionEvaluation
+    from forecaster.evaluation.summary import check_split
     from forecaster.forecaster import Forecaster
 
     check_table(output, force)
     check_picture(plot, force)
+    check_picture(residual_plot, force)
+    names, shown = baselines_of(baselines), measures_of(metrics, levels)
+    gate = gate_of(fail_if, levels, names)
+    for split in splits:
+        check_split(split)
     forecaster = Forecaster.load(model)
+    if forecaster.config.task == "direction":
+        options = {"by": splits, "metrics": metrics, "residuals": residuals, "residual-plot": residual_plot}
+        refuse_unused({**options, "fail-if": fail_if, "adaptive": adaptive})
     found = forecaster.evaluate(
         read_source(data, **source) if data else None,
         horizon=horizon,
         origins=origins,
         stride=stride,
-        refit=refit,
+        gap=gap,
+        window=window,
+        refit=_refit(refit, refit_every),
+        adaptive=adaptive,
         levels=levels,
+        baselines=names,
         tell=None if quiet else lambda line: click.echo(f"  {line}", err=True),
     )
     say_notes(found.notes, quiet)
+    if isinstance(found, DirectionEvaluation):
+        return echo_directions(found, model, plot, output, force, as_json, quiet)
     if plot:
-        _plot(found, plot, force, quiet)
+        save_picture(found.plot(title="backtest"), plot, force, quiet)
+    if residual_plot:
+        save_picture(found.plot_residuals(title="errors of the network"), residual_plot, force, quiet)
     if output and (output != "-" or not as_json):
         write_table(found.table, output, force)
     if as_json:
-        notes = [note.to_dict() for note in found.notes]
-        echo_json({"model": model, "summary": found.summary.to_dict(orient="records"), "notes": notes})
+        _echo_document(found, model)
     elif output != "-":
-        _echo_summary(found)
+        echo_measures(found.summary, shown)
+        for split in splits:
+            echo_split(found.by(split), split, metrics, shown)
+        if residuals:
+            _echo_residuals(found.residuals())
+        echo_tests(found.tests, "the network over")
+        click.echo(found.verdict)
+    if gate:
+        gate.check_unseen(found.table, NETWORK)
+        gate.check(found.measures)
 
 
-def _echo_summary(found: Evaluation) -> None:
-    """Print the table and what it means."""
-    summary = found.summary
-    names = [name for name in summary.columns if name not in ("model", "series", "windows")]
-    click.echo(f"  {'':<15}" + "".join(f"{name:>13}" for name in names))
-    for _, row in summary.iterrows():
-        click.echo(f"  {row['model']:<15}" + "".join(f"{row[name]:>13{_form(name)}}" for name in names))
-    click.echo(_verdict(summary, bool(found.table["seen"].any())))
+def _refit(refit: bool, every: int | None) -> int:
+    """Return at every how many origins the network is trained anew, 0 for never."""
+    from forecaster.errors import SettingError
+
+    if refit and every == 0:
+        raise SettingError("--refit trains anew, and --refit-every 0 never does", "leave one of them out")
+    return int(refit) if every is None else every
 
 
-def _form(name: str) -> str:
-    return ".1%" if name.startswith("coverage") or name == "skill" else ".4g"
+def _echo_document(found: Evaluation, model: str) -> None:
+    tables = {"summary": found.summary, "tests": found.tests, "residuals": found.residuals()}
+    tables |= {f"by_{split}": found.by(split) for split in ("series", "step", "level")}
+    document = {name: table.to_dict(orient="records") for name, table in tables.items()}
+    notes = [note.to_dict() for note in found.notes]
+    echo_json({"model": model, **document, "verdict": found.verdict, "notes": notes})
 
 
-def _verdict(summary: pd.DataFrame, seen: bool) -> str:
-    """Say where the network stands, in one sentence."""
-    if seen:
-        return "No verdict: the network was trained on these rows."
-    errors = summary.set_index("model")["mae"]
-    better = [name for name in errors.index if name != "network" and errors[name] <= errors["network"]]
-    if better:
-        return f"The network does NOT beat {', '.join(better)} by mean absolute error."
-    return "The network has the smallest mean absolute error of all."
+#: Series whose residuals are printed at most; --json has all.
+MOST_SERIES = 20
 
 
-def _plot(found: Evaluation, path: str, force: bool, quiet: bool) -> None:
-    from forecaster.plotting import save_figure
-
-    save_figure(found.plot(title="backtest"), path, force)
-    if not quiet:
-        click.echo(f"picture: {path}", err=True)
+def _echo_residuals(table: pd.DataFrame) -> None:
+    """Print the tests of the errors, a line a series, and what they mean."""
+    click.echo("errors of the network, actual less forecast:")
+    names = [("mean", ".4g"), ("deviation", ".4g"), ("p-bias", ".3f"), ("lag-1", ".2f")]
+    names += [("p-white", ".3f"), ("skewness", ".2f"), ("p-normal", ".3f")]
+    click.echo(f"  {'':<15}{'errors':>8}" + "".join(f"{name:>11}" for name, _ in names))
+    for _, row in table.head(MOST_SERIES).iterrows():
+        cells = "".join(f"{number_text(row[name], form):>11}" for name, form in names)
+        click.echo(f"  {str(row['series'])[:15]:<15}{row['errors']:>8,}{cells}")
+    if len(table) > MOST_SERIES:
+        click.echo(f"  {len(table) - MOST_SERIES:,} more series: --json prints all")
+    steps = int(table["steps"].max())
+    for column, words in (("p-bias", "biased"), ("p-white", "autocorrelated (Ljung-Box)"), ("p-normal", "not normal")):
+        told = table[column].notna().sum()
+        if told:
+            click.echo(f"  {words} in {(table[column] < 0.05).sum():,} of {told:,} series (p < 0.05)")
+    if steps > 1:
+        click.echo(f"  Errors up to {steps} steps ahead correlate in the best forecast too.")
+        click.echo("  Test one step: --horizon 1 --stride 1.")

@@ -21,14 +21,21 @@ from forecaster.cli.common import (
     setting_options,
     source_options,
 )
-from forecaster.config import RECIPES
+from forecaster.cli.direction import echo_fit
+from forecaster.config import FAMILIES, RECIPES
 
 if TYPE_CHECKING:
     from forecaster.artifact import Model
     from forecaster.training import Progress
 
 
-@click.command("fit")
+#: Separate stretches of one horizon below which the coverage of intervals is mostly luck.
+ENOUGH_STRETCHES = 4
+#: What ``--network`` chooses among.
+EPILOG = "\b\nNetworks:\n" + "\n".join(f"  {name:<16}{says}" for name, says in FAMILIES.items())
+
+
+@click.command("fit", epilog=EPILOG)
 @click.argument("data", metavar="DATA")
 @model_option
 @click.option(
@@ -39,6 +46,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--config", "config_file", metavar="FILE", help="TOML file with any of the settings below; flags win over it."
+)
+@click.option(
+    "--from", "start", metavar="MODEL", help="Train this model further on DATA: newer rows, its settings and weights."
 )
 @click.option("--future", metavar="FILE", help="Table of covariates known beyond the cutoff; - for standard input.")
 @source_options
@@ -53,6 +63,7 @@ def command(
     model: str,
     recipe: str | None,
     config_file: str | None,
+    start: str | None,
     future: str | None,
     sql: str | None,
     delimiter: str | None,
@@ -75,6 +86,10 @@ def command(
     forecaster fit shops.parquet --series shop,item --future plan.csv
     forecaster fit postgresql://me@host/db --sql "select day, sold from sales"
     forecaster fit dataset:airline --units 128,64 --dropout 0.3 --seed 7
+    forecaster fit sales.csv --network auto --budget 10m
+    forecaster fit sales.csv --members 5
+    forecaster fit newer.csv --from forecaster-model
+    forecaster fit prices.csv --target close --task direction --horizon 5
 
     Time column, target, series, covariates, freq, season, lookback and horizon are inferred and printed; every one has
     a flag. What is wrong with a table is told by: forecaster inspect DATA
@@ -83,21 +98,25 @@ def command(
 
     from forecaster.artifact import locked, save_model
     from forecaster.config import read_toml
+    from forecaster.errors import SettingError
     from forecaster.forecaster import Forecaster
 
     check_picture(plot, force)
     given = {k: v for k, v in settings.items() if v is not None}
     merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
     forecaster = Forecaster(**merged)
+    if "budget" in given and forecaster.config.network != "auto":
+        raise SettingError("--budget is for --network auto", "leave --budget out, or add --network auto")
     source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
     with locked(Path(model)):
         with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
-            forecaster.fit(source, report, lambda note: say_notes([note], quiet), future)
+            forecaster.fit(source, report, lambda note: say_notes([note], quiet), future, start)
         forecaster.model.record["command"] = command_line()
         save_model(forecaster.model, Path(model))
     if plot:
         _plot_curve(forecaster.model, plot, force, quiet)
-    (_echo_document if as_json else _echo_scores)(forecaster.model, model)
+    echo = echo_fit if forecaster.config.task == "direction" else _echo_scores
+    (_echo_document if as_json else echo)(forecaster.model, model)
     if forecaster.model.record["interrupted"]:
         raise _interrupted(model)
     if not quiet and not as_json:
@@ -107,6 +126,8 @@ def command(
 def _next(model: Model, directory: str) -> str:
     """Return the commands that come next."""
     flag = _model_flag(directory)
+    if model.config.task == "direction":
+        return f"next: forecaster predict{flag}"
     if not model.history.of_role("future"):
         return f"next: forecaster predict{flag} --horizon 10 --plot forecast.png"
     fill = f"next: forecaster make-future{flag} --horizon 10 --output future.csv, fill it in, then"
@@ -137,13 +158,63 @@ def _echo_scores(model: Model, directory: str) -> None:
     click.echo(
         f"model: {directory}, {record['rows']:,} rows up to {record['trained_until'][:19]}, {record['seconds']} s"
     )
+    _echo_tried(record.get("tried", []))
+    _echo_members(record.get("members", []))
     click.echo(f"validation, {scores['windows']:,} forecasts of {model.plan.horizon} steps:")
     click.echo(f"  {'':<16}{'MASE':>7}{'skill of the network':>23}")
     for name, mase in scores["mase"].items():
         if name == "seasonal-naive" and model.plan.season == 1:
             continue  # it is naive
         click.echo(f"  {name:<16}{mase:>7.3f}" + (f"{scores['skill'][name]:>22.1%}" if name in scores["skill"] else ""))
-    click.echo(_verdict(scores, model.plan.season, trained=bool(record["best_epoch"])))
+    _echo_intervals(scores.get("intervals", {}))
+    click.echo(_verdict(scores, model.plan.season, trained=record["trained"]))
+
+
+def _echo_intervals(levels: dict[str, dict[str, float]]) -> None:
+    """Print how good intervals are that the older half of the validation rows has made, on the newer half."""
+    if not levels:
+        return
+    few = _too_few(*(int(next(iter(levels.values()))[name]) for name in ("windows", "stretches")))
+    click.echo(f"intervals, in seasonal scales{few}:\n  {'':<16}{'coverage':>9}{'width':>7}{'MSIS':>8}")
+    for level, found in levels.items():
+        numbers = f"{found['coverage']:>9.1%}{found['width']:>7.2f}{found['msis']:>8.2f}"
+        click.echo(f"  {f'{level} %':<16}{numbers}")
+
+
+def _too_few(windows: int, stretches: int) -> str:
+    """Return what is to be said where coverage is measured on few separate stretches of time."""
+    if stretches >= ENOUGH_STRETCHES:
+        return ""
+    apart = "stretch" if stretches == 1 else "stretches"
+    of = f"{windows:,} overlapping windows of {stretches} separate {apart}" if windows > 1 else "1 window"
+    return f" ({of}: too few to tell)"
+
+
+def _echo_tried(rows: list[dict[str, Any]]) -> None:
+    """Print what ``--network auto`` tried, and what it keeps."""
+    if not rows:
+        return
+    width = max(len(row["name"]) for row in rows)
+    click.echo(f"tried:\n  {'':<{width}}{'MASE':>8}{'loss':>9}{'seconds':>9}{'parameters':>12}")
+    for row in rows:
+        cells = [_cell(row["mase"], 8, ".3f"), _cell(row["loss"], 9, ".4f"), _cell(row["seconds"], 9, ".1f")]
+        kept = "  kept" if row["chosen"] else ""
+        click.echo(f"  {row['name']:<{width}}{''.join(cells)}{_cell(row['parameters'], 12, ',')}{kept}")
+
+
+def _cell(value: float | None, width: int, form: str) -> str:
+    return f"{'' if value is None else format(value, form):>{width}}"
+
+
+def _echo_members(rows: list[dict[str, Any]]) -> None:
+    """Print the networks of an ensemble."""
+    if not rows:
+        return
+    width = max(len(row["name"]) for row in rows)
+    click.echo(f"members:\n  {'':<{width}}{'share':>7}{'seed':>6}{'lookback':>10}{'MASE':>8}{'seconds':>9}")
+    for row in rows:
+        numbers = f"{row['share']:>7.2f}{row['seed']:>6}{row['lookback']:>10}{row['mase']:>8.3f}{row['seconds']:>9.1f}"
+        click.echo(f"  {row['name']:<{width}}{numbers}")
 
 
 def _verdict(scores: dict[str, Any], season: int, trained: bool) -> str:

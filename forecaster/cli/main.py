@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("predict", "Forecast from a trained model, with intervals."),
     "make-future": ("make_future", "Write the table of future covariates to fill in."),
     "evaluate": ("evaluate", "Backtest a model beside the baselines."),
+    "compare": ("compare", "Compare models, or saved backtests, on the same windows."),
     "plot": ("plot", "Draw a forecast to PNG or SVG."),
     "datasets": ("datasets", "List or copy the data sets that come along."),
 }

@@ -61,6 +61,7 @@ def command(
 
     History and actuals come from --data, or from the model named with --model; a table alone is drawn alone.
     """
+    from forecaster.direction.settings import refuse_drawing
     from forecaster.forecaster import Forecaster
     from forecaster.plotting import plot_forecast, save_figure
 
@@ -72,6 +73,7 @@ def command(
         figure = plot_forecast(table, readings, title=title, max_series=most)
     else:
         forecaster = Forecaster.load(model)
+        refuse_drawing(forecaster.config)
         table = _read_forecast(forecast) if forecast else forecaster.predict(horizon, levels=levels, future=future)
         say_notes(forecaster.notes, quiet)
         figure = forecaster.plot(table, data, title=title, max_series=most)
@@ -96,9 +98,14 @@ def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFra
 def _read_forecast(path: str) -> pd.DataFrame:
     """Return a table that predict wrote."""
     from forecaster.data.tables.sources import read_table
-    from forecaster.errors import DataError
+    from forecaster.errors import DataError, SettingError
 
     table = read_table(path)
+    if "direction" in table.columns and "forecast" not in table.columns:
+        raise SettingError(
+            f"'{path}' holds directions, which have no curve to draw",
+            "how far they can be believed is drawn by: forecaster evaluate --plot reliability.png",
+        )
     if "forecast" not in table.columns or "series" not in table.columns:
         raise DataError(
             f"'{path}' is not a forecast: it has no columns 'series' and 'forecast'",

@@ -59,12 +59,15 @@ def command(
     cat newer.csv | forecaster predict --data - --json
     """
     from forecaster.data.tables.sources import read_table
+    from forecaster.direction.settings import refuse_drawing
     from forecaster.forecaster import Forecaster
     from forecaster.plotting import save_figure
 
     check_table(output, force)
     check_picture(plot, force)
     forecaster = Forecaster.load(model, newest_only=data is None and plot is None)
+    if plot:
+        refuse_drawing(forecaster.config)
     needed = forecaster.model.history.roles.needed()
     frame = read_table(read_source(data, **source), needed) if data else None
     table = forecaster.predict(horizon, frame, levels, future)

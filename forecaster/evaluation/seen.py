@@ -8,27 +8,28 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.panel import Panel
-from forecaster.evaluation.metrics import seasonal_scale
+from forecaster.evaluation.metrics import seasonal_root_scale, seasonal_scale
 from forecaster.notes import Note
 
 #: Origins of an evaluation, where nothing else is asked for.
 ORIGINS = 5
 
 
-def unseen_origins(panel: Panel, history: Panel, horizon: int, stride: int) -> int:
-    """Return how many origins, at most 5, lie wholly after the training; 5 where none does.
+def unseen_origins(panel: Panel, history: Panel, horizon: int, stride: int, most: int = ORIGINS) -> int:
+    """Return how many origins lie wholly after the training; 5 where none does.
 
     Args:
         panel: the rows to backtest on.
         history: the rows that the network was trained on, to the end of each series.
         horizon: steps of a forecast.
         stride: rows between origins.
+        most: origins at most.
     """
     ends = _training_ends(history)
     known = [(panel.rows(i), ends[name]) for i, name in enumerate(panel.ids) if name in ends]
     newer = [int((panel.times[rows] > end).sum()) for rows, end in known]
     whole = (min(newer) - horizon) // max(1, stride) + 1 if newer else ORIGINS
-    return min(ORIGINS, whole) if whole > 0 else ORIGINS
+    return min(most, whole) if whole > 0 else ORIGINS
 
 
 def seen_rows(table: pd.DataFrame, history: Panel) -> np.ndarray:
@@ -49,14 +50,20 @@ def seen_notes(table: pd.DataFrame) -> list[Note]:
     ]
 
 
-def scales_before(panel: Panel, table: pd.DataFrame, season: int) -> dict[str, float]:
-    """Return the MASE scale of each series: its mean absolute seasonal difference before the first origin."""
+def scales_before(panel: Panel, table: pd.DataFrame, season: int) -> dict[str, dict[str, float]]:
+    """Return ``scale`` and ``root-scale`` of each series: its seasonal differences before the first origin.
+
+    See :func:`forecaster.evaluation.metrics.seasonal_scale` and
+    :func:`forecaster.evaluation.metrics.seasonal_root_scale`.
+    """
     first = _without_zone(table["cutoff"]).groupby(table["series"]).min()
-    scales = {}
+    scales: dict[str, dict[str, float]] = {"scale": {}, "root-scale": {}}
     for i, name in enumerate(panel.ids):
         rows = panel.rows(i)
         before = panel.times[rows] <= first.get(name, panel.times[rows][-1])
-        scales[name] = seasonal_scale(panel.values[rows][before], season, panel.observed[rows][before])
+        values, observed = panel.values[rows][before], panel.observed[rows][before]
+        scales["scale"][name] = seasonal_scale(values, season, observed)
+        scales["root-scale"][name] = seasonal_root_scale(values, season, observed)
     return scales
 
 

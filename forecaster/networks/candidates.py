@@ -13,6 +13,15 @@ from typing import Any
 
 import numpy as np
 
+#: Least share of a candidate that a mix starts from, and that one starts from whose weights depend on the window, so
+#: that no candidate is out of its reach.
+MIXED, GATED = 1e-3, 1e-2
+#: Seasons of ``recent``: the days of a week.
+RECENT = 7
+#: Blocks of steps, as long as one another, each of which has a mix of its own: near steps keep to the last value longer
+#: than far ones. And windows without which all blocks have the same.
+BLOCKS, OWN_WINDOWS = 8, 500
+
 
 def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -> dict[str, Any]:
     """Return the simple forecasts that a window is long enough for.
@@ -26,8 +35,11 @@ def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -
     Returns:
         ``(batch, steps)`` arrays by name, always in the same order. ``last``: the last value. ``mean``: the mean of
         the same phase over all whole seasons of the window (without a season: of the window). ``seasonal``: the value
-        one season ago. ``shifted``: that value, moved by how far the last eighth of a season lies above the same
-        eighth one season ago. ``mean_shifted``: ``mean``, moved by how far the last eighth of a season lies above it.
+        one season ago. ``recent``: ``mean`` over the newest seven seasons, where there are more. ``shifted``:
+        ``seasonal``, moved by how far the last eighth of a season lies above the same eighth one season ago.
+        ``mean_shifted``: ``mean``, moved by how far the last eighth of a season lies above it; likewise
+        ``mean_shifted_half`` and ``mean_shifted_season``, by half a season and a whole one. ``grown``: ``seasonal``,
+        moved for each season ahead by how far the last one lies above the one before it.
         Of every further season ``seasonal_168`` and ``mean_168``, likewise, with its period in the name.
     """
     season, lookback = seasons[0], int(window.shape[1])
@@ -41,10 +53,16 @@ def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -
         found["mean"] = ops.take(mean, phase, axis=1)
     if season > 1:
         found["seasonal"] = ops.take(newest, phase, axis=1)
+    if season > 1 and whole > RECENT:
+        found["recent"] = ops.take(ops.mean(folded[:, -RECENT:], axis=1), phase, axis=1)
     if season > 1 and whole > 1:
         shift = ops.mean((newest - folded[:, -2])[:, -recent:], axis=1, keepdims=True)
         found["shifted"] = shift + found["seasonal"]
-        found["mean_shifted"] = ops.mean((newest - mean)[:, -recent:], axis=1, keepdims=True) + found["mean"]
+        above = newest - mean
+        for part, rows in (("", recent), ("_half", -(-season // 2)), ("_season", season)):
+            found[f"mean_shifted{part}"] = ops.mean(above[:, -rows:], axis=1, keepdims=True) + found["mean"]
+        growth = ops.mean(newest - folded[:, -2], axis=1, keepdims=True)
+        found["grown"] = growth * (1 + np.arange(steps) // season).astype("float32") + found["seasonal"]
     return found | _further(window, steps, seasons[1:], ops)
 
 
@@ -67,13 +85,18 @@ def candidate_names(lookback: int, seasons: Sequence[int]) -> tuple[str, ...]:
     return tuple(candidates(np.zeros((1, lookback)), 1, seasons))
 
 
+def blocks_of(steps: int) -> np.ndarray:
+    """Return the block of each step of a forecast that has a mix of its own, ``(steps,)`` int, 0 for the first."""
+    return np.arange(steps) * min(BLOCKS, steps) // steps
+
+
 def initial_mix(
     past_target: np.ndarray, targets: np.ndarray, seasons: Sequence[int], weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the convex combination of the candidates with the least squared error on training windows.
+    """Return the convex combinations of the candidates with the least squared error on training windows.
 
-    There are five unknowns and two more for each further season, few enough that every subset of the candidates is
-    solved exactly under "the weights sum to one", and the best solution without a negative weight is kept.
+    There are nine unknowns at most and two more for each further season, few enough that every subset of the candidates
+    is solved exactly under "the weights sum to one", and the best solution without a negative weight is kept.
 
     Args:
         past_target: ``(windows, lookback)``.
@@ -82,11 +105,28 @@ def initial_mix(
         weights: ``(windows, steps)``, 0 where a target was filled and does not count; all 1 by default.
 
     Returns:
-        ``(candidates,)`` float32, none negative, sum 1, in the order of :func:`candidate_names`.
+        As :func:`best_mixes`, in the order of :func:`candidate_names`.
     """
     past, target = np.asarray(past_target, float), np.asarray(targets, float)
     root = np.ones_like(target) if weights is None else np.sqrt(np.asarray(weights, float))
-    return best_mix([((c - target) * root).ravel() for c in candidates(past, target.shape[1], seasons).values()])
+    found = candidates(past, target.shape[1], seasons).values()
+    return best_mixes(np.stack([(forecast - target) * root for forecast in found]))
+
+
+def best_mixes(errors: np.ndarray) -> np.ndarray:
+    """Return the convex combination of each block of steps with the least square; one for all where windows are few.
+
+    Args:
+        errors: ``(candidates, windows, steps)``.
+
+    Returns:
+        ``(blocks, candidates)`` float32, none negative, each block's sum 1.
+    """
+    block = blocks_of(errors.shape[2])
+    count = int(block[-1]) + 1
+    if errors.shape[1] < OWN_WINDOWS:
+        return np.repeat(best_mix([error.ravel() for error in errors])[None], count, axis=0)
+    return np.stack([best_mix([error[:, block == b].ravel() for error in errors]) for b in range(count)])
 
 
 def best_mix(errors: list[np.ndarray]) -> np.ndarray:
@@ -104,6 +144,6 @@ def best_mix(errors: list[np.ndarray]) -> np.ndarray:
     return best.astype("float32")
 
 
-def mix_logits(mix: np.ndarray) -> np.ndarray:
-    """Return the logits whose softmax is a mix, ``(candidates,)``; shares below 0.001 are raised to it."""
-    return np.log(np.maximum(mix, 1e-3)).astype("float32")
+def mix_logits(mix: np.ndarray, least: float = MIXED) -> np.ndarray:
+    """Return the logits whose softmax is a mix, ``(candidates,)``; smaller shares are raised to the least one."""
+    return np.log(np.maximum(mix, least)).astype("float32")

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from forecaster.config import FIELDS
+from forecaster.networks.attention_lstm import attention_lstm
+from forecaster.networks.cnn_lstm import cnn_lstm
+from forecaster.networks.encoder_decoder import encoder_decoder
+from forecaster.networks.frame import Core, framed
+from forecaster.networks.linear import dlinear, nlinear
 from forecaster.networks.losses import LOSSES
+from forecaster.networks.nbeats import nbeats
+from forecaster.networks.nhits import nhits
 from forecaster.networks.optimizers import build_optimizer
-from forecaster.networks.recurrent import build_recurrent
+from forecaster.networks.recurrent import recurrent
 from forecaster.networks.shapes import Shapes
 from forecaster.networks.start import Start
+from forecaster.networks.tcn import tcn
+from forecaster.networks.tide import tide
+from forecaster.networks.transformer import transformer
 
 if TYPE_CHECKING:
     import keras
@@ -18,14 +29,49 @@ if TYPE_CHECKING:
     from forecaster.config import Config
 
 
-Builder = Callable[["Config", Shapes, "Start | None"], "keras.Model"]
+@dataclass(frozen=True)
+class Family:
+    """One kind of network.
 
-#: Keys are the choices of ``Config.network``. Each takes the configuration, the shapes and the start.
-NETWORKS: dict[str, Builder] = {
-    "lstm": partial(build_recurrent, "LSTM"),
-    "gru": partial(build_recurrent, "GRU"),
-    "rnn": partial(build_recurrent, "SimpleRNN"),
+    Attributes:
+        core: what forecasts normalised windows.
+        unread: settings of the ``network`` group that it does not read, or that it fixes.
+        gates: it can weigh the simple forecasts by the window; otherwise ``base="gate"`` is a mix, the same for all.
+    """
+
+    core: Core
+    unread: tuple[str, ...] = ()
+    gates: bool = True
+
+
+#: What only recurrent layers read, what other networks do not, and what linear ones do not.
+RECURRENT = ("bidirectional", "activation", "recurrent_dropout")
+OTHERS = (*RECURRENT, "head")
+LINEAR = (*OTHERS, "segment", "units", "dropout", "layer_norm", "l1", "l2")
+
+#: Keys are those of :data:`forecaster.config.FAMILIES`, which says what each is.
+NETWORKS: dict[str, Family] = {
+    "lstm": Family(partial(recurrent, "LSTM")),
+    "gru": Family(partial(recurrent, "GRU")),
+    "rnn": Family(partial(recurrent, "SimpleRNN")),
+    "bilstm": Family(partial(recurrent, "LSTM", bidirectional=True), ("bidirectional",)),
+    "segrnn": Family(partial(recurrent, "GRU", head="segments"), ("head",)),
+    "cnn-lstm": Family(cnn_lstm),
+    "attention-lstm": Family(attention_lstm, ("head",)),
+    "encoder-decoder": Family(encoder_decoder, ("head",)),
+    "transformer": Family(transformer, OTHERS),
+    "tcn": Family(tcn, OTHERS),
+    "nbeats": Family(nbeats, (*OTHERS, "segment")),
+    "nhits": Family(nhits, (*OTHERS, "segment")),
+    "tide": Family(tide, (*OTHERS, "segment")),
+    "dlinear": Family(dlinear, LINEAR, gates=False),
+    "nlinear": Family(nlinear, LINEAR, gates=False),
 }
+
+
+def unread(config: Config) -> tuple[str, ...]:
+    """Return the settings that have another value than by default, but which the network does not read."""
+    return tuple(name for name in NETWORKS[config.network].unread if getattr(config, name) != FIELDS[name].default)
 
 
 def build_network(config: Config, shapes: Shapes, start: Start | None = None, decay_steps: int = 10_000) -> keras.Model:
@@ -33,8 +79,8 @@ def build_network(config: Config, shapes: Shapes, start: Start | None = None, de
 
     Inputs are named ``past``, ``(batch, lookback, channels)`` (channel 0 the scaled target), ``future``,
     ``(batch, steps, features)``, ``static``, ``(batch, numbers)``, and ``categories``, ``(batch, groups)`` int32; what
-    has no columns is no input. The output is ``(batch, steps, 1)``, so that sample weights ``(batch, steps)`` mask
-    single steps.
+    has no columns is no input. The output is ``(batch, steps, outputs)``, so that sample weights ``(batch, steps)``
+    mask single steps.
 
     Args:
         config: the ``network`` and ``training`` groups are read; ``segment`` None means 1.
@@ -51,6 +97,16 @@ def build_network(config: Config, shapes: Shapes, start: Start | None = None, de
         >>> model.output_shape
         (None, 12, 1)
     """
-    model = NETWORKS[config.network](config, shapes, start)
-    model.compile(optimizer=build_optimizer(config, decay_steps), loss=LOSSES[config.loss](), weighted_metrics=[])
+    family = NETWORKS[config.network]
+    if config.base == "gate" and not family.gates:
+        config = config.replace(base="mix")
+    model = framed(family.core, config, shapes, start)
+    loss = LOSSES[config.loss]() if config.task == "value" else _direction_loss(model)
+    model.compile(optimizer=build_optimizer(config, decay_steps), loss=loss, weighted_metrics=[])
     return model
+
+
+def _direction_loss(model: keras.Model) -> keras.losses.Loss:
+    from forecaster.networks.layers_direction import DirectionLoss
+
+    return DirectionLoss(model.get_layer("directions"))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from forecaster.networks.candidates import candidates, mix_logits
+from forecaster.networks.candidates import MIXED, blocks_of, candidate_names, candidates, mix_logits
 from forecaster.networks.effects import Hinges, hinges, random_hinges
 
 #: Added to the variance of a window, in squared deviations of the series, so that a constant window divides by 0.01.
@@ -19,10 +19,11 @@ class WindowNorm(keras.layers.Layer):
     """Take the level (and deviation) of each window off it.
 
     ``last`` is the subtraction of Lin et al. 2023 (SegRNN, arXiv:2308.11200); ``mean-std`` is reversible instance
-    normalisation without its affine weights (Kim et al. 2022, RevIN).
+    normalisation without its affine weights (Kim et al. 2022, RevIN). ``mean``, for counts, takes no level off and
+    divides by one more than the mean (Salinas et al. 2020, DeepAR, arXiv:1704.04110, section 3.3).
 
     Args:
-        kind: ``last`` or ``mean-std``.
+        kind: ``last``, ``mean-std`` or ``mean``.
     """
 
     def __init__(self, kind: str, **options: Any) -> None:
@@ -41,6 +42,9 @@ class WindowNorm(keras.layers.Layer):
             level = window[:, -1:]
             return window - level, level, ops.ones_like(level)
         level = _mean(window, observed)
+        if self.kind == "mean":
+            deviation = 1.0 + ops.maximum(level, 0.0)
+            return window / deviation, ops.zeros_like(level), deviation
         centred = window - level
         deviation = ops.sqrt(_mean(centred * centred, observed) + EPSILON)
         return centred / deviation, level, deviation
@@ -60,7 +64,7 @@ class Mix(keras.layers.Layer):
     Args:
         steps: how many steps to forecast.
         seasons: the seasonal periods in steps, the main one first.
-        initial: the weights to start from, ``(candidates,)``, none negative; equal weights by default.
+        initial: the weights to start from, ``(blocks, candidates)``, none negative; equal weights by default.
     """
 
     def __init__(self, steps: int, seasons: tuple[int, ...], initial: np.ndarray | None, **options: Any) -> None:
@@ -69,15 +73,23 @@ class Mix(keras.layers.Layer):
         self.steps, self.seasons, self.initial = steps, seasons, initial
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Create the logits, ``(candidates,)``."""
-        count = len(candidates(np.zeros((1, shape[1])), 1, self.seasons))
-        start = np.zeros(count) if self.initial is None else mix_logits(self.initial)
-        self.logits = self.add_weight(shape=(count,), initializer=keras.initializers.Constant(start), name="logits")
+        """Create the logits, ``(blocks, candidates)``."""
+        self.logits = add_logits(self, int(shape[1] or 0), MIXED)
 
     def call(self, window: Any) -> Any:
         """Return the forecast, ``(batch, steps, 1)``, of a window ``(batch, lookback, 1)``."""
         found = candidates(window[:, :, 0], self.steps, self.seasons, ops)
-        return ops.stack(list(found.values()), axis=-1) @ ops.softmax(self.logits)[:, None]
+        shares = ops.take(ops.softmax(self.logits, axis=-1), blocks_of(self.steps), axis=0)
+        return ops.sum(ops.stack(list(found.values()), axis=-1) * shares, axis=-1, keepdims=True)
+
+
+def add_logits(layer: Any, lookback: int, least: float) -> Any:
+    """Return a new weight of a layer with ``steps``, ``seasons`` and ``initial``: logits ``(blocks, candidates)``."""
+    shape = (int(blocks_of(layer.steps)[-1]) + 1, len(candidate_names(lookback, layer.seasons)))
+    start = np.zeros(shape, np.float32)
+    if layer.initial is not None:
+        start[:] = mix_logits(layer.initial, least)
+    return layer.add_weight(shape=shape, initializer=keras.initializers.Constant(start), name="logits")
 
 
 class Effect(keras.layers.Layer):
@@ -145,6 +157,18 @@ def embedding_size(categories: int) -> int:
     return max(1, min(50, round(1.6 * categories**0.56)))
 
 
+class Places(keras.layers.Layer):
+    """Add a learned vector to each token, which tells where it lies (Vaswani et al. 2017, arXiv:1706.03762, 3.5)."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create the vectors, ``(tokens, width)``."""
+        self.vectors = self.add_weight(shape=shape[1:], initializer="uniform", name="vectors")
+
+    def call(self, tokens: Any) -> Any:
+        """Return tokens, ``(batch, tokens, width)``, each with its vector added."""
+        return self.vectors[None] + tokens
+
+
 class OutputSegments(keras.layers.Layer):
     """Lay out one decoder input for each output segment: where it lies, and its calendar.
 
@@ -166,17 +190,15 @@ class OutputSegments(keras.layers.Layer):
         self.embedding = self.add_weight(shape=(self.count, self.size), initializer="uniform", name="embedding")
 
     def call(self, state: Any, future: Any = None) -> Any:
-        """Return ``(batch * count, 1, size + segment * features)``.
+        """Return ``(batch, count, size + segment * features)``.
 
         Args:
             state: the encoder's last state, ``(batch, units)``, of which only the batch size is read.
             future: ``(batch, steps, features)``, or None.
         """
         rows = ops.zeros_like(state[:, None, :1]) + self.embedding[None]
-        if future is not None:
-            absent = self.count * self.segment - future.shape[1]
-            padded = ops.pad(future, ((0, 0), (0, absent), (0, 0)))
-            rows = ops.concatenate(
-                [rows, ops.reshape(padded, (-1, self.count, self.segment * future.shape[2]))], axis=-1
-            )
-        return ops.reshape(rows, (-1, 1, rows.shape[-1]))
+        if future is None:
+            return rows
+        absent = self.count * self.segment - future.shape[1]
+        padded = ops.pad(future, ((0, 0), (0, absent), (0, 0)))
+        return ops.concatenate([rows, ops.reshape(padded, (-1, self.count, self.segment * future.shape[2]))], axis=-1)

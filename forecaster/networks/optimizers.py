@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: Class of ``keras.optimizers`` by choice of ``Config.optimizer``.
 OPTIMIZERS: dict[str, str] = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD", "nadam": "Nadam"}
 
+#: Share of the learning rate that half a cosine ends at.
+LEAST_SHARE = 0.05
+
 
 def constant(learning_rate: float, decay_steps: int) -> float:
     """Return the learning rate unchanged."""
@@ -20,10 +23,13 @@ def constant(learning_rate: float, decay_steps: int) -> float:
 
 
 def cosine(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return half a cosine from ``learning_rate`` to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
+    """Return half a cosine from ``learning_rate`` to a twentieth of it, at which training may go on for a while.
+
+    Loshchilov & Hutter 2017, SGDR: Stochastic gradient descent with warm restarts, arXiv:1608.03983, equation 5.
+    """
     import keras
 
-    return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps)
+    return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps, alpha=LEAST_SHARE)
 
 
 def exponential(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -22,6 +22,7 @@ class Shapes:
         categories: how many categories each group has; codes run from 1 to that number, and 0 is an unknown one.
         seasons: seasonal periods in steps, the main one first; 1 for none.
         indicator: the last channel is 1 where the target was observed and 0 where it is a placeholder.
+        outputs: numbers forecast for each step: the point forecast, and what else the loss asks for.
     """
 
     lookback: int
@@ -33,6 +34,7 @@ class Shapes:
     categories: tuple[int, ...] = ()
     seasons: tuple[int, ...] = (1,)
     indicator: bool = False
+    outputs: int = 1
 
     @property
     def features(self) -> int:

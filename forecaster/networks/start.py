@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecaster.networks.candidates import best_mix, candidates, initial_mix, mix_logits
+from forecaster.classes import STAY, Rule
+from forecaster.networks.candidates import GATED, best_mixes, blocks_of, candidates, initial_mix, mix_logits
 from forecaster.networks.effects import Hinges, fitted, hinges, random_hinges
+from forecaster.networks.outputs import window_norm_of
 from forecaster.networks.shapes import Shapes
 from forecaster.windowing import Windows
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 MIX_WINDOWS, EFFECT_STEPS = 5_000, 12_000
 #: Windows whose hinges are held at once, and times that mix and effect are found in turn.
 CHUNK, TURNS = 100, 3
+#: Choices of ``Config.base`` that are a mix of the simple forecasts.
+MIXES = ("mix", "gate")
 
 
 @dataclass(frozen=True)
@@ -28,25 +32,30 @@ class Start:
     """What a network starts from.
 
     Attributes:
-        mix: weights of the simple forecasts of ``base="mix"``, ``(candidates,)``; None for another base.
+        mix: weights of the simple forecasts of ``base="mix"`` and ``"gate"``, ``(blocks, candidates)``; None for
+            another base.
         effect: what the known covariates add; None without any.
+        rule: of ``task="direction"``, what the classes are; None for values.
     """
 
     mix: np.ndarray | None = None
     effect: Hinges | None = None
+    rule: Rule | None = None
 
 
 def find_start(config: Config, shapes: Shapes, windows: Windows) -> Start:
     """Return the start that fits windows best.
 
     Args:
-        config: ``base`` and ``window_norm`` are read.
+        config: ``task``, ``stay``, ``base`` and ``window_norm`` are read.
         shapes: what the network must fit.
         windows: training windows.
     """
+    if config.task == "direction":
+        return Start(rule=Rule.of_windows(windows, STAY if config.stay is None else config.stay))
     if shapes.known:
         return _with_effect(config, shapes, windows.thinned(max(100, EFFECT_STEPS // shapes.steps)))
-    if config.base != "mix":
+    if config.base not in MIXES:
         return Start()
     few = windows.thinned(MIX_WINDOWS)
     return Start(initial_mix(few.inputs()[:, :, 0], few.targets(), shapes.seasons, few.target_weights()))
@@ -54,7 +63,9 @@ def find_start(config: Config, shapes: Shapes, windows: Windows) -> Start:
 
 def set_start(network: keras.Model, start: Start) -> None:
     """Give a network, from :func:`forecaster.networks.factory.build_network`, another start."""
-    values = {} if start.mix is None else {"mix/logits": mix_logits(start.mix)}
+    values = {}
+    if start.mix is not None:
+        values = {"mix/logits": mix_logits(start.mix), "gate/logits": mix_logits(start.mix, GATED)}
     if start.effect is not None:
         values |= {f"effect/{name}": value for name, value in start.effect.arrays().items()}
     for variable in network.weights:
@@ -70,29 +81,29 @@ def _with_effect(config: Config, shapes: Shapes, windows: Windows) -> Start:
     target[weights == 0 if weights is not None else np.zeros(target.shape, bool)] = np.nan
     simple = _simple(past, config, shapes)
     ahead, moved = _moved(windows, function, config, shapes)
-    mix = _mix_of(simple, target)
+    mix, block = _mix_of(simple, target), blocks_of(shapes.steps)
     for _ in range(TURNS):
-        by = ahead - np.einsum("c,cnsf->nsf", mix, moved)
-        function = fitted(function, by, target - np.einsum("c,cns->ns", mix, simple))
+        by = ahead - np.einsum("sc,cnsf->nsf", mix[block], moved)
+        function = fitted(function, by, target - np.einsum("sc,cns->ns", mix[block], simple))
         effect = function.shares[:, 0]
         mix = _mix_of(simple - moved @ effect, target - ahead @ effect)
-    return Start(mix.astype(np.float32) if config.base == "mix" else None, function)
+    return Start(mix.astype(np.float32) if config.base in MIXES else None, function)
 
 
 def _mix_of(simple: np.ndarray, target: np.ndarray) -> np.ndarray:
-    return best_mix([np.nan_to_num(forecast - target).ravel() for forecast in simple])
+    return best_mixes(np.nan_to_num(simple - target))
 
 
 def _simple(past: np.ndarray, config: Config, shapes: Shapes) -> np.ndarray:
     """Return the simple forecasts that a network starts from, ``(candidates, windows, steps)``."""
     found = candidates(past, shapes.steps, shapes.seasons)
-    if config.base == "mix":
+    if config.base in MIXES:
         return np.stack(list(found.values()))
     last = found["last"]
     if config.base != "none":
         return np.stack([found.get(config.base, last)])
     mean = np.broadcast_to(past.mean(axis=1, keepdims=True), last.shape)
-    return np.stack([{"last": last, "mean-std": mean, "none": np.zeros_like(last)}[config.window_norm]])
+    return np.stack([{"last": last, "mean-std": mean}.get(window_norm_of(config), np.zeros_like(last))])
 
 
 def _moved(windows: Windows, function: Hinges, config: Config, shapes: Shapes) -> tuple[np.ndarray, np.ndarray]:

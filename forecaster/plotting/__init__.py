@@ -7,7 +7,18 @@ colour-blind), by dash, by width and by marker, and bands by lightness, so that 
 
 from __future__ import annotations
 
+from forecaster.plotting.comparison import plot_comparison
 from forecaster.plotting.figures import plot_backtest, plot_forecast, plot_learning_curve
 from forecaster.plotting.files import save_figure
+from forecaster.plotting.reliability import plot_reliability
+from forecaster.plotting.residuals import plot_residuals
 
-__all__ = ["plot_backtest", "plot_forecast", "plot_learning_curve", "save_figure"]
+__all__ = [
+    "plot_backtest",
+    "plot_comparison",
+    "plot_forecast",
+    "plot_learning_curve",
+    "plot_reliability",
+    "plot_residuals",
+    "save_figure",
+]

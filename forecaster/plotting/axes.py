@@ -71,7 +71,8 @@ def time_axis(ax: Axes, times: pd.Series, ticks: int) -> None:
     if times.nunique() == 1:
         ax.set_xticks(times.to_numpy()[:1], [str(times.iloc[0]).removesuffix(" 00:00:00")])
     elif is_dated(times):
-        locator = AutoDateLocator(minticks=3, maxticks=ticks)
+        # With more ticks at least, no unit fits some spans, such as two and a half days, and matplotlib warns.
+        locator = AutoDateLocator(minticks=(ticks - 1) // 2, maxticks=ticks)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, **_DATES))
         ax.xaxis.get_offset_text().set_fontsize(8)

@@ -1,0 +1,192 @@
+"""``forecaster compare``: several models, or saved backtests, on the same windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forecaster.cli.common import (
+    check_picture,
+    check_table,
+    echo_json,
+    force_option,
+    horizon_option,
+    json_option,
+    level_option,
+    quiet_option,
+    read_source,
+    say_notes,
+    source_options,
+    write_table,
+)
+from forecaster.cli.measures import (
+    baselines_of,
+    baselines_option,
+    echo_measures,
+    echo_tests,
+    fail_if_option,
+    gate_of,
+    measures_of,
+    metrics_option,
+    save_picture,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecaster.evaluation.comparison import Comparison
+    from forecaster.forecaster import Forecaster
+
+
+@click.command("compare")
+@click.argument("places", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--data", metavar="FILE", help="Table with the rows to forecast. [default: the rows each model keeps]")
+@horizon_option("How far each forecast goes: 10, 30d. [default: the shortest trained]")
+@click.option(
+    "--origins",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Rolling origins, counted from the end. [default: those after the training, 5 at most]",
+)
+@click.option("--stride", type=click.IntRange(1), metavar="N", help="Steps between origins. [default: the horizon]")
+@click.option(
+    "--gap",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Rows between the cutoff and the first step that is scored.",
+)
+@baselines_option("naive,seasonal-naive,Naive2")
+@metrics_option
+@fail_if_option
+@source_options
+@level_option
+@click.option("--output", metavar="FILE", help="Every forecast compared, to CSV, JSON or Parquet; - prints CSV.")
+@click.option("--plot", metavar="FILE", help="Draw errors and skills to a PNG or SVG.")
+@force_option
+@json_option
+@quiet_option
+def command(
+    places: tuple[str, ...],
+    data: str | None,
+    horizon: str | None,
+    origins: int | None,
+    stride: int | None,
+    gap: int,
+    baselines: str,
+    metrics: str | None,
+    fail_if: str | None,
+    levels: tuple[int, ...],
+    output: str | None,
+    plot: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **source: str | None,
+) -> None:
+    """Compare MODELs on the windows that all of them forecast: directories, or tables that evaluate --output wrote.
+
+    \b
+    forecaster compare model-a model-b --data newer.csv
+    forecaster compare monday.csv tuesday.csv
+    forecaster compare model-a model-b --data newer.csv --plot compared.png --fail-if "skill:model-b<0"
+
+    The first is compared with each of the others, and every pair by a Diebold-Mariano test and a bootstrap interval on
+    skill. --fail-if looks at the first: exit code 7 where its condition holds.
+    """
+    from forecaster.direction.settings import refuse_comparing
+    from forecaster.evaluation.baselines import BASELINES
+    from forecaster.evaluation.comparison import compare
+    from forecaster.evaluation.runs import read_run
+    from forecaster.forecaster import Forecaster
+
+    check_table(output, force)
+    check_picture(plot, force)
+    names, shown = _names(places), measures_of(metrics, levels)
+    beside = baselines_of(baselines)
+    gate = gate_of(fail_if, levels, [*names[1:], *BASELINES])  # a saved run may hold any
+    models = {name: Forecaster.load(place) for name, place in zip(names, places, strict=True) if Path(place).is_dir()}
+    if not models:
+        _refuse_rolling(source)
+    for name, forecaster in models.items():
+        refuse_comparing(name, forecaster.config)
+    steps = horizon or _shortest(models)
+    runs: dict[str, pd.DataFrame] = {}
+    for name, place in zip(names, places, strict=True):
+        if name not in models:
+            runs[name] = read_run(place)
+            continue
+        own = models[name].evaluate(
+            read_source(data, **source) if data else None,
+            horizon=steps,
+            origins=origins,
+            stride=stride,
+            gap=gap,
+            levels=levels,
+            baselines=() if any(n in runs for n in models) else beside,
+        )
+        say_notes([note for note in own.notes if note.name != "seen rows"], quiet=True)  # compare says it of each
+        runs[name] = own.table
+    found = compare(runs)
+    say_notes(found.notes, quiet)
+    if plot:
+        from forecaster.plotting import plot_comparison
+
+        save_picture(plot_comparison(found.table, found.tests, title="comparison"), plot, force, quiet)
+    if output and (output != "-" or not as_json):
+        write_table(found.table, output, force)
+    if as_json:
+        _echo_document(found)
+    elif output != "-":
+        echo_measures(found.summary, shown)
+        echo_tests(found.tests, "pair")
+        click.echo(found.verdict)
+    if gate:
+        gate.check_unseen(found.table, names[0])
+        gate.check(found.measures)
+
+
+def _names(places: tuple[str, ...]) -> list[str]:
+    """Return what to call each model: the last part of its path, or all of it where two end alike."""
+    from collections import Counter
+
+    from forecaster.errors import SettingError
+
+    if len(places) < 2:
+        raise SettingError(f"compare needs two models or more, got only '{places[0]}'", "name another one")
+    stems = [Path(place).name if Path(place).is_dir() else Path(place).stem for place in places]
+    counts = Counter(stems)
+    names = [stem if stem and counts[stem] == 1 else place for stem, place in zip(stems, places, strict=True)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise SettingError(f"'{twice[0]}' is named twice", "name each model once")
+    return names
+
+
+def _refuse_rolling(source: Iterable[str]) -> None:
+    """Refuse the flags of a backtest that was run already."""
+    from click.core import ParameterSource
+
+    from forecaster.errors import SettingError
+
+    context = click.get_current_context()
+    for name in ("data", "horizon", "origins", "stride", "gap", *source):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise SettingError(
+                f"--{name} goes with a model, and these are saved backtests only", "leave it out, or name a model"
+            )
+
+
+def _shortest(models: dict[str, Forecaster]) -> int | None:
+    return min((model.model.plan.horizon for model in models.values()), default=None)
+
+
+def _echo_document(found: Comparison) -> None:
+    tables = {"summary": found.summary, "tests": found.tests}
+    document = {name: table.to_dict(orient="records") for name, table in tables.items()}
+    notes = [note.to_dict() for note in found.notes]
+    echo_json({"models": list(found.names), **document, "verdict": found.verdict, "notes": notes})

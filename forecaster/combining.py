@@ -1,0 +1,154 @@
+"""Networks that were trained apart, forecasting together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from forecaster.attempt import Attempt, Prepared, told
+from forecaster.calibration import score
+from forecaster.config import Config
+from forecaster.direction.attempt import attempt_kind
+from forecaster.inference import CHUNK, KerasEngine, calibrating
+from forecaster.members import Member
+from forecaster.networks.ensemble import build_ensemble, find_shares
+from forecaster.notes import Note
+from forecaster.planning import Plan
+from forecaster.training import Report
+
+
+class Together:
+    """Attempts on the same windows, as one network: their weighted mean; an attempt alone is itself.
+
+    Args:
+        attempts: in order; what they share is ready once for all.
+        config: the settings of the model; ``intervals`` is read.
+
+    Attributes:
+        network: one Keras model.
+        engine: runs it.
+        shares: how much each member counts, ``(members,)``.
+        scores, conformal: of all together, see :func:`forecaster.calibration.score`.
+    """
+
+    def __init__(self, attempts: list[Attempt], config: Config) -> None:
+        self.attempts, first = attempts, attempts[0]
+        if len(attempts) == 1:
+            self.network, self.engine, self.shares = first.trainer.network, first.trainer.engine, np.ones(1)
+            self.scores, self.conformal = first.scores, first.conformal
+            return
+        ready = first.ready
+        stretches = len(ready.panel) * ready.plan.validation / ready.plan.horizon
+        self.shares = find_shares([errors_of(a) for a in attempts], [a.member.kind for a in attempts], stretches)
+        networks = {attempt.member.name: attempt.trainer.network for attempt in attempts}
+        self.network = build_ensemble(networks, self.shares, config.intervals == "ensemble")
+        self.engine = KerasEngine(self.network)
+        split = ready.split.reading(self.lookback)
+        engine = calibrating(self.engine, self.network, config)
+        self.scores, self.conformal = score(config, engine, split, ready.scaler, ready.plan)
+
+    @property
+    def ready(self) -> Prepared:
+        """What the members share."""
+        return self.attempts[0].ready
+
+    @property
+    def name(self) -> str:
+        """The names of the members."""
+        return " + ".join(attempt.member.name for attempt in self.attempts)
+
+    @property
+    def lookback(self) -> int:
+        """The longest lookback of a member."""
+        return max(attempt.member.lookback for attempt in self.attempts)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended one of the runs."""
+        return any(attempt.run.interrupted for attempt in self.attempts)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan with these members, and what they read."""
+        plan, lookback = self.ready.plan, self.lookback
+        members = tuple(attempt.member for attempt in self.attempts)
+        return replace(plan, lookback=lookback, least=min(plan.least, lookback), members=plan.members and members)
+
+    def final_run(self, report: Report | None) -> bool:
+        """Train every member on with all rows; False where Ctrl-C ended it, and left those after it as they were."""
+        return all(attempt.final_run(told(report, attempt.member, len(self.attempts))) for attempt in self.attempts)
+
+    def notes(self) -> list[Note]:
+        """Say what each member counts, and what that gains and costs."""
+        if len(self.attempts) == 1:
+            return []
+        pairs = zip(self.attempts, self.shares.tolist(), strict=True)
+        parts = [f"{a.member.name} {share:.2f}" for a, share in pairs]
+        alone = [attempt.scores["mase"]["network"] for attempt in self.attempts]
+        gain = f"validation MASE {self.scores['mase']['network']:.3f} together, {min(alone):.3f} the best alone"
+        seconds = sum(attempt.seconds for attempt in self.attempts)
+        cost = f"trained in {seconds:.0f} s; each forecast costs {len(alone)} networks"
+        return [Note("members", ", ".join(parts), f"{gain}; {cost}")]
+
+    def record(self) -> list[dict[str, Any]]:
+        """Return what is to be known of each member, as plain values."""
+        return [
+            {
+                "name": attempt.member.name,
+                "seed": attempt.member.seed,
+                "lookback": attempt.member.lookback,
+                "share": round(share, 4),
+                "mase": attempt.scores["mase"]["network"],
+                "best_epoch": attempt.run.best_epoch,
+                "seconds": round(attempt.seconds, 1),
+            }
+            for attempt, share in zip(self.attempts, self.shares.tolist(), strict=True)
+        ]
+
+
+def trained(
+    ready: Prepared,
+    config: Config,
+    members: tuple[Member, ...],
+    report: Report | None,
+    first: Attempt | None = None,
+    weights: list[list[np.ndarray]] | None = None,
+) -> Together:
+    """Train members, those that Ctrl-C leaves time for.
+
+    Args:
+        ready: the panel.
+        config: the settings of the model.
+        members: in order.
+        report: called after each epoch.
+        first: an attempt of the first member that is there already.
+        weights: what each member starts from; new ones by default.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C before the end of the first epoch of all.
+    """
+    attempts = [] if first is None else [first]
+    for number, member in list(enumerate(members))[len(attempts) :]:
+        if attempts and attempts[-1].run.interrupted:
+            break
+        start = None if weights is None else weights[number]
+        try:
+            attempts.append(attempt_kind(config)(ready, config, member, told(report, member, len(members)), start))
+        except KeyboardInterrupt:
+            if not attempts:
+                raise
+            attempts[-1].run.interrupted = True
+    return Together(attempts, config)
+
+
+def errors_of(attempt: Attempt) -> np.ndarray:
+    """Return the errors of a network on validation windows, scaled, ``(windows * steps,)``; 0 where none is known."""
+    windows = attempt.ready.split.validation.reading(attempt.member.lookback)
+    numbers = np.arange(len(windows))
+    parts = [numbers[i : i + CHUNK] for i in range(0, len(windows), CHUNK)]
+    found = np.concatenate([attempt.trainer.engine.run(windows.batch(part))[:, :, 0] for part in parts])
+    weights = windows.target_weights()
+    errors = (found - windows.targets()).astype(np.float64) * (1.0 if weights is None else np.sqrt(weights))
+    return np.asarray(errors.ravel())

@@ -1,0 +1,189 @@
+"""Rolling-origin backtest of directions: forecasts from past cutoffs beside the baselines, and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forecaster.artifact import Model
+from forecaster.classes import CLASSES, Rule, changes_ahead, changes_behind, classify
+from forecaster.data.packed import clock
+from forecaster.data.panel import Panel
+from forecaster.direction.outcomes import Assessment, Outcomes
+from forecaster.direction.prediction import COLUMNS, DIGITS, forecast_directions
+from forecaster.errors import DataError
+from forecaster.evaluation.backtest import OriginWindows, origin_windows, past_of, truth_of
+from forecaster.evaluation.seen import ORIGINS, seen_notes, seen_rows, unseen_origins
+from forecaster.features import READ_LOOKBACKS
+from forecaster.inference import Engine, OnnxEngine
+from forecaster.notes import Note
+from forecaster.plotting import plot_reliability
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Origins at most where none are asked for: luck is told from skill by many windows, and a forecast costs little.
+MOST_ORIGINS = 500
+#: Windows forecast in one call: bounds memory, changes no number.
+AT_ONCE = 1_000
+
+
+@dataclass
+class DirectionEvaluation:
+    """What a backtest of directions found.
+
+    Attributes:
+        table: one row a model, series, origin and step: ``model`` (``network``, ``majority``, ``persistence``),
+            ``series``, ``cutoff``, ``step``, ``time``, ``seen``, ``actual``, ``observed``, ``came`` (the direction from
+            the cutoff to that time, ``""`` where it is not known), ``direction`` (what was said), ``p-falls``,
+            ``p-stays`` and ``p-rises`` (NaN of persistence, which gives none).
+        assessment: the scores over the horizon, the chance of luck, and the verdict.
+        notes: what a reader must know, such as rows the network was trained on.
+    """
+
+    table: pd.DataFrame
+    assessment: Assessment
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row a model, the measures in columns."""
+        return self.assessment.summary
+
+    @property
+    def seen(self) -> bool:
+        """Whether the network was trained on rows that it is scored on."""
+        return bool(self.table["seen"].any())
+
+    @property
+    def verdict(self) -> str:
+        """Whether the network is worth more than a coin; none of rows that it was trained on."""
+        return "No verdict: the network was trained on these rows." if self.seen else self.assessment.verdict
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw how far the probabilities can be believed; see :func:`forecaster.plotting.plot_reliability`."""
+        return plot_reliability(self.assessment.reliability, **options)
+
+
+def evaluate_directions(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    horizon: int,
+    *,
+    origins: int | None = None,
+    stride: int | None = None,
+    sliding: bool = False,
+    every: int = 0,
+    fit: Callable[[Panel], Model] | None = None,
+) -> DirectionEvaluation:
+    """Forecast from rolling origins with nothing but the rows up to each, and score what came.
+
+    Args:
+        model: what was trained.
+        engine: runs its network.
+        panel: the series.
+        horizon: steps of a forecast, at most the trained ones.
+        origins: number of origins, counted from the end; all that lie after the training by default, and 5 where none
+            does.
+        stride: steps between origins; the horizon by default.
+        sliding: know only as many rows before each cutoff as there are before the oldest one.
+        every: train anew at every so many origins, on the rows before only; 0 for never.
+        fit: trains on the rows of a panel.
+
+    Raises:
+        DataError: no series is long enough for one origin.
+    """
+    stride = horizon if stride is None else stride
+    least = model.plan.least
+    if origins is None:
+        origins = ORIGINS if every else unseen_origins(panel, model.history, horizon, stride, MOST_ORIGINS)
+    windows = origin_windows(panel, horizon, [stride * k for k in reversed(range(origins))], least, sliding)
+    if not len(windows):
+        raise DataError(
+            f"no series is long enough for a backtest: the longest has {panel.lengths.max(initial=0)} rows, "
+            f"one window takes {least + horizon} ({least} before the cutoff and a horizon of {horizon})",
+            "ask for a shorter --horizon, or bring more rows",
+        )
+    known = set(panel.ids) <= set(model.ids)  # others are scaled by all of their rows before the cutoff
+    found = []
+    for number, part in enumerate(_calls(windows, each=bool(every) or not known)):
+        past = past_of(panel, part, horizon)
+        if fit and every and number % every == 0:
+            model = fit(past)
+            engine = OnnxEngine(model.onnx)
+        if known:
+            past = replace(past.keep_newest(READ_LOOKBACKS * model.plan.lookback + 1), beyond=past.beyond)
+        found.append(_outcomes(model, engine, panel, part, past, horizon))
+    outcomes = _together(found)
+    table = _table(truth_of(panel, windows, horizon, 0), outcomes)
+    table.insert(5, "seen", np.zeros(len(table), bool) if every else seen_rows(table, model.history))
+    notes = seen_notes(table)
+    absent = origins * len(panel) - len(windows)
+    if absent:
+        reason = "their series are too short for so many origins and rows before the first"
+        notes.append(Note("windows", f"{absent} of {origins * len(panel)} left out", reason, warning=True))
+    return DirectionEvaluation(table, outcomes.assess(), notes)
+
+
+def _calls(windows: OriginWindows, each: bool) -> list[OriginWindows]:
+    """Return the windows origin by origin, or so many at once."""
+    numbers = np.arange(len(windows))
+    group = windows.origin if each else numbers // AT_ONCE
+    return [windows.take(group == number) for number in np.unique(group)]
+
+
+def _outcomes(
+    model: Model, engine: Engine, panel: Panel, windows: OriginWindows, past: Panel, horizon: int
+) -> Outcomes:
+    rule = Rule.of_weights(model.weights)
+    around = _around(panel, windows, past, horizon)
+    scaled = model.scaler.matched(model.ids, past, model.plan.season).transform(around)
+    starts, thresholds = around.offsets[1:] - horizon, rule.thresholds[:horizon]
+    ahead, known = changes_ahead(scaled, around.observed, starts, horizon)
+    behind, earlier = changes_behind(scaled, around.observed, around.offsets, starts, horizon)
+    return Outcomes(
+        probabilities=forecast_directions(model, engine, past, horizon),
+        came=np.where(known, classify(ahead, thresholds), np.int8(-1)),
+        repeated=np.where(earlier, classify(behind, thresholds), np.int8(-1)),
+        frequencies=np.broadcast_to(rule.frequencies[:horizon], (len(windows), horizon, len(CLASSES))),
+        cutoffs=clock(panel)[1][windows.stop - 1].astype(np.int64),
+    )
+
+
+def _around(panel: Panel, windows: OriginWindows, past: Panel, horizon: int) -> Panel:
+    """Return the target over a horizon before and after each cutoff, a series a window, without covariates."""
+    begin = np.maximum(windows.start, windows.stop - 1 - horizon)
+    lengths = windows.stop + horizon - begin
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rows = np.repeat(begin - offsets[:-1], lengths) + np.arange(offsets[-1])
+    arrays: dict[str, Any] = {name: getattr(panel, name)[rows] for name in ("values", "observed", "times")}
+    for name, count in (("covariates", len(rows)), ("static", len(past))):
+        arrays[name] = np.zeros((count, 0), np.float32)
+    return replace(past, **arrays, offsets=offsets, columns=(), beyond=None)
+
+
+def _together(parts: Sequence[Outcomes]) -> Outcomes:
+    names = ("probabilities", "came", "repeated", "frequencies", "cutoffs")
+    return Outcomes(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _table(truth: dict[str, np.ndarray], outcomes: Outcomes) -> pd.DataFrame:
+    """Return the long table of :class:`DirectionEvaluation`, without ``seen``."""
+    names = np.array([*CLASSES, ""], object)
+    nothing = np.full(outcomes.probabilities.shape, np.nan)
+    models = {
+        "network": (outcomes.said, outcomes.probabilities),
+        "majority": (outcomes.majority, outcomes.frequencies),
+        "persistence": (outcomes.persistence, nothing),
+    }
+    tables = []
+    for name, (said, probabilities) in models.items():
+        columns = {"came": names[outcomes.came.ravel()], "direction": names[said.ravel()]}
+        shares = {column: probabilities[:, :, code].ravel().round(DIGITS) for code, column in enumerate(COLUMNS)}
+        tables.append(pd.DataFrame({"model": name, **truth, **columns, **shares}))
+    return pd.concat(tables, ignore_index=True)

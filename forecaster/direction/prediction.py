@@ -1,0 +1,120 @@
+"""From a trained model and a panel to the probabilities of each direction, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from forecaster.artifact import Model
+from forecaster.classes import CLASSES, Rule
+from forecaster.data.packed import series_between
+from forecaster.data.panel import Panel
+from forecaster.data.time.calendar import future_times
+from forecaster.errors import SettingError
+from forecaster.features import inputs_ahead
+from forecaster.inference import Engine, roll_forward
+from forecaster.notes import Note, some
+from forecaster.prediction import SERIES_AT_ONCE, by_network
+from forecaster.tables import key_columns
+
+#: What forecasts a series that is too short for the network: how often each class came in training.
+FALLBACK = "majority"
+#: The columns of the probabilities, in the order of the classes.
+COLUMNS = tuple(f"p-{name}" for name in CLASSES)
+#: Decimal places of a probability.
+DIGITS = 4
+#: Levels of intervals that every forecast has unless others are asked for.
+_UNASKED = ((), (80, 95))
+
+
+def forecast_directions(model: Model, engine: Engine, panel: Panel, steps: int) -> np.ndarray:
+    """Return the probability of each class from the end of each series of a panel.
+
+    Args:
+        model: what was trained.
+        engine: runs its network.
+        panel: the series, with ``beyond`` where the model has future covariates.
+        steps: the horizon, at most the trained one.
+
+    Returns:
+        np.ndarray: ``(series, steps, 3)`` float64; the frequencies of training of a series too short for the network.
+    """
+    rule, able = Rule.of_weights(model.weights), by_network(model, panel)
+    values = np.repeat(rule.frequencies[None, :steps], len(panel), axis=0)
+    for first in range(0, len(panel), SERIES_AT_ONCE):
+        here = able[first : first + SERIES_AT_ONCE]
+        if here.any():
+            part = series_between(panel, first, first + len(here)).take_series(here)
+            scaler = model.scaler.matched(model.ids, part, model.plan.season)
+            inputs = inputs_ahead(part, scaler, model.encoder, model.plan, steps)
+            found = roll_forward(engine, inputs, steps, model.plan.steps)[:, :, 1:].astype(np.float64)
+            values[first : first + SERIES_AT_ONCE][here] = found / found.sum(axis=2, keepdims=True)
+    return values
+
+
+def direction_table(model: Model, panel: Panel, probabilities: np.ndarray, ahead: np.ndarray) -> pd.DataFrame:
+    """Return forecasts of direction as a table.
+
+    Args:
+        model: what made them.
+        panel: the series that were forecast.
+        probabilities: ``(series, steps, 3)``, of :func:`forecast_directions`.
+        ahead: steps wanted of each series, ``(series,)`` int.
+
+    Returns:
+        One row a series and step: ``series``, the time column under its own name, ``direction`` (the most probable
+        one, from the cutoff to that time), ``p-falls``, ``p-stays``, ``p-rises`` and ``engine``: the network that made
+        the row, or ``majority`` where a series is too short for it.
+    """
+    count, steps, _ = probabilities.shape
+    wanted = (np.arange(steps) < ahead[:, None]).ravel()
+    times = future_times(panel.last, panel.freq, steps)
+    table = pd.DataFrame(key_columns(panel, np.full(count, steps), times.reshape(-1)))
+    table["direction"] = np.array(CLASSES, object)[probabilities.argmax(axis=2).ravel()]
+    for code, name in enumerate(COLUMNS):
+        table[name] = np.round(probabilities[:, :, code].ravel(), DIGITS)
+    table["engine"] = np.repeat(np.where(by_network(model, panel), model.config.network, FALLBACK), steps)
+    return table if wanted.all() else table[wanted].reset_index(drop=True)
+
+
+def refuse_levels(levels: int | Sequence[int]) -> None:
+    """Refuse levels of intervals that were asked for.
+
+    Raises:
+        SettingError: a direction has probabilities instead.
+    """
+    if tuple(np.atleast_1d(np.asarray(levels)).tolist()) not in _UNASKED:
+        raise SettingError(
+            "a forecast of direction has no intervals: p-falls, p-stays and p-rises say how sure it is",
+            "leave --level out, or fit with --task value",
+        )
+
+
+def refuse_beyond(model: Model, steps: int) -> None:
+    """Refuse a horizon longer than the trained one.
+
+    Raises:
+        SettingError: a direction cannot be rolled forward.
+    """
+    if steps > model.plan.horizon:
+        raise SettingError(
+            f"the model forecasts the direction of {model.plan.horizon} steps at most, {steps} were asked for",
+            f"fit again with --horizon {steps}: a direction gives no value to roll forward from",
+        )
+
+
+def cutoff_notes(model: Model, panel: Panel) -> list[Note]:
+    """Say which series are too short for the network, and which have no reading at their cutoff."""
+    found, short = [], ~by_network(model, panel)
+    absent = ~panel.observed[panel.offsets[1:] - 1]
+    if short.any():
+        named = some([panel.ids[i] or "the series" for i in np.flatnonzero(short).tolist()])
+        reason = f"the network needs {model.plan.least} rows, there are fewer of {named}: how often each came instead"
+        found.append(Note("engine", f"{int(short.sum()):,} of {len(panel):,} series by {FALLBACK}", reason, True))
+    if absent.any():
+        named = some([panel.ids[i] or "the series" for i in np.flatnonzero(absent).tolist()])
+        reason = f"the direction is that from the placeholder in the newest row of {named}"
+        found.append(Note("cutoff", f"no reading in {int(absent.sum()):,} of {len(panel):,} series", reason, True))
+    return found

@@ -1,0 +1,68 @@
+"""Which settings have no meaning for a direction."""
+
+from __future__ import annotations
+
+from forecaster.config import FIELDS, Config
+from forecaster.errors import SettingError
+
+#: Settings that must be as they are by default, and why.
+_FIXED = {
+    "loss": "a direction has a loss of its own, the cross-entropy of its classes",
+    "intervals": "a direction has probabilities instead of intervals",
+    "output_steps": "a direction cannot be rolled forward, all steps are forecast at once",
+    "members": "directions are forecast by one network",
+    "lookbacks": "directions are forecast by one network",
+}
+#: Transformations that learn changes between rows, of which a direction would have to be added up.
+_CHANGES = ("difference", "return", "validate")
+
+
+def check_settings(config: Config) -> None:
+    """Refuse settings that the task has no use for.
+
+    Raises:
+        SettingError: naming the flag.
+    """
+    if config.task == "value":
+        if config.stay is not None:
+            raise SettingError("--stay says which directions stay", "add --task direction, or leave it out")
+        return
+    for name, reason in _FIXED.items():
+        if getattr(config, name) != FIELDS[name].default:
+            flag = f"--{name.replace('_', '-')}"
+            hint = "leave it out, and a --recipe that sets it"
+            raise SettingError(f"{flag} does not go with --task direction: {reason}", hint)
+    if config.network == "auto":
+        raise SettingError("--network auto chooses by errors of values", "name one, as --network lstm")
+    if config.transform in _CHANGES:
+        raise SettingError(
+            f"--transform {config.transform} does not go with --task direction: it learns changes between rows, a "
+            "direction is told from levels",
+            "--transform auto, none, log or box-cox",
+        )
+
+
+def refuse_drawing(config: Config) -> None:
+    """Refuse to draw a forecast of directions.
+
+    Raises:
+        SettingError: what can be drawn instead.
+    """
+    if config.task == "direction":
+        raise SettingError(
+            "a model of directions has no curve to draw, only probabilities: forecaster predict prints them",
+            "how far they can be believed is drawn by: forecaster evaluate --plot reliability.png",
+        )
+
+
+def refuse_comparing(name: str, config: Config) -> None:
+    """Refuse to compare a model of directions with others by errors of values.
+
+    Raises:
+        SettingError: what says how good it is.
+    """
+    if config.task == "direction":
+        raise SettingError(
+            f"'{name}' forecasts directions, which have no errors to compare",
+            f"its accuracy beside majority, persistence and a coin is told by: forecaster evaluate --model {name}",
+        )

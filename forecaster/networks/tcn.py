@@ -1,0 +1,58 @@
+"""Temporal convolutional network: residual blocks of causal convolutions, whose reach doubles from block to block.
+
+Bai, Kolter & Koltun 2018 (arXiv:1803.01271, sections 3.2 to 3.4), over segments of the window; weight normalisation is
+left out. There are as many blocks as it takes to see the whole window, ``units`` wide each, of which the last is
+repeated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forecaster.networks.blocks import dense, penalty, regularized, segments
+from forecaster.networks.heads import dense_head
+
+if TYPE_CHECKING:
+    from forecaster.config import Config
+    from forecaster.networks.frame import Read
+    from forecaster.networks.shapes import Shapes
+
+#: Segments that one filter sees, and convolutions in a block.
+KERNEL, CONVOLUTIONS = 3, 2
+
+
+def tcn(config: Config, shapes: Shapes, read: Read) -> Any:
+    """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
+    x = segments(read.sequence, read.context, config, shapes)
+    for number, units in enumerate(widths(config.units, int(x.shape[1]))):
+        x = _block(config, x, units, number)
+    return dense_head(config, shapes, read, x[:, -1])
+
+
+def widths(units: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return the filters of each block, so many that the last output sees ``count`` segments."""
+    blocks = len(units)
+    while 1 + CONVOLUTIONS * (KERNEL - 1) * (2**blocks - 1) < count:
+        blocks += 1
+    return units + units[-1:] * (blocks - len(units))
+
+
+def _block(config: Config, x: Any, units: int, number: int) -> Any:
+    """Return ``relu(x + F(x))``, ``(batch, segments, units)``, with filters over every ``2**number``-th segment."""
+    import keras
+
+    y = x
+    for part in range(CONVOLUTIONS):
+        y = keras.layers.Conv1D(
+            units,
+            KERNEL,
+            padding="causal",
+            dilation_rate=2**number,
+            activation="relu",
+            kernel_regularizer=penalty(config),
+            name=f"filters_{number}_{part}",
+        )(y)
+        y = regularized(y, config, f"{number}_{part}")
+    if x.shape[-1] != units:
+        x = dense(config, units, f"widened_{number}", activation=None)(x)
+    return keras.layers.Activation("relu", name=f"block_{number}")(keras.layers.Add(name=f"residual_{number}")([x, y]))

@@ -1,0 +1,191 @@
+"""``fit --from MODEL``: a trained model trained further on newer rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster import Forecaster, continuing
+from forecaster.config import Config
+from forecaster.continuing import EPOCHS, SLOWER, continued
+from forecaster.errors import DataError, NotFoundError, SettingError
+
+ROWS, NEWER = 120, 24
+#: A network that two epochs leave much to learn.
+SETTINGS = {"horizon": 3, "units": (4,), "epochs": 2, "base": "none", "lookback": 12, "validation": 20, "season": 12}
+
+
+def table(rows, size=1.0, **columns):
+    steps = np.arange(rows)
+    noise = np.random.default_rng(0).normal(0, 0.2, 400)[:rows]
+    values = size * (20 + 5 * np.sin(2 * np.pi * steps / 12) + noise)
+    return pd.DataFrame({"month": pd.date_range("2000-01-01", periods=rows, freq="MS"), "y": values, **columns})
+
+
+@pytest.fixture(scope="module")
+def before():
+    return Forecaster(**SETTINGS).fit(table(ROWS))
+
+
+@pytest.fixture(scope="module")
+def after(before):
+    return Forecaster(epochs=3, learning_rate=0.01).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+
+
+def note(forecaster, name):
+    return next(n for n in forecaster.notes if n.name == name)
+
+
+def test_plan_scaling_and_network_are_the_models_and_the_weights_are_not(before, after):
+    old, new = before.model, after.model
+    assert new.config == old.config == after.config
+    assert {**vars(new.plan), "validation": 0} == {**vars(old.plan), "validation": 0}
+    np.testing.assert_array_equal(new.scaler.center, old.scaler.center)
+    np.testing.assert_array_equal(new.scaler.scale, old.scaler.scale)
+    assert new.encoder == old.encoder
+    assert list(new.weights) == list(old.weights)
+    assert new.record["best_epoch"] > 0
+    assert any(not np.array_equal(value, old.weights[path]) for path, value in new.weights.items())
+
+
+def test_validation_is_the_newer_half_and_is_said(before, after):
+    assert after.model.plan.validation == NEWER // 2
+    assert note(after, "continued").value == f"{NEWER} newer rows"
+    assert after.model.record["continued"] == {
+        "trained_until": before.model.record["trained_until"],
+        "newer_rows": NEWER,
+    }
+    assert after.model.record["trained_until"] > before.model.record["trained_until"]
+
+
+def test_it_starts_from_the_weights_of_the_model(before, after):
+    """The validation loss of epoch 0 is that of the old network on the new rows."""
+    old, ready = before.model, after.model
+    newest = table(ROWS + NEWER)["y"].to_numpy()
+    scaled = (newest - old.scaler.center[0]) / old.scaler.scale[0]
+    squares = []
+    for cutoff in range(ROWS + NEWER - ready.plan.validation, ROWS + NEWER - 2):
+        known = table(ROWS + NEWER).head(cutoff)
+        forecast = (before.predict(data=known)["forecast"].to_numpy() - old.scaler.center[0]) / old.scaler.scale[0]
+        squares.append((forecast - scaled[cutoff : cutoff + 3]) ** 2)
+    assert ready.record["untrained_val_loss"] == pytest.approx(np.mean(squares), rel=1e-3)
+
+
+def test_the_whole_table_again_is_the_same_as_its_newer_rows(before, after):
+    again = Forecaster(epochs=3, learning_rate=0.01).fit(table(ROWS + NEWER), start=before)
+    pd.testing.assert_frame_equal(again.predict(), after.predict())
+
+
+def test_it_forecasts_from_the_newest_row_and_is_stored(after, tmp_path):
+    forecast = after.predict()
+    assert forecast["month"].iloc[0] == table(ROWS + NEWER + 1)["month"].iloc[-1]
+    loaded = Forecaster.load(after.save(tmp_path / "model"))
+    pd.testing.assert_frame_equal(loaded.predict(), forecast)
+    further = Forecaster(epochs=1).fit(table(ROWS + 2 * NEWER).tail(NEWER), start=tmp_path / "model")
+    assert len(further.history()) == ROWS + 2 * NEWER
+
+
+def test_the_old_weights_are_kept_where_training_does_not_help(before):
+    found = Forecaster(epochs=1, learning_rate=1.0, clipnorm=1e3).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    assert found.model.record["best_epoch"] == 0
+    for path, value in found.model.weights.items():
+        np.testing.assert_array_equal(value, before.model.weights[path])
+    assert note(found, "training").value == "the weights of the model are kept"
+    new, old = (model.conformal.to_arrays() for model in (found.model, before.model))
+    assert any(new[name].shape != old[name].shape or (new[name] != old[name]).any() for name in new)
+
+
+def test_every_member_of_an_ensemble_is_trained_further():
+    before = Forecaster(**SETTINGS, members=2).fit(table(ROWS))
+    found = Forecaster(learning_rate=0.01).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    assert [row["name"] for row in found.model.record["members"]] == ["lstm-0", "lstm-1"]
+    assert list(found.model.weights) == list(before.model.weights)
+
+
+def test_series_without_newer_rows_are_named(tmp_path):
+    parts = [table(ROWS, size).assign(shop=name) for name, size in (("a", 1.0), ("b", 3.0), ("c", 2.0))]
+    before = Forecaster(**SETTINGS).fit(pd.concat(parts))
+    newer = [table(ROWS + NEWER, 1.0).tail(NEWER).assign(shop="a"), table(ROWS + 1, 3.0).tail(1).assign(shop="b")]
+    found = Forecaster(epochs=1).fit(pd.concat(newer), start=before)
+    assert note(found, "not newer").reason.endswith(": b")
+    assert note(found, "left out").warning and "no newer rows of c" in note(found, "left out").reason
+    assert found.model.ids == ("a", "b")
+    scale = dict(zip(before.model.ids, before.model.scaler.scale, strict=True))
+    np.testing.assert_array_equal(found.model.scaler.scale, [scale["a"], scale["b"]])
+
+
+# What it may not be
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"units": (8,)}, r"--units \(8,\) contradicts the model, which has \(4,\)"),
+        ({"lookback": 24}, "--lookback 24 contradicts the model, which has 12"),
+        ({"network": "gru"}, "--network gru contradicts the model, which has lstm"),
+        ({"recipe": "textbook"}, "contradicts the model"),
+        ({"horizon": 5}, "--horizon 5 contradicts the model, which has 3"),
+    ],
+)
+def test_settings_that_contradict_the_model_are_refused(before, given, match):
+    with pytest.raises(SettingError, match=match):
+        Forecaster(**given).fit(table(ROWS + NEWER), start=before)
+
+
+def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
+    config = continued(before.config, {"units": "4", "epochs": 7, "validation": 9, "horizon": "3"})
+    assert (config.epochs, config.validation, config.units) == (7, 9, (4,))
+    assert config.learning_rate == SLOWER * before.config.learning_rate
+    untold = continued(before.config, {})
+    assert (untold.epochs, untold.validation, untold.holdout) == (EPOCHS, None, 0)
+    assert continued(Config.of(), {"learning_rate": 0.5}).learning_rate == 0.5
+
+
+@pytest.mark.parametrize(("rows", "count"), [(ROWS, 0), (ROWS + 2, 2)])
+def test_too_few_newer_rows_are_refused(before, rows, count):
+    with pytest.raises(DataError, match=f"{count} newer rows are too few to train further on: 3 are needed") as error:
+        Forecaster().fit(table(rows), start=before)
+    assert "forecaster predict --data FILE" in error.value.hint
+
+
+def test_a_table_of_the_future_is_refused(before):
+    with pytest.raises(SettingError, match="knows its future covariates"):
+        Forecaster().fit(table(ROWS + NEWER), start=before, future=table(3))
+
+
+def test_no_model_to_start_from(folder):
+    with pytest.raises(NotFoundError, match="no model at 'absent'"):
+        Forecaster().fit(table(ROWS), start="absent")
+
+
+def test_the_command_says_what_it_did(command, before, folder):
+    before.save(folder / "old")
+    table(ROWS + NEWER).tail(NEWER).to_csv(folder / "newer.csv", index=False)
+    ended = command("fit", "newer.csv", "--from", "old", "--model", "new", "--epochs", "1")
+    assert ended.code == 0, ended.err
+    assert f"{NEWER} newer rows" in ended.err and "the model was trained on rows up to 2009-12-01" in ended.err
+    assert "validation, " in ended.out
+    ended = command("fit", "newer.csv", "--from", "old", "--units", "9")
+    assert ended.code == 2 and "contradicts the model" in ended.err
+
+
+def test_what_the_settings_leave_open_is_what_was_decided(before):
+    again = {"freq": "MS", "target": "y", "time": "month", "segment": before.model.plan.segment}
+    found = Forecaster(**again, epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    assert found.model.config == before.model.config
+    for given, match in (({"freq": "D"}, "--freq D .* has MS"), ({"target": "x"}, "--target x .* has y")):
+        with pytest.raises(SettingError, match=match):
+            Forecaster(**given).fit(table(ROWS + NEWER), start=before)
+
+
+def test_the_smallest_value_is_that_of_all_rows(before, monkeypatch):
+    monkeypatch.setitem(before.model.record, "smallest", -3.0)
+    found = Forecaster(epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    assert found.model.record["smallest"] == -3.0
+
+
+def test_series_too_short_to_be_trained_further_are_refused(before, monkeypatch):
+    monkeypatch.setattr(continuing, "learned_series", lambda panel, plan, notes: panel.take_series(np.zeros(1, bool)))
+    with pytest.raises(DataError, match="no series has rows enough to be trained further"):
+        Forecaster(epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
