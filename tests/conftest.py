@@ -8,9 +8,13 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from forecaster.networks.shapes import Shapes
 
 # Processes that share out the tests ignore Ctrl-C, and whatever they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,3 +86,19 @@ def command(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def snapshot(place: Path) -> dict[str, bytes | None]:
     """Return every file below a folder with its bytes, hidden ones too; folders with None."""
     return {str(p.relative_to(place)): p.read_bytes() if p.is_file() else None for p in sorted(place.rglob("*"))}
+
+
+def inputs(shapes: Shapes, batch: int = 6) -> dict[str, np.ndarray]:
+    """Return pseudo-random inputs of a network, of every kind that its shapes have."""
+    rng = np.random.default_rng(1)
+    found = {"past": rng.normal(size=(batch, shapes.lookback, shapes.channels)).astype("float32")}
+    if shapes.indicator:
+        found["past"][:, :, -1] = rng.random((batch, shapes.lookback)) > 0.3
+    if shapes.features:
+        found["future"] = rng.normal(size=(batch, shapes.steps, shapes.features)).astype("float32")
+    if shapes.static:
+        found["static"] = rng.normal(size=(batch, shapes.static)).astype("float32")
+    if shapes.categories:
+        codes = [rng.integers(0, n + 1, batch) for n in shapes.categories]
+        found["categories"] = np.stack(codes, axis=1).astype("int32")
+    return found

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import inputs
 
 from forecaster.config import FAMILIES, FIELDS, Config
 from forecaster.networks.candidates import candidates
@@ -38,21 +39,6 @@ def seeded():
     import keras
 
     keras.utils.set_random_seed(0)
-
-
-def inputs(shapes: Shapes, batch: int = 6) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(1)
-    found = {"past": rng.normal(size=(batch, shapes.lookback, shapes.channels)).astype("float32")}
-    if shapes.indicator:
-        found["past"][:, :, -1] = rng.random((batch, shapes.lookback)) > 0.3
-    if shapes.features:
-        found["future"] = rng.normal(size=(batch, shapes.steps, shapes.features)).astype("float32")
-    if shapes.static:
-        found["static"] = rng.normal(size=(batch, shapes.static)).astype("float32")
-    if shapes.categories:
-        codes = [rng.integers(0, n + 1, batch) for n in shapes.categories]
-        found["categories"] = np.stack(codes, axis=1).astype("int32")
-    return found
 
 
 def built(name: str, shapes: Shapes = FULL, **options: Any):

@@ -28,10 +28,13 @@ from forecaster.cli.measures import (
     echo_measures,
     echo_tests,
     fail_if_option,
+    gap_option,
     gate_of,
     measures_of,
     metrics_option,
+    origins_option,
     save_picture,
+    stride_option,
 )
 
 if TYPE_CHECKING:
@@ -45,21 +48,9 @@ if TYPE_CHECKING:
 @click.argument("places", metavar="MODEL...", nargs=-1, required=True)
 @click.option("--data", metavar="FILE", help="Table with the rows to forecast. [default: the rows each model keeps]")
 @horizon_option("How far each forecast goes: 10, 30d. [default: the shortest trained]")
-@click.option(
-    "--origins",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Rolling origins, counted from the end. [default: those after the training, 5 at most]",
-)
-@click.option("--stride", type=click.IntRange(1), metavar="N", help="Steps between origins. [default: the horizon]")
-@click.option(
-    "--gap",
-    type=click.IntRange(0),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Rows between the cutoff and the first step that is scored.",
-)
+@origins_option()
+@stride_option
+@gap_option
 @baselines_option("naive,seasonal-naive,Naive2")
 @metrics_option
 @fail_if_option

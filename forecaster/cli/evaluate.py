@@ -29,11 +29,14 @@ from forecaster.cli.measures import (
     echo_split,
     echo_tests,
     fail_if_option,
+    gap_option,
     gate_of,
     measures_of,
     metrics_option,
     number_text,
+    origins_option,
     save_picture,
+    stride_option,
 )
 
 if TYPE_CHECKING:
@@ -48,21 +51,9 @@ if TYPE_CHECKING:
     "--data", metavar="FILE", help="Table with newer rows, or other series. [default: the rows the model keeps]"
 )
 @horizon_option("How far each forecast goes: 10, 30d. [default: as trained]")
-@click.option(
-    "--origins",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Rolling origins, counted from the end. [default: those after the training, 5 at most, of directions 500]",
-)
-@click.option("--stride", type=click.IntRange(1), metavar="N", help="Steps between origins. [default: the horizon]")
-@click.option(
-    "--gap",
-    type=click.IntRange(0),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Rows between the cutoff and the first step that is scored.",
-)
+@origins_option(", of directions 500")
+@stride_option
+@gap_option
 @click.option("--refit", is_flag=True, help="Train anew at each origin, on the rows before it only.")
 @click.option(
     "--refit-every", type=click.IntRange(0), metavar="K", help="Train anew at every K-th origin only; 0 is never."

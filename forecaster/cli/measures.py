@@ -30,6 +30,28 @@ fail_if_option = click.option(
     "--fail-if", metavar="EXPR", help='Exit with code 7 where this holds: "skill<0", "mase>1 and coverage-80<75%".'
 )
 
+stride_option = click.option(
+    "--stride", type=click.IntRange(1), metavar="N", help="Steps between origins. [default: the horizon]"
+)
+gap_option = click.option(
+    "--gap",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Rows between the cutoff and the first step that is scored.",
+)
+
+
+def origins_option(others: str = "") -> Callable[[F], F]:
+    """Return the ``--origins`` option; ``others`` goes on with what its default is."""
+    return click.option(
+        "--origins",
+        type=click.IntRange(1),
+        metavar="N",
+        help=f"Rolling origins, counted from the end. [default: those after the training, 5 at most{others}]",
+    )
+
 
 def baselines_option(default: str) -> Callable[[F], F]:
     """Return the ``--baselines`` option: ``all``, ``usual``, ``none`` or names."""

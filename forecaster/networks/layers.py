@@ -58,38 +58,56 @@ def _mean(window: Any, observed: Any) -> Any:
     return ops.sum(window * observed, axis=1, keepdims=True) / count
 
 
-class Mix(keras.layers.Layer):
-    """Forecast by a learned convex combination of the simple forecasts of a window.
+class Weighed(keras.layers.Layer):
+    """What layers share that forecast by a convex combination of the simple forecasts of a window.
 
     Args:
         steps: how many steps to forecast.
         seasons: the seasonal periods in steps, the main one first.
         initial: the weights to start from, ``(blocks, candidates)``, none negative; equal weights by default.
+
+    Attributes:
+        least: share of each simple forecast at least that it starts from.
     """
+
+    least = MIXED
 
     def __init__(self, steps: int, seasons: tuple[int, ...], initial: np.ndarray | None, **options: Any) -> None:
         """Keep the settings."""
         super().__init__(**options)
         self.steps, self.seasons, self.initial = steps, seasons, initial
 
+    def add_logits(self, lookback: int) -> None:
+        """Create the logits, ``(blocks, candidates)``."""
+        names = candidate_names(lookback, self.seasons)
+        start = np.zeros((int(blocks_of(self.steps)[-1]) + 1, len(names)), np.float32)
+        if self.initial is not None:
+            start[:] = mix_logits(self.initial, self.least)
+        initializer = keras.initializers.Constant(start)
+        self.logits = self.add_weight(shape=start.shape, initializer=initializer, name="logits")
+
+    def weighed(self, window: Any, moved: Any = 0.0) -> Any:
+        """Return the forecast, ``(batch, steps, 1)``.
+
+        Args:
+            window: ``(batch, lookback, 1)``.
+            moved: what is added to the logits, ``(batch, steps, candidates)``; nothing by default.
+        """
+        found = ops.stack(list(candidates(window[:, :, 0], self.steps, self.seasons, ops).values()), axis=-1)
+        logits = ops.take(self.logits, blocks_of(self.steps), axis=0) + moved
+        return ops.sum(ops.softmax(logits, axis=-1) * found, axis=-1, keepdims=True)
+
+
+class Mix(Weighed):
+    """Forecast by a learned convex combination of the simple forecasts of a window."""
+
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Create the logits, ``(blocks, candidates)``."""
-        self.logits = add_logits(self, int(shape[1] or 0), MIXED)
+        self.add_logits(int(shape[1] or 0))
 
     def call(self, window: Any) -> Any:
         """Return the forecast, ``(batch, steps, 1)``, of a window ``(batch, lookback, 1)``."""
-        found = candidates(window[:, :, 0], self.steps, self.seasons, ops)
-        shares = ops.take(ops.softmax(self.logits, axis=-1), blocks_of(self.steps), axis=0)
-        return ops.sum(ops.stack(list(found.values()), axis=-1) * shares, axis=-1, keepdims=True)
-
-
-def add_logits(layer: Any, lookback: int, least: float) -> Any:
-    """Return a new weight of a layer with ``steps``, ``seasons`` and ``initial``: logits ``(blocks, candidates)``."""
-    shape = (int(blocks_of(layer.steps)[-1]) + 1, len(candidate_names(lookback, layer.seasons)))
-    start = np.zeros(shape, np.float32)
-    if layer.initial is not None:
-        start[:] = mix_logits(layer.initial, least)
-    return layer.add_weight(shape=shape, initializer=keras.initializers.Constant(start), name="logits")
+        return self.weighed(window)
 
 
 class Effect(keras.layers.Layer):

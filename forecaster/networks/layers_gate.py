@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from forecaster.networks.candidates import GATED, blocks_of, candidates
-from forecaster.networks.layers import add_logits
+from forecaster.networks.candidates import GATED, candidates
+from forecaster.networks.layers import Weighed
 
 #: Added to a mean absolute error, in deviations of its window, before its logarithm is taken.
 EPSILON = 1e-2
@@ -63,23 +62,14 @@ def _mean_size(values: Any, counts: Any) -> Any:
     return ops.sum(ops.abs(values) * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1.0)
 
 
-class Gate(keras.layers.Layer):
-    """Forecast by a convex combination of the simple forecasts of a window, which the core moves step by step.
+class Gate(Weighed):
+    """Forecast by a convex combination of the simple forecasts of a window, which the core moves step by step."""
 
-    Args:
-        steps: how many steps to forecast.
-        seasons: the seasonal periods in steps, the main one first.
-        initial: the weights to start from, ``(blocks, candidates)``, none negative; equal weights by default.
-    """
-
-    def __init__(self, steps: int, seasons: tuple[int, ...], initial: np.ndarray | None, **options: Any) -> None:
-        """Keep the settings."""
-        super().__init__(**options)
-        self.steps, self.seasons, self.initial = steps, seasons, initial
+    least = GATED
 
     def build(self, window_shape: tuple[int | None, ...], moved_shape: tuple[int | None, ...]) -> None:
         """Create the logits, ``(blocks, candidates)``."""
-        self.logits = add_logits(self, int(window_shape[1] or 0), GATED)
+        self.add_logits(int(window_shape[1] or 0))
 
     def call(self, window: Any, moved: Any) -> Any:
         """Return the forecast, ``(batch, steps, 1)``.
@@ -88,6 +78,4 @@ class Gate(keras.layers.Layer):
             window: ``(batch, lookback, 1)``.
             moved: by how much the core moves the logits, ``(batch, steps, candidates)``.
         """
-        found = ops.stack(list(candidates(window[:, :, 0], self.steps, self.seasons, ops).values()), axis=-1)
-        logits = ops.take(self.logits, blocks_of(self.steps), axis=0) + moved
-        return ops.sum(ops.softmax(logits, axis=-1) * found, axis=-1, keepdims=True)
+        return self.weighed(window, moved)
