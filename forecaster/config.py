@@ -30,9 +30,9 @@ FAMILIES = {
     "tcn": "TCN: residual blocks of dilated causal convolutions",
     "nbeats": "N-BEATS: dense blocks, each reads what is left over",
     "nhits": "N-HiTS: N-BEATS at several rates",
-    "tide": "TiDE: dense encoder, dense decoder of each step; lost to seasonal naive on M4 hourly",
-    "dlinear": "DLinear: linear in trend and rest; no past covariates, no masks; lost as tide did",
-    "nlinear": "NLinear: linear in the window; no past covariates, no masks; lost as tide did",
+    "tide": "TiDE: dense; loses to seasonal naive on M4 hourly",
+    "dlinear": "DLinear: linear; no past covariates, no masks; loses as tide",
+    "nlinear": "NLinear: linear; no past covariates, no masks; loses as tide",
 }
 
 
