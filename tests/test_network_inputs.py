@@ -8,10 +8,11 @@ from conftest import inputs
 
 from forecaster.config import Config
 from forecaster.inference import KerasEngine, OnnxEngine
-from forecaster.networks.candidates import GATED, candidate_names, candidates, initial_mix
+from forecaster.networks.candidates import candidate_names, candidates
 from forecaster.networks.effects import Hinges, hinges, random_hinges
 from forecaster.networks.factory import Shapes, build_network
 from forecaster.networks.layers import embedding_size
+from forecaster.networks.mixes import GATED, initial_mix
 from forecaster.networks.start import Start, find_start, set_start
 from forecaster.training import Trainer
 from forecaster.windowing import Windows

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from forecaster.config import FIELDS, Config
 from forecaster.errors import SettingError
-from forecaster.networks.candidates import blocks_of, candidate_names, candidates, initial_mix
+from forecaster.networks.candidates import candidate_names, candidates
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
 from forecaster.networks.losses import LOSSES
+from forecaster.networks.mixes import blocks_of, initial_mix
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
 from forecaster.networks.start import Start
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.networks.candidates import best_mix
+from forecaster.networks.mixes import best_mix
 
 if TYPE_CHECKING:
     import keras

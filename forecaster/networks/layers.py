@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from forecaster.networks.candidates import MIXED, blocks_of, candidate_names, candidates, mix_logits
+from forecaster.networks.candidates import candidate_names, candidates
 from forecaster.networks.effects import Hinges, hinges, random_hinges
+from forecaster.networks.mixes import MIXED, blocks_of, mix_logits
 
 #: Added to the variance of a window, in squared deviations of the series, so that a constant window divides by 0.01.
 EPSILON = 1e-4

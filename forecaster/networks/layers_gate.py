@@ -12,8 +12,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from forecaster.networks.candidates import GATED, candidates
+from forecaster.networks.candidates import candidates
 from forecaster.networks.layers import Weighed
+from forecaster.networks.mixes import GATED
 
 #: Added to a mean absolute error, in deviations of its window, before its logarithm is taken.
 EPSILON = 1e-2

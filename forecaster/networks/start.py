@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecaster.classes import STAY, Rule
-from forecaster.networks.candidates import GATED, best_mixes, blocks_of, candidates, initial_mix, mix_logits
+from forecaster.networks.candidates import candidates
 from forecaster.networks.effects import Hinges, fitted, hinges, random_hinges
+from forecaster.networks.mixes import GATED, best_mixes, blocks_of, initial_mix, mix_logits
 from forecaster.networks.outputs import window_norm_of
 from forecaster.networks.shapes import Shapes
 from forecaster.windowing import Windows
