@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster import fitting
-from forecaster.artifact import Model
+from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.direction.backtest import DirectionEvaluation, evaluate_directions

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.artifact import Model
+from forecaster.artifact.model import Model
 from forecaster.attempt import Prepared, members_of
 from forecaster.combining import trained
 from forecaster.config import Config

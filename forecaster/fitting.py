@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.artifact import Model
+from forecaster.artifact.model import Model
 from forecaster.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.calibration import moving
 from forecaster.choosing import best_attempt, without_past

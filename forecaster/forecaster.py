@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 
 from forecaster import fitting
-from forecaster.artifact import Model, load_model, locked, save_model
+from forecaster.artifact.locking import locked
+from forecaster.artifact.model import Model
+from forecaster.artifact.reading import load_model
+from forecaster.artifact.writing import save_model
 from forecaster.assessment import Evaluation, Rolling, assess, assess_directions
 from forecaster.config import RECIPES, Config
 from forecaster.continuing import continued, fit_further

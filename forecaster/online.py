@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecaster.artifact import Model
+from forecaster.artifact.model import Model
 from forecaster.data.panel import Panel
 from forecaster.evaluation.adaptive import Adaptive
 from forecaster.evaluation.backtest import backtest

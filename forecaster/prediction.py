@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecaster.artifact import Model
+from forecaster.artifact.model import Model
 from forecaster.data.packed import series_between
 from forecaster.data.panel import Panel
 from forecaster.errors import DivergedError

@@ -20,15 +20,20 @@ import pandas as pd
 import pytest
 from conftest import snapshot
 
-from forecaster import Forecaster, artifact
-from forecaster.artifact import load_model, locked, save_model
+from forecaster import Forecaster
+from forecaster.artifact import writing
+from forecaster.artifact.layout import FORMAT_VERSION, own_digest
+from forecaster.artifact.locking import locked
+from forecaster.artifact.model import Model
+from forecaster.artifact.reading import load_model
+from forecaster.artifact.writing import save_model
 from forecaster.data.panel import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
 
 FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]
 
 
-def same(one: artifact.Model, other: artifact.Model) -> bool:
+def same(one: Model, other: Model) -> bool:
     """Return whether two models are the same in every number."""
     arrays = [one.weights, other.weights]
     return (
@@ -53,7 +58,7 @@ def rewrite(directory: Path, change, sign: bool = False) -> None:
             for name in FILES
             if name != "manifest.json"
         }
-        manifest["sha256"]["manifest.json"] = artifact._own_digest(manifest)
+        manifest["sha256"]["manifest.json"] = own_digest(manifest)
     path.write_text(json.dumps(manifest))
 
 
@@ -154,6 +159,17 @@ def test_a_manifest_of_another_shape_is_refused(model, change, words):
         load_model(model)
 
 
+@pytest.mark.parametrize("change", [lambda m: m["sha256"].pop("network.onnx"), lambda m: m["sha256"].update(more="")])
+def test_digests_of_other_files_are_refused_though_their_own_digest_is_right(model, change):
+    def signed(manifest):
+        change(manifest)
+        manifest["sha256"]["manifest.json"] = own_digest(manifest)
+
+    rewrite(model, signed)
+    with pytest.raises(ModelError, match=r"is damaged: manifest.json"):
+        load_model(model)
+
+
 @pytest.mark.parametrize("text", ["[]", "5", "null", "{}", "not json", '{"format": "forecaster-model"}', "\ud800"])
 def test_other_text_in_place_of_the_manifest_is_refused(model, text):
     (model / "manifest.json").write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -162,7 +178,7 @@ def test_other_text_in_place_of_the_manifest_is_refused(model, text):
 
 
 def test_a_newer_format_says_how_to_upgrade(model):
-    newer = artifact.FORMAT_VERSION + 1
+    newer = FORMAT_VERSION + 1
     rewrite(model, lambda m: m.update(version=newer, sha256={"tree": "of another kind"}))
     with pytest.raises(ModelError, match=f"has format {newer}, this version reads up to {newer - 1}") as error:
         load_model(model)
@@ -229,7 +245,7 @@ def test_an_older_model_is_replaced_as_a_whole(model, folder):
 @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_while_writing_leaves_the_older_model(model, folder, monkeypatch, existing, file, failure):
     loaded, place = load_model(model), model if existing else folder / "new"
-    before, write, calls = snapshot(folder), artifact._write, []
+    before, write, calls = snapshot(folder), writing._write, []
 
     def failing(path, content):
         calls.append(path)
@@ -238,7 +254,7 @@ def test_a_failure_while_writing_leaves_the_older_model(model, folder, monkeypat
             raise failure
         write(path, content)
 
-    monkeypatch.setattr(artifact, "_write", failing)
+    monkeypatch.setattr(writing, "_write", failing)
     with pytest.raises(ForecasterError if isinstance(failure, OSError) else KeyboardInterrupt) as error, locked(place):
         save_model(loaded, place)
     if isinstance(failure, OSError):
@@ -289,7 +305,7 @@ for place in ("forecaster-model", "new"):
 
 
 def _env() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(artifact.__file__).parent.parent)}
+    return {**os.environ, "PYTHONPATH": str(Path(writing.__file__).parents[2])}
 
 
 @pytest.mark.parametrize(

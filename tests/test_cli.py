@@ -344,7 +344,7 @@ def test_fit_from_standard_input_with_repairs_end_to_end(command, folder, monkey
 
 def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeypatch):
     """With a model at hand instead of training; the first fit and one that replaces it."""
-    from forecaster.artifact import load_model
+    from forecaster.artifact.reading import load_model
 
     monkeypatch.setattr(fitting, "fit_panel", lambda *_: load_model(trained))
     ended = command("fit", "dataset:airline")
@@ -363,7 +363,7 @@ def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeyp
 
 
 def test_an_interrupted_fit_keeps_its_model_and_ends_with_130(command, folder, trained, monkeypatch):
-    from forecaster.artifact import load_model
+    from forecaster.artifact.reading import load_model
 
     model = load_model(trained)
     model.record["interrupted"] = True
@@ -378,7 +378,7 @@ def test_an_interrupted_fit_keeps_its_model_and_ends_with_130(command, folder, t
 
 
 def test_a_network_that_loses_is_not_praised(command, folder, trained, monkeypatch):
-    from forecaster.artifact import load_model
+    from forecaster.artifact.reading import load_model
 
     model = load_model(trained)
     model.record["scores"]["skill"] = {"seasonal-naive": -0.1, "naive": 0.2}

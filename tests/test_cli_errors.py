@@ -15,7 +15,8 @@ import pytest
 from conftest import Command, snapshot
 
 from forecaster import fitting
-from forecaster.artifact import FORMAT_VERSION, locked
+from forecaster.artifact.layout import FORMAT_VERSION
+from forecaster.artifact.locking import locked
 from forecaster.errors import ForecasterError
 
 DONE, FAILED, USAGE, NOT_FOUND, BAD = 0, 1, 2, 4, 5

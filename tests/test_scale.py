@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from test_features import panel_of
 
-from forecaster import Forecaster, artifact, attempt, prediction
-from forecaster.artifact import load_model, save_model
+from forecaster import Forecaster, attempt, prediction
+from forecaster.artifact import history
+from forecaster.artifact.reading import load_model
+from forecaster.artifact.writing import save_model
 from forecaster.calibration import moving
 from forecaster.cli import common
 from forecaster.config import Config
@@ -163,7 +165,7 @@ def fitted() -> Forecaster:
 
 
 def test_many_groups_of_history_are_one_panel(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr(artifact, "GROUP", 61)
+    monkeypatch.setattr(history, "GROUP", 61)
     save_model(fitted.model, tmp_path / "model")
     found, model = load_model(tmp_path / "model"), fitted.model
     assert same(found.history, model.history) and found.ids == model.ids and found.ranges is None

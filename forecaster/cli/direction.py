@@ -12,7 +12,7 @@ from forecaster.cli.measures import save_picture
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from forecaster.artifact import Model
+    from forecaster.artifact.model import Model
     from forecaster.direction.backtest import DirectionEvaluation
 
 #: Columns of the table of scores: name of the measure, its heading, and how it is written.

@@ -25,7 +25,7 @@ from forecaster.cli.direction import echo_fit
 from forecaster.config import FAMILIES, RECIPES
 
 if TYPE_CHECKING:
-    from forecaster.artifact import Model
+    from forecaster.artifact.model import Model
     from forecaster.training import Progress
 
 
@@ -96,7 +96,8 @@ def command(
     """
     from pathlib import Path
 
-    from forecaster.artifact import locked, save_model
+    from forecaster.artifact.locking import locked
+    from forecaster.artifact.writing import save_model
     from forecaster.config import read_toml
     from forecaster.errors import SettingError
     from forecaster.forecaster import Forecaster

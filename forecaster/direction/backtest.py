@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecaster.artifact import Model
+from forecaster.artifact.model import Model
 from forecaster.classes import CLASSES, Rule, changes_ahead, changes_behind, classify
 from forecaster.data.packed import clock
 from forecaster.data.panel import Panel

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.artifact import Model
+from forecaster.artifact.model import Model
 from forecaster.classes import CLASSES, Rule
 from forecaster.data.packed import series_between
 from forecaster.data.panel import Panel

@@ -1,0 +1,26 @@
+"""Names of the files of a model directory, the number of its format, and where it really is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+FORMAT = "forecaster-model"
+FORMAT_VERSION = 2
+MANIFEST, WEIGHTS, NETWORK, HISTORY = "manifest.json", "weights.npz", "network.onnx", "history.parquet"
+#: The files whose digests the manifest holds, beside its own.
+FILES = (WEIGHTS, NETWORK, HISTORY)
+
+
+def own_digest(manifest: dict[str, Any]) -> str:
+    """Return the sha256 of a manifest's content, its own digest left out."""
+    files = {name: digest for name, digest in manifest["sha256"].items() if name != MANIFEST}
+    return hashlib.sha256(json.dumps({**manifest, "sha256": files}, sort_keys=True).encode()).hexdigest()
+
+
+def real(directory: Path) -> Path:
+    """Return the place of a directory with no link in it."""
+    return Path(os.path.realpath(directory))

@@ -1,0 +1,54 @@
+"""Model: what training leaves, and the model directory holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from forecaster.config import Config
+from forecaster.data.panel import Panel
+from forecaster.encoding import Encoder
+from forecaster.evaluation.intervals import Conformal
+from forecaster.planning import Plan
+from forecaster.scaling import Scaler
+
+
+@dataclass
+class Model:
+    """A trained model: all that predict, evaluate and plot need.
+
+    Attributes:
+        config: the settings as they were given.
+        plan: the numbers decided from them and the data.
+        ids: series the scaler knows, in its order.
+        scaler: per-series scaling, fitted on training rows.
+        encoder: what became of the covariates, fitted on training rows.
+        conformal: interval scores from the validation run.
+        onnx: the network as ONNX.
+        weights: the Keras weights by path.
+        history: the newest rows of each series.
+        record: training range, scores, notes, versions, device, command: for people and reports.
+        ranges: smallest and largest reading of each series of the history, ``(series, 2)`` float64, where ``history``
+            holds fewer rows than it was saved with; None where it holds all.
+    """
+
+    config: Config
+    plan: Plan
+    ids: tuple[str, ...]
+    scaler: Scaler
+    encoder: Encoder
+    conformal: Conformal
+    onnx: bytes
+    weights: dict[str, np.ndarray]
+    history: Panel
+    record: dict[str, Any] = field(default_factory=dict)
+    ranges: np.ndarray | None = None
+
+    @property
+    def network(self) -> str:
+        """The name of the network that forecasts: of ``--network auto`` those of what it kept."""
+        if self.config.network != "auto":
+            return self.config.network
+        return " + ".join(member.name for member in self.plan.members)
