@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 # Processes that share out the tests ignore Ctrl-C, and whatever they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where a pass over the graph fails in an export to ONNX, the test fails, and no copy is made of the graph before each.
+os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
+
+# The modules of TensorFlow are a heap to search: less often than every 700 objects.
+gc.set_threshold(20_000, 10, 10)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import inputs
+from scipy.optimize import minimize
 
 from forecaster.config import FAMILIES, FIELDS, Config
+from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.networks.candidates import candidates
 from forecaster.networks.factory import NETWORKS, build_network, unread
 from forecaster.networks.frame import Read, framed
@@ -45,14 +47,26 @@ def built(name: str, shapes: Shapes = FULL, **options: Any):
     return build_network(Config.of(network=name, **{**OPTIONS, **options}), shapes)
 
 
-@cache
-def moved(name: str):
-    """A network of all kinds of input whose weights that start from zero have been made others."""
-    model, rng = built(name), np.random.default_rng(2)
+def make_others(model) -> None:
+    """Make weights that start from zero others."""
+    rng = np.random.default_rng(2)
     for weight in model.trainable_weights:
         if weight.path.endswith("kernel") and not np.any(weight):
             weight.assign(rng.normal(size=weight.shape) * 0.3)
+
+
+@cache
+def moved(name: str):
+    """A network of all kinds of input none of whose kernels is zero."""
+    model = built(name)
+    make_others(model)
     return model
+
+
+@cache
+def engine(name: str) -> KerasEngine:
+    """What runs :func:`moved`, traced once."""
+    return KerasEngine(moved(name))
 
 
 def forecast(model, feeds: dict[str, np.ndarray]) -> np.ndarray:
@@ -70,9 +84,11 @@ def weights_of(model) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("shapes", "options"),
     [
-        (Shapes(5, 1), {"segment": 2, "loss": "mse", "window_norm": "last", "base": "mix"}),
-        (Shapes(3, 30, past=1, indicator=True), {"segment": 9, "units": (5, 3), "loss": "mae", "window_norm": "none"}),
-        (Shapes(10, 7, calendar=1, static=2, seasons=(3,), outputs=2), {"layer_norm": "batch", "dropout": 0.1}),
+        (Shapes(5, 1), {"segment": 2, "loss": "mse", "window_norm": "last", "base": "mix", "dropout": 0.1}),
+        (
+            Shapes(3, 30, calendar=1, past=1, static=2, seasons=(3,), indicator=True, outputs=2),
+            {"segment": 9, "units": (5, 3), "window_norm": "none", "layer_norm": "batch"},
+        ),
     ],
 )
 def test_any_shape_fits_and_training_starts_from_the_base(name, shapes, options):
@@ -99,16 +115,17 @@ def test_gradients_reach_every_weight(name):
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 1e-6, weight.path
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_masked_targets_carry_no_gradient(name):
+def test_masked_targets_carry_no_gradient():
+    """The loss is that of every family, and is looked at from the forecast on."""
     import tensorflow as tf
 
-    model, feeds = moved(name), inputs(FULL)
+    model = moved("lstm")
     observed = np.ones((6, FULL.steps), "float32")
     observed[:3, 1:] = 0
     target = np.zeros((6, FULL.steps, 1), "float32")
+    found = tf.constant(forecast(model, inputs(FULL)))
     with tf.GradientTape(persistent=True) as tape:
-        found = model(feeds, training=True)
+        tape.watch(found)
         loss = model.loss(target, found, sample_weight=observed)
         other = model.loss(target + 1e3 * (1 - observed[:, :, None]), found, sample_weight=observed)
     gradients = tape.gradient(loss, found).numpy()
@@ -124,44 +141,45 @@ def test_a_rebuilt_network_takes_the_weights_by_their_paths(name):
     first, feeds = moved(name), inputs(FULL)
     keras.utils.set_random_seed(99)
     second = built(name)
-    paths = [weight.path for weight in first.weights]
+    paths, expected = [weight.path for weight in first.weights], forecast(first, feeds)
     assert len(set(paths)) == len(paths)
     assert [(w.path, w.shape) for w in second.weights] == [(w.path, w.shape) for w in first.weights]
-    assert np.abs(forecast(first, feeds) - forecast(second, feeds)).max() > 1e-3
+    assert np.abs(expected - forecast(second, feeds)).max() > 1e-3
     kept = weights_of(first)
     for weight in second.weights:
         weight.assign(kept[weight.path])
-    np.testing.assert_array_equal(forecast(first, feeds), forecast(second, feeds))
+    np.testing.assert_array_equal(expected, forecast(second, feeds))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_window_is_forecast_alike_alone_and_in_a_batch_of_any_size(name):
-    model, feeds = moved(name), inputs(FULL, 14)
-    alone = np.concatenate([forecast(model, {k: v[[i]] for k, v in feeds.items()}) for i in (0, 2)])
+    feeds, run = inputs(FULL, 14), engine(name).run
+    alone = np.concatenate([run({k: v[[i]] for k, v in feeds.items()}) for i in (0, 2)])
     for size in (3, 4, 5, 6, 14):  # segments, channels of them, steps, units, lookback
-        together = forecast(model, {k: v[:size] for k, v in feeds.items()})
+        together = run({k: v[:size] for k, v in feeds.items()})
         np.testing.assert_allclose(together[[0, 2]], alone, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_export_equals_keras(name):
+    """What is about the family is exported; bases and normalisations of the window are in tests/test_networks.py."""
     from forecaster.fitting import export_onnx
-    from forecaster.inference import OnnxEngine
 
-    model, feeds = moved(name), inputs(FULL)
-    forecast(model, feeds)
-    engine = OnnxEngine(export_onnx(model))
+    model, feeds = built(name, base="last", window_norm="last"), inputs(FULL)
+    make_others(model)
+    expected = forecast(model, feeds)
+    exported = OnnxEngine(export_onnx(model))
     for size in (1, 6):
-        part = {name: array[:size] for name, array in feeds.items()}
-        np.testing.assert_allclose(engine.run(part), forecast(model, part), atol=1e-4)
+        found = exported.run({kind: array[:size] for kind, array in feeds.items()})
+        np.testing.assert_allclose(found, expected[:size], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_everything_that_a_network_reads_reaches_the_forecast(name):
     """Of the past the oldest whole segment; of the future the last step."""
-    model, feeds = moved(name), inputs(FULL)
+    feeds, run = inputs(FULL), engine(name).run
     feeds["past"][:, :, -1], feeds["categories"][:] = 1, 1
-    covariate = 1 + FULL.features
+    covariate, expected = 1 + FULL.features, run(feeds)
     for what, where, value in (
         ("past", (slice(None), 2, covariate), 3),
         ("past", (slice(None), -2, -1), 0),
@@ -171,7 +189,7 @@ def test_everything_that_a_network_reads_reaches_the_forecast(name):
     ):
         changed = {**feeds, what: feeds[what].copy()}
         changed[what][where] = value
-        difference = np.abs(forecast(model, changed) - forecast(model, feeds)).max()
+        difference = np.abs(run(changed) - expected).max()
         if name in LINEAR and what == "past" and where[2] == covariate:
             assert difference == 0
         else:
@@ -180,13 +198,33 @@ def test_everything_that_a_network_reads_reaches_the_forecast(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_tiny_series_is_learned(name):
+    """By a minimiser from outside, from the gradient of the network's own loss."""
+    import tensorflow as tf
+
     rng = np.random.default_rng(0)
     wave = np.sin(np.arange(160) * np.pi / 6) + 0.02 * rng.normal(size=160)
     starts = np.arange(124)[:, None]
     past, target = (wave[starts + np.arange(*span)][..., None].astype("float32") for span in ((0, 24), (24, 30)))
-    options = {"units": (16,), "segment": 6, "dropout": 0.0, "base": "none", "window_norm": "none"}
-    model = built(name, Shapes(24, 6), **options, loss="mse", learning_rate=0.01, optimizer="adam")
-    model.fit(np.tile(past, (40, 1, 1)), np.tile(target, (40, 1, 1)), batch_size=62, verbose=0)
+    options = {"units": (16,), "segment": 6, "dropout": 0.0, "base": "none", "window_norm": "none", "loss": "mse"}
+    model = built(name, Shapes(24, 6), **options)
+    weights = [weight.value for weight in model.trainable_weights]
+    places = np.cumsum([np.size(weight) for weight in weights])[:-1]
+
+    @tf.function(autograph=False)
+    def slope() -> Any:
+        with tf.GradientTape() as tape:
+            loss = model.loss(target, model({"past": past}, training=True))
+        return loss, tape.gradient(loss, weights)
+
+    def at(point: np.ndarray) -> tuple[float, np.ndarray]:
+        for weight, part in zip(weights, np.split(point, places), strict=True):
+            weight.assign(part.reshape(weight.shape))
+        loss, gradients = slope()
+        return float(loss), np.concatenate([np.ravel(gradient) for gradient in gradients]).astype(float)
+
+    start = np.concatenate([np.ravel(weight) for weight in weights])
+    found = minimize(at, start, jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    at(found.x)
     assert np.mean((forecast(model, {"past": past}) - target) ** 2) < 0.02 * target.var()
 
 
