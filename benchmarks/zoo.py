@@ -8,21 +8,21 @@
 The budget is the same for all: the same windows, epochs, patience and batch size, those of the defaults but for
 KEY=VALUE, and the default sizes of each network. ETTh1 is scored by benchmarks/etth1.py's protocol at horizon 96, M4
 hourly by benchmarks/m4_hourly.py's. A row is written as soon as it is known, each fit in a process of its own. Rows
-that --output already holds of the same settings are not run again, so that a table can be made in several sittings. A
-network that fails is a row too, with what it said. The files are read from ../shared/data, or from FORECASTER_DATA.
+that --output already holds of the same settings and version of the code are not run again, so that a table can be made
+in several sittings. --jobs N runs fits side by side, of one thread each; their seconds say little then. A network that
+fails is a row too, with what it said. The files are read from ../shared/data, or from FORECASTER_DATA.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from typing import Any
 
 import m4_hourly
 import multivariate
 import pandas as pd
-from common import SMOKE, alone, arguments, record, settings_of, show
+from common import SMOKE, alone, arguments, settings_of, show
 from etth1 import PROTOCOL
+from sittings import Sittings, add_options, side_by_side
 
 from forecaster.networks.factory import NETWORKS
 
@@ -32,45 +32,30 @@ PARTS = {"etth1": ["MSE", "MAE"], "m4": ["sMAPE", "MASE", "OWA"]}
 COLUMNS = ["fit s", "forecast s", "epochs", "parameters", "peak MB", "failed"]
 
 
-def scored(part: str, seed: int, settings: dict[str, Any], split: str) -> dict[str, Any]:
-    """Return the result of one fit; where it failed, what it said."""
+def scored(key: tuple[str, str, int], settings: dict[str, Any], split: str) -> dict[str, Any]:
+    """Return the result of one fit of a network, a part and a seed; where it failed, what it said."""
+    network, part, seed = key
     function, args = (multivariate.scored, (PROTOCOL, HORIZON)) if part == "etth1" else (m4_hourly.scored, ())
     try:
-        found, peak = alone(function, *args, seed, settings, split)
+        found, peak = alone(function, *args, seed, {**settings, "network": network}, split)
     except Exception as error:  # one network must not end a run of hours over all of them
         return {"failed": f"{type(error).__name__}: {error}"}
     return {**found, "peak MB": peak}
-
-
-def known_rows(given: argparse.Namespace, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of the output file that were made with the same settings, on the same rows of the data."""
-    if given.output is None or not given.output.exists():
-        return []
-    rows = [json.loads(line) for line in given.output.read_text(encoding="utf-8").splitlines()]
-    same = json.loads(json.dumps(settings))
-    return [row for row in rows if (row["benchmark"], row.get("split"), row["settings"]) == ("zoo", given.split, same)]
 
 
 def main() -> None:
     parser = arguments(__doc__, split=True)
     parser.add_argument("--only", default=",".join(NETWORKS), help="networks; all by default")
     parser.add_argument("--parts", default=",".join(PARTS), help="etth1,m4")
-    parser.add_argument("--table", action="store_true", help="run nothing, print what --output holds")
+    add_options(parser)
     given = parser.parse_args()
     settings = {**(SMOKE if given.smoke else {}), **settings_of(given.settings)}
-    rows = known_rows(given, settings)
-    done = {(row["network"], row["part"], row["seed"]) for row in rows if not isinstance(row.get("failed"), str)}
+    sittings = Sittings("zoo", given.output, ("network", "part", "seed"), {"split": given.split, "settings": settings})
     wanted = [(n, p, s) for n in given.only.split(",") for p in given.parts.split(",") for s in given.seeds]
-    for network, part, seed in [] if given.table else wanted:
-        if (network, part, seed) in done:
-            continue
-        row = {"network": network, "part": part, "seed": seed, "split": given.split}
-        row |= scored(part, seed, {**settings, "network": network}, given.split)
-        record(given.output, "zoo", {**row, "settings": settings})
-        rows.append(row)
-    if not rows:
-        raise SystemExit("nothing to show: no row of these settings")
-    table = pd.DataFrame(rows).drop_duplicates(["network", "part", "seed"], keep="last")
+    missing = [] if given.table else sittings.missing(wanted)
+    for key, found in side_by_side(lambda key: scored(key, settings, given.split), missing, given.jobs):
+        sittings.add(key, found)
+    table = sittings.table()
     for part, found in table.groupby("part", sort=False):
         kinds = {name: "first" if name == "failed" else "mean" for name in (*PARTS[part], *COLUMNS) if name in found}
         found = found.groupby("network", sort=False).agg(kinds).dropna(axis=1, how="all")
