@@ -262,6 +262,30 @@ TABLE_WRITERS: dict[str, Callable[[pd.DataFrame], bytes | Iterable[bytes | memor
 }
 
 
+def answer(
+    table: pd.DataFrame,
+    output: str | None,
+    force: bool,
+    document: Callable[[], None] | None,
+    text: Callable[[], None],
+) -> None:
+    """Write a table where it was asked for, and print the result once: the table, one JSON document, or text.
+
+    Args:
+        table: every forecast.
+        output: where to write it, if anywhere; ``-`` prints it instead of the text.
+        force: replace a file that exists.
+        document: prints the JSON document, where one was asked for.
+        text: prints the result for a person.
+    """
+    if output and (output != "-" or document is None):
+        write_table(table, output, force)
+    if document is not None:
+        document()
+    elif output != "-":
+        text()
+
+
 def check_table(path: str | None, force: bool) -> None:
     """Refuse a table's path that cannot be written, before work is spent; ``-`` and devices take CSV.
 

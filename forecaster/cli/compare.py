@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from forecaster.cli.common import (
+    answer,
     check_picture,
     check_table,
     echo_json,
@@ -20,7 +21,6 @@ from forecaster.cli.common import (
     read_source,
     say_notes,
     source_options,
-    write_table,
 )
 from forecaster.cli.measures import (
     baselines_of,
@@ -40,6 +40,7 @@ from forecaster.cli.measures import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecaster.data.tables.sources import Source
     from forecaster.evaluation.comparison import Comparison
     from forecaster.forecaster import Forecaster
 
@@ -105,40 +106,44 @@ def command(
         _refuse_rolling(source)
     for name, forecaster in models.items():
         refuse_comparing(name, forecaster.config)
-    steps = horizon or _shortest(models)
+    options = {"horizon": horizon or _shortest(models), "origins": origins, "stride": stride, "gap": gap}
     runs: dict[str, pd.DataFrame] = {}
     for name, place in zip(names, places, strict=True):
         if name not in models:
             runs[name] = read_run(place)
             continue
-        own = models[name].evaluate(
-            read_source(data, **source) if data else None,
-            horizon=steps,
-            origins=origins,
-            stride=stride,
-            gap=gap,
-            levels=levels,
-            baselines=() if any(n in runs for n in models) else beside,
-        )
-        say_notes([note for note in own.notes if note.name != "seen rows"], quiet=True)  # compare says it of each
-        runs[name] = own.table
+        rows = read_source(data, **source) if data else None
+        others = () if any(n in runs for n in models) else beside
+        runs[name] = _backtest(models[name], rows, **options, levels=levels, baselines=others)
     found = compare(runs)
     say_notes(found.notes, quiet)
     if plot:
         from forecaster.plotting import plot_comparison
 
         save_picture(plot_comparison(found.table, found.tests, title="comparison"), plot, force, quiet)
-    if output and (output != "-" or not as_json):
-        write_table(found.table, output, force)
-    if as_json:
-        _echo_document(found)
-    elif output != "-":
-        echo_measures(found.summary, shown)
-        echo_tests(found.tests, "pair")
-        click.echo(found.verdict)
+    answer(
+        found.table,
+        output,
+        force,
+        (lambda: _echo_document(found)) if as_json else None,
+        lambda: _echo_result(found, shown),
+    )
     if gate:
         gate.check_unseen(found.table, names[0])
         gate.check(found.measures)
+
+
+def _backtest(model: Forecaster, rows: Source | None, **options: Any) -> pd.DataFrame:
+    """Return the forecasts of a model over rolling origins; which rows it has seen, compare says of each."""
+    found = model.evaluate(rows, **options)
+    say_notes([note for note in found.notes if note.name != "seen rows"], quiet=True)
+    return found.table
+
+
+def _echo_result(found: Comparison, shown: list[str]) -> None:
+    echo_measures(found.summary, shown)
+    echo_tests(found.tests, "pair")
+    click.echo(found.verdict)
 
 
 def _names(places: tuple[str, ...]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecaster.cli.common import echo_json, write_table
+from forecaster.cli.common import answer, echo_json
 from forecaster.cli.measures import save_picture
 
 if TYPE_CHECKING:
@@ -77,15 +77,24 @@ def echo_directions(
     """
     if plot:
         save_picture(found.plot(title="reliability of the directions"), plot, force, quiet)
-    if output and (output != "-" or not as_json):
-        write_table(found.table, output, force)
-    if as_json:
-        plain = {**found.assessment.to_dict(), "seen": found.seen, "verdict": found.verdict}
-        echo_json({"model": model, **plain, "notes": [note.to_dict() for note in found.notes]})
-    elif output != "-":
-        _echo_scores(found.summary.to_dict(orient="records"))
-        _echo_reliability(found.assessment.reliability.to_dict(orient="records"))
-        click.echo(found.verdict)
+    answer(
+        found.table,
+        output,
+        force,
+        (lambda: _echo_document(found, model)) if as_json else None,
+        lambda: _echo_result(found),
+    )
+
+
+def _echo_document(found: DirectionEvaluation, model: str) -> None:
+    plain = {**found.assessment.to_dict(), "seen": found.seen, "verdict": found.verdict}
+    echo_json({"model": model, **plain, "notes": [note.to_dict() for note in found.notes]})
+
+
+def _echo_result(found: DirectionEvaluation) -> None:
+    _echo_scores(found.summary.to_dict(orient="records"))
+    _echo_reliability(found.assessment.reliability.to_dict(orient="records"))
+    click.echo(found.verdict)
 
 
 def _echo_scores(models: Sequence[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forecaster.cli.common import (
+    answer,
     check_picture,
     check_table,
     echo_json,
@@ -19,7 +20,6 @@ from forecaster.cli.common import (
     read_source,
     say_notes,
     source_options,
-    write_table,
 )
 from forecaster.cli.direction import echo_directions, refuse_unused
 from forecaster.cli.measures import (
@@ -137,8 +137,8 @@ def command(
     from forecaster.forecaster import Forecaster
 
     check_table(output, force)
-    check_picture(plot, force)
-    check_picture(residual_plot, force)
+    for picture in (plot, residual_plot):
+        check_picture(picture, force)
     names, shown = baselines_of(baselines), measures_of(metrics, levels)
     gate = gate_of(fail_if, levels, names)
     for split in splits:
@@ -167,18 +167,13 @@ def command(
         save_picture(found.plot(title="backtest"), plot, force, quiet)
     if residual_plot:
         save_picture(found.plot_residuals(title="errors of the network"), residual_plot, force, quiet)
-    if output and (output != "-" or not as_json):
-        write_table(found.table, output, force)
-    if as_json:
-        _echo_document(found, model)
-    elif output != "-":
-        echo_measures(found.summary, shown)
-        for split in splits:
-            echo_split(found.by(split), split, metrics, shown)
-        if residuals:
-            _echo_residuals(found.residuals())
-        echo_tests(found.tests, "the network over")
-        click.echo(found.verdict)
+    answer(
+        found.table,
+        output,
+        force,
+        (lambda: _echo_document(found, model)) if as_json else None,
+        lambda: _echo_result(found, shown, splits, metrics, residuals),
+    )
     if gate:
         gate.check_unseen(found.table, NETWORK)
         gate.check(found.measures)
@@ -199,6 +194,19 @@ def _echo_document(found: Evaluation, model: str) -> None:
     document = {name: table.to_dict(orient="records") for name, table in tables.items()}
     notes = [note.to_dict() for note in found.notes]
     echo_json({"model": model, **document, "verdict": found.verdict, "notes": notes})
+
+
+def _echo_result(
+    found: Evaluation, shown: list[str], splits: tuple[str, ...], metrics: str | None, residuals: bool
+) -> None:
+    """Print the measures, those of each split, the tests, and what they come to."""
+    echo_measures(found.summary, shown)
+    for split in splits:
+        echo_split(found.by(split), split, metrics, shown)
+    if residuals:
+        _echo_residuals(found.residuals())
+    echo_tests(found.tests, "the network over")
+    click.echo(found.verdict)
 
 
 #: Series whose residuals are printed at most; --json has all.

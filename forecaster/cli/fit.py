@@ -159,8 +159,8 @@ def _echo_scores(model: Model, directory: str) -> None:
     click.echo(
         f"model: {directory}, {record['rows']:,} rows up to {record['trained_until'][:19]}, {record['seconds']} s"
     )
-    _echo_tried(record.get("tried", []))
-    _echo_members(record.get("members", []))
+    _echo_networks("tried", record.get("tried", []), _TRIED)
+    _echo_networks("members", record.get("members", []), _MEMBERS)
     click.echo(f"validation, {scores['windows']:,} forecasts of {model.plan.horizon} steps:")
     click.echo(f"  {'':<16}{'MASE':>7}{'skill of the network':>23}")
     for name, mase in scores["mase"].items():
@@ -191,31 +191,27 @@ def _too_few(windows: int, stretches: int) -> str:
     return f" ({of}: too few to tell)"
 
 
-def _echo_tried(rows: list[dict[str, Any]]) -> None:
-    """Print what ``--network auto`` tried, and what it keeps."""
+def _echo_networks(heading: str, rows: list[dict[str, Any]], columns: dict[str, tuple[int, str]]) -> None:
+    """Print a line for each network that was trained, where there are some.
+
+    Args:
+        heading: what they are.
+        rows: what is known of each: its ``name``, and ``chosen`` where not all were kept.
+        columns: the width and the format of each number.
+    """
     if not rows:
         return
     width = max(len(row["name"]) for row in rows)
-    click.echo(f"tried:\n  {'':<{width}}{'MASE':>8}{'loss':>9}{'seconds':>9}{'parameters':>12}")
+    click.echo(f"{heading}:\n  {'':<{width}}" + "".join(f"{_HEADINGS.get(n, n):>{w}}" for n, (w, _) in columns.items()))
     for row in rows:
-        cells = [_cell(row["mase"], 8, ".3f"), _cell(row["loss"], 9, ".4f"), _cell(row["seconds"], 9, ".1f")]
-        kept = "  kept" if row["chosen"] else ""
-        click.echo(f"  {row['name']:<{width}}{''.join(cells)}{_cell(row['parameters'], 12, ',')}{kept}")
+        cells = (f"{'' if row[n] is None else format(row[n], form):>{w}}" for n, (w, form) in columns.items())
+        click.echo(f"  {row['name']:<{width}}" + "".join(cells) + ("  kept" if row.get("chosen") else ""))
 
 
-def _cell(value: float | None, width: int, form: str) -> str:
-    return f"{'' if value is None else format(value, form):>{width}}"
-
-
-def _echo_members(rows: list[dict[str, Any]]) -> None:
-    """Print the networks of an ensemble."""
-    if not rows:
-        return
-    width = max(len(row["name"]) for row in rows)
-    click.echo(f"members:\n  {'':<{width}}{'share':>7}{'seed':>6}{'lookback':>10}{'MASE':>8}{'seconds':>9}")
-    for row in rows:
-        numbers = f"{row['share']:>7.2f}{row['seed']:>6}{row['lookback']:>10}{row['mase']:>8.3f}{row['seconds']:>9.1f}"
-        click.echo(f"  {row['name']:<{width}}{numbers}")
+_HEADINGS = {"mase": "MASE"}
+#: The numbers of what ``--network auto`` tried, and of the networks of an ensemble.
+_TRIED = {"mase": (8, ".3f"), "loss": (9, ".4f"), "seconds": (9, ".1f"), "parameters": (12, ",")}
+_MEMBERS = {"share": (7, ".2f"), "seed": (6, "d"), "lookback": (10, "d"), "mase": (8, ".3f"), "seconds": (9, ".1f")}
 
 
 def _verdict(scores: dict[str, Any], season: int, trained: bool) -> str:
