@@ -133,6 +133,37 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def fit_and_forecast(
+    training: pd.DataFrame, horizon: int, settings: Mapping[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Fit once, forecast once from the end of each series, and return the forecast, the seconds and about the fit."""
+    timer = Timer()
+    forecaster = Forecaster(horizon, **settings).fit(training)
+    fit_seconds, timer = timer.seconds, Timer()
+    table = forecaster.predict(levels=LEVELS)
+    return table, {"fit s": fit_seconds, "forecast s": timer.seconds, **about_fit(forecaster)}
+
+
+def of_seeds(
+    given: argparse.Namespace, benchmark: str, function: Callable[..., dict[str, Any]], *args: Any, **about: Any
+) -> tuple[str, pd.Series]:
+    """Run a fit for each seed in a process of its own, record it, and return a name and the mean of its numbers.
+
+    Args:
+        given: the command line.
+        benchmark: what the rows are recorded as.
+        function: of a seed and ``args``, returns the numbers of one fit.
+        args: what it takes beside the seed.
+        about: what every row says beside its numbers.
+    """
+    rows = []
+    for seed in given.seeds:
+        found, peak = alone(function, seed, *args)
+        rows.append({"seed": seed, "split": given.split, **found, "peak MB": peak})
+        record(given.output, benchmark, {**rows[-1], **about})
+    return f"forecaster, mean over seeds {','.join(map(str, given.seeds))}", pd.DataFrame(rows).mean(numeric_only=True)
+
+
 def about_fit(forecaster: Forecaster) -> dict[str, Any]:
     """Return what the fit came to: epochs run, the best of them, lookback, and how many numbers training changes."""
     model = forecaster.model

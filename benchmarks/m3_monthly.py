@@ -25,18 +25,17 @@ import pandas as pd
 from common import (
     SMOKE,
     Timer,
-    about_fit,
     alone,
     arguments,
     competition_measures,
     data,
+    fit_and_forecast,
+    of_seeds,
     record,
     settings_of,
     show,
     values_of,
 )
-
-from forecaster import Forecaster
 
 HORIZON, SEASON = 18, 12
 SMOKE_SERIES = 40
@@ -65,14 +64,9 @@ def rows_of(split: str, most: int | None = None) -> tuple[pd.DataFrame, np.ndarr
 def scored(seed: int, settings: Mapping[str, Any], split: str = "test", most: int | None = None) -> dict[str, Any]:
     """Fit once on all series, forecast once, and return the measures and the seconds."""
     training, actual, histories = rows_of(split, most)
-    timer = Timer()
-    forecaster = Forecaster(HORIZON, **{"season": SEASON, **settings, "seed": seed}).fit(training)
-    fit_seconds, timer = timer.seconds, Timer()
-    table = forecaster.predict()
-    forecast_seconds = timer.seconds
+    table, about = fit_and_forecast(training, HORIZON, {"season": SEASON, **settings, "seed": seed})
     values = values_of(table, training["series"].unique(), HORIZON)
-    found = competition_measures(actual, values, histories, SEASON)
-    return {**found, "fit s": fit_seconds, "forecast s": forecast_seconds, **about_fit(forecaster)}
+    return {**competition_measures(actual, values, histories, SEASON), **about}
 
 
 def baseline(name: str, split: str, most: int | None) -> dict[str, float]:
@@ -106,13 +100,10 @@ def main() -> None:
     for name in filter(None, given.baselines.split(",")):
         table[name], peak = alone(baseline, name, given.split, most)
         record(given.output, "M3 monthly", {"model": name, "split": given.split, **table[name], "peak MB": peak})
-    rows = []
-    for seed in given.seeds:
-        found, peak = alone(scored, seed, settings, given.split, most)
-        rows.append({"seed": seed, "split": given.split, **found, "peak MB": peak})
-        record(given.output, "M3 monthly", {"model": "forecaster", **rows[-1], "settings": settings})
-    ours = pd.DataFrame(rows)[["sMAPE", "MASE", "fit s"]].mean()
-    table[f"forecaster, mean over seeds {','.join(map(str, given.seeds))}"] = dict(ours)
+    name, ours = of_seeds(
+        given, "M3 monthly", scored, settings, given.split, most, model="forecaster", settings=settings
+    )
+    table[name] = dict(ours[["sMAPE", "MASE", "fit s"]])
     show(f"M3 monthly, {len(rows_of(given.split, most)[1]):,} series", pd.DataFrame.from_dict(table, orient="index"))
 
 

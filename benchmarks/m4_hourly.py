@@ -24,19 +24,16 @@ import pandas as pd
 from common import (
     LEVELS,
     SMOKE,
-    Timer,
-    about_fit,
-    alone,
     arguments,
     competition_measures,
     data,
-    record,
+    fit_and_forecast,
+    of_seeds,
     settings_of,
     show,
     values_of,
 )
 
-from forecaster import Forecaster
 from forecaster.evaluation.metrics import owa
 
 HORIZON, SEASON = 48, 24
@@ -92,32 +89,22 @@ def seasonal_naive(histories: list[np.ndarray]) -> np.ndarray:
 def scored(seed: int, settings: Mapping[str, Any], split: str = "test") -> dict[str, Any]:
     """Fit once on all series, forecast once, and return the measures, the seconds and the size of the network."""
     training, actual, histories = rows_of(split)
-    timer = Timer()
-    forecaster = Forecaster(HORIZON, **{**settings, "seed": seed}).fit(training)
-    fit_seconds, timer = timer.seconds, Timer()
-    table = forecaster.predict(levels=LEVELS)
-    forecast_seconds = timer.seconds
+    table, about = fit_and_forecast(training, HORIZON, {**settings, "seed": seed})
     ids, inside = training["V1"].tolist(), {}
     for level in LEVELS:
         low, high = (values_of(table, ids, HORIZON, f"{end}-{level}") for end in ("lo", "hi"))
         inside[f"coverage-{level}"] = float(((low <= actual) & (actual <= high)).mean())
-    found = {**measures(actual, values_of(table, ids, HORIZON), histories), **inside}
-    return {**found, "fit s": fit_seconds, "forecast s": forecast_seconds, **about_fit(forecaster)}
+    return {**measures(actual, values_of(table, ids, HORIZON), histories), **inside, **about}
 
 
 def main() -> None:
     given = arguments(__doc__, split=True).parse_args()
     settings = {**CHOSEN, **(SMOKE if given.smoke else {}), **settings_of(given.settings)}
-    rows = []
-    for seed in given.seeds:
-        found, peak = alone(scored, seed, settings, given.split)
-        rows.append({"seed": seed, "split": given.split, **found, "peak MB": peak})
-        record(given.output, "M4 hourly", {**rows[-1], "settings": settings})
+    name, ours = of_seeds(given, "M4 hourly", scored, settings, given.split, settings=settings)
     _, actual, histories = rows_of(given.split)
     table = dict(PUBLISHED) if given.split == "test" else {}
     table["seasonal naive, computed here"] = tuple(measures(actual, seasonal_naive(histories), histories).values())
-    ours = pd.DataFrame(rows)[["sMAPE", "MASE", "OWA"]].mean()
-    table[f"forecaster, mean over seeds {','.join(map(str, given.seeds))}"] = tuple(ours)
+    table[name] = tuple(ours[["sMAPE", "MASE", "OWA"]])
     show("M4 hourly", pd.DataFrame.from_dict(table, orient="index", columns=["sMAPE", "MASE", "OWA"]))
 
 

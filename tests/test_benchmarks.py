@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -74,17 +73,6 @@ def test_settings_are_read_as_the_forecaster_reads_them(benchmarks: Benchmarks) 
 def test_every_ingredient_is_in_the_default_and_can_be_taken_out(benchmarks: Benchmarks) -> None:
     for settings in benchmarks.ablation.WITHOUT.values():
         assert Config.of(**settings) != Config.of()
-
-
-def test_zoo_does_not_run_again_what_it_has(benchmarks: Benchmarks, tmp_path: Path) -> None:
-    given, settings = Namespace(output=tmp_path / "zoo.jsonl", split="test"), {"units": (8, 4), "epochs": 2}
-    assert benchmarks.zoo.known_rows(given, settings) == []
-    row = {"network": "gru", "part": "m4", "seed": 0, "split": "test", "OWA": 0.5, "MASE": float("nan")}
-    benchmarks.common.record(given.output, "zoo", {**row, "settings": settings})
-    (found,) = benchmarks.zoo.known_rows(given, settings)
-    assert (found["network"], found["OWA"], found["MASE"]) == ("gru", 0.5, None)
-    assert benchmarks.zoo.known_rows(given, {**settings, "epochs": 3}) == []
-    assert benchmarks.zoo.known_rows(Namespace(output=given.output, split="validation"), settings) == []
 
 
 WRONG = [
