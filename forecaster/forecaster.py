@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from forecaster import fitting
+from forecaster.ahead import steps_ahead, with_future
 from forecaster.artifact.locking import locked
 from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
 from forecaster.artifact.writing import save_model
 from forecaster.assessment import Evaluation, Rolling, assess, assess_directions
+from forecaster.caveats import engine_notes, interval_notes
 from forecaster.config import RECIPES, Config
 from forecaster.continuing import continued, fit_further
-from forecaster.data.future import future_names, read_future
-from forecaster.data.join import prepend_history
 from forecaster.data.packed import unpacked
 from forecaster.data.panel import Panel
-from forecaster.data.repair import build_panel
-from forecaster.data.tables.sources import Source, frame_of, read_table
 from forecaster.data.time.calendar import future_times
-from forecaster.data.time.horizons import horizon_steps
 from forecaster.direction.backtest import DirectionEvaluation
 from forecaster.direction.prediction import (
     cutoff_notes,
@@ -36,33 +32,21 @@ from forecaster.direction.prediction import (
     refuse_levels,
 )
 from forecaster.direction.settings import check_settings, refuse_drawing
-from forecaster.errors import DataError, ForecasterError, NotFoundError, SettingError, nearest
+from forecaster.errors import ForecasterError, SettingError
 from forecaster.evaluation.baselines import USUAL_BASELINES
-from forecaster.evaluation.intervals import check_levels
+from forecaster.evaluation.intervals import checked_levels
 from forecaster.inference import Engine
-from forecaster.notes import Note, some
+from forecaster.notes import Note, ToldNotes
 from forecaster.online import followed
 from forecaster.plotting import plot_forecast
-from forecaster.prediction import (
-    FALLBACKS,
-    below_zero,
-    by_network,
-    engines_of,
-    forecast_panel,
-    refuse_beyond_reason,
-    unbounded,
-)
+from forecaster.prediction import below_zero, engines_of, forecast_panel, refuse_beyond_reason, unbounded
+from forecaster.rows import Data, joined_panel, training_panel, without_holdout
 from forecaster.tables import forecast_table, readings_table
 from forecaster.training import Report
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
-
-Data: TypeAlias = pd.DataFrame | pd.Series | str | Path | Source
-
-#: Times that intervals are widened for few separate stretches of validation rows, beyond which a note says so.
-WIDER = 1.2
 
 
 class Forecaster:
@@ -132,15 +116,16 @@ class Forecaster:
         """
         check_settings(self.config)
         began = time.monotonic()
-        notes = _Notes(tell)
+        notes = ToldNotes(tell)
         if start is not None:
             if future is not None:
                 raise SettingError("what is trained further knows its future covariates", "leave --future out")
             self._model = self._further(data, start, notes, report)
             self.config = self._model.config
         else:
-            names = () if future is None else future_names(_frame(future))
-            self._model = fitting.fit_panel(self._panel_of(data, names, notes), self.config, notes, report)
+            self._model = fitting.fit_panel(
+                training_panel(data, future, self.config, notes), self.config, notes, report
+            )
         self._model.record["seconds"] = round(time.monotonic() - began, 1)
         self._engine = None
         self.notes = list(notes)
@@ -152,15 +137,7 @@ class Forecaster:
         panel, found = before.panel(data)
         notes.extend(found)
         holdout = continued(before.config, self._given).holdout
-        return fit_further(before.model, _without_holdout(panel, holdout), self._given, notes, report)
-
-    def _panel_of(self, data: Data, future_names: tuple[str, ...], notes: list[Note]) -> Panel:
-        """Return the panel to train on; nothing of the table outlives it that it does not hold itself."""
-        panel, found = build_panel(_frame(data), self.config, future_names=future_names)
-        notes.extend(found)
-        if future_names:
-            _check_future(panel, future_names)
-        return _without_holdout(panel, self.config.holdout)
+        return fit_further(before.model, without_holdout(panel, holdout), self._given, notes, report)
 
     def predict(
         self,
@@ -188,20 +165,20 @@ class Forecaster:
             NotFoundError: a needed column is absent.
             DataError: the data cannot be read as those of the training were, or ``future`` has holes.
         """
-        levels = _checked_levels(levels)
+        levels = checked_levels(levels)
         if self.config.task == "direction":
             refuse_levels(levels)
             return self._directions(horizon, data, future)
         panel, self.notes = self.panel(data)
         ahead = self.steps_ahead(panel, horizon)
         steps = int(ahead.max())
-        panel = self._with_future(panel, future, ahead)
+        panel, told = with_future(self.model, panel, future, ahead)
         working, found = (None, []) if data is None else followed(self.model, self._running(), panel, levels)
-        self.notes += found
+        self.notes += told + found
         values = unbounded(self.model, self._running(), panel, steps, levels, working)
         ranges = panel.ranges if data is not None or self.model.ranges is None else self.model.ranges
         refuse_beyond_reason(panel, values, steps, ranges)
-        self.notes += [*self._engine_notes(panel), *self._interval_notes(steps, levels)]
+        self.notes += [*engine_notes(self.model, panel), *interval_notes(self.model, steps, levels)]
         asked = np.arange(steps) < ahead[:, None]
         below = below_zero(self.model, panel, values)
         values[below] = 0.0
@@ -219,8 +196,8 @@ class Forecaster:
         panel, self.notes = self.panel(data)
         ahead = self.steps_ahead(panel, horizon)
         refuse_beyond(self.model, int(ahead.max()))
-        panel = self._with_future(panel, future, ahead)
-        self.notes += cutoff_notes(self.model, panel)
+        panel, told = with_future(self.model, panel, future, ahead)
+        self.notes += told + cutoff_notes(self.model, panel)
         shares = forecast_directions(self.model, self._running(), panel, int(ahead.max()))
         return direction_table(self.model, panel, shares, ahead)
 
@@ -270,7 +247,7 @@ class Forecaster:
             DataError: too few rows for one origin.
             SettingError: an unknown baseline or window, or a number out of range.
         """
-        levels, baselines = _checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
+        levels, baselines = checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
         panel, notes = self.panel(data)
         steps = int(self.steps_ahead(panel, horizon).max())
         rolling = Rolling(steps, origins, stride, gap, window, int(refit), adaptive)
@@ -364,15 +341,7 @@ class Forecaster:
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
         history = self.model.history = unpacked(self.model.history)
-        if data is None:
-            return history, []
-        try:
-            panel, notes = build_panel(_frame(data, history.roles.needed()), self.config, like=history)
-            panel, joined = prepend_history(panel, history, self.model.plan.bearable, self.config.gaps)
-        except DataError as error:
-            raise DataError(error.message, _without_flags(error.hint)) from None
-        notes = [note for note in notes if note.name not in ("time", "series", "target", "freq")]  # the model's own
-        return panel, notes + joined
+        return (history, []) if data is None else joined_panel(self.model, data, self.config)
 
     def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
         """Forecast from the end of each series of a ready panel, with rows of the lookback at least.
@@ -391,134 +360,4 @@ class Forecaster:
         """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier."""
         if horizon is None:
             return np.full(len(panel), self.model.plan.horizon)
-        ends, place = np.unique(panel.last, return_inverse=True)
-        horizon_steps(str(horizon), ends[0], panel.freq)  # an error where not even the first to end can be forecast
-        return np.array([_steps_or_none(str(horizon), end, panel.freq) for end in ends])[place]
-
-    def _with_future(self, panel: Panel, future: Data | None, ahead: np.ndarray) -> Panel:
-        """Return the panel with the future covariates of the next ``ahead`` steps of each series, where it has some."""
-        columns, encoder = panel.of_role("future"), self.model.encoder
-        needed = list(encoder.needed)
-        if future is not None and not columns:
-            raise SettingError("the model uses no future covariates", "leave --future out")
-        if not needed:
-            return panel
-        if future is not None:
-            beyond, notes = read_future(_frame(future), panel, ahead, needed)
-            self.notes += notes
-            panel = replace(panel, beyond=beyond)
-        elif not _covers(panel.beyond, ahead, [column.name in needed for column in columns]):
-            raise SettingError(
-                f"the forecast needs the future values of {some(needed)}: --future FILE",
-                "write the table to fill in with: forecaster make-future --output future.csv",
-            )
-        self.notes += encoder.outside_notes(panel.keep_newest(self.model.plan.lookback), ahead)
-        return panel
-
-    def _engine_notes(self, panel: Panel) -> list[Note]:
-        """Say which series are too short for the network."""
-        short = ~by_network(self.model, panel)
-        if not short.any():
-            return []
-        names = [f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(short)]
-        reason = f"the network needs {self.model.plan.least} rows, there are fewer of {some(names)}"
-        count = f"{len(names):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
-        return [Note("engine", count, reason, warning=True)]
-
-    def _interval_notes(self, steps: int, levels: Sequence[int]) -> list[Note]:
-        plan, conformal = self.model.plan, self.model.conformal
-        notes = []
-        if steps > plan.horizon:
-            notes.append(
-                Note(
-                    "horizon",
-                    f"{steps} steps",
-                    f"beyond the trained {plan.horizon} it is rolled forward, its intervals widened but not measured",
-                    warning=True,
-                )
-            )
-        level = max(levels, default=50)
-        if conformal.widened(level):
-            notes.append(Note("intervals", f"{level} %", "too few validation errors for its quantile: extrapolated"))
-        elif (times := conformal.inflation(level)) > WIDER:
-            few = f"the validation rows hold {conformal.stretches:.2g} separate stretches of a horizon"
-            notes.append(Note("intervals", f"{level} % widened {times:.1f} times", few))
-        return notes
-
-
-class _Notes(list[Note]):
-    """A list that tells each note as it comes."""
-
-    def __init__(self, tell: Callable[[Note], None] | None) -> None:
-        super().__init__()
-        self._tell = tell
-
-    def append(self, note: Note) -> None:
-        super().append(note)
-        if self._tell:
-            self._tell(note)
-
-    def extend(self, notes: Any) -> None:
-        for note in notes:
-            self.append(note)
-
-
-def _frame(data: Data, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    return read_table(data, columns) if isinstance(data, (str, Path, Source)) else frame_of(data)
-
-
-def _check_future(panel: Panel, names: tuple[str, ...]) -> None:
-    """Refuse a future table none of whose columns is a covariate.
-
-    Raises:
-        NotFoundError: naming the nearest covariate.
-    """
-    future = {column.name for column in panel.of_role("future")}
-    if future & set(names):
-        return
-    others = [column.name for column in panel.columns]
-    hints = [nearest(name, others) for name in names if name not in (panel.roles.time, panel.roles.series)]
-    raise NotFoundError(
-        f"no column of the future table is a covariate that changes over time: it has {some(list(names))}",
-        next((hint for hint in hints if hint), "name its columns as those of the table are named"),
-    )
-
-
-def _covers(beyond: np.ndarray | None, ahead: np.ndarray, needed: list[bool]) -> bool:
-    """Return whether needed columns of ``(series, steps, columns)`` are known of the next ``ahead`` steps of each."""
-    if beyond is None or beyond.shape[1] < ahead.max():
-        return False
-    return not np.isnan(beyond[np.arange(beyond.shape[1]) < ahead[:, None]][:, needed]).any()
-
-
-def _steps_or_none(horizon: str, last: Any, freq: str) -> int:
-    """Return the steps of a horizon, 0 where the series ends after it."""
-    try:
-        return horizon_steps(horizon, last, freq)
-    except SettingError:
-        return 0
-
-
-def _without_flags(hint: str) -> str:
-    """Return a hint that names flags of fit for one who has a model already."""
-    return "mend these rows first; or fit again, " + hint if "--" in hint else hint
-
-
-def _without_holdout(panel: Panel, holdout: int) -> Panel:
-    if not holdout:
-        return panel
-    kept = panel.drop_newest(holdout)
-    if len(kept) < len(panel):
-        raise DataError(
-            f"a holdout of {holdout} rows leaves nothing of {len(panel) - len(kept)} series", "use a smaller --holdout"
-        )
-    return kept
-
-
-def _checked_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
-    levels = tuple(np.atleast_1d(np.asarray(levels)).tolist())
-    check_levels(levels)
-    levels = tuple(int(level) for level in levels)
-    if len(set(levels)) < len(levels):
-        raise SettingError(f"a level is given twice: {', '.join(map(str, levels))}")
-    return levels
+        return steps_ahead(panel, str(horizon))

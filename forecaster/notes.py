@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,25 @@ class Note:
         """Return plain values for JSON; counts only where there are any."""
         plain = {"name": self.name, "value": self.value, "reason": self.reason, "warning": self.warning}
         return {**plain, "counts": dict(self.counts)} if self.counts else plain
+
+
+class ToldNotes(list[Note]):
+    """A list that tells each note as it comes."""
+
+    def __init__(self, tell: Callable[[Note], None] | None) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def append(self, note: Note) -> None:
+        """Add a note, and tell it."""
+        super().append(note)
+        if self._tell:
+            self._tell(note)
+
+    def extend(self, notes: Iterable[Note]) -> None:
+        """Add notes, and tell each."""
+        for note in notes:
+            self.append(note)
 
 
 def some(names: list[str], most: int = 5) -> str:

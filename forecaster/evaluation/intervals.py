@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
@@ -212,6 +212,20 @@ def check_levels(levels: Iterable[int]) -> None:
             raise SettingError(
                 f"level must be a whole number between 1 and 99, got {level}", "80 means an 80 % interval"
             )
+
+
+def checked_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
+    """Return one level or several as a tuple of different whole numbers.
+
+    Raises:
+        SettingError: names the level that cannot be, or is given twice.
+    """
+    levels = tuple(np.atleast_1d(np.asarray(levels)).tolist())
+    check_levels(levels)
+    levels = tuple(int(level) for level in levels)
+    if len(set(levels)) < len(levels):
+        raise SettingError(f"a level is given twice: {', '.join(map(str, levels))}")
+    return levels
 
 
 def level_columns(levels: Iterable[int]) -> list[str]:

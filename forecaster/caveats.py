@@ -1,0 +1,48 @@
+"""What a person is told beside a forecast: what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from forecaster.artifact.model import Model
+from forecaster.data.panel import Panel
+from forecaster.notes import Note, some
+from forecaster.prediction import FALLBACKS, by_network
+
+#: Times that intervals are widened for few separate stretches of validation rows, beyond which a note says so.
+WIDER = 1.2
+
+
+def engine_notes(model: Model, panel: Panel) -> list[Note]:
+    """Say which series are too short for the network."""
+    short = ~by_network(model, panel)
+    if not short.any():
+        return []
+    names = [f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(short)]
+    reason = f"the network needs {model.plan.least} rows, there are fewer of {some(names)}"
+    count = f"{len(names):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
+    return [Note("engine", count, reason, warning=True)]
+
+
+def interval_notes(model: Model, steps: int, levels: Sequence[int]) -> list[Note]:
+    """Say what the intervals, and a horizon beyond the trained one, rest on."""
+    plan, conformal = model.plan, model.conformal
+    notes = []
+    if steps > plan.horizon:
+        notes.append(
+            Note(
+                "horizon",
+                f"{steps} steps",
+                f"beyond the trained {plan.horizon} it is rolled forward, its intervals widened but not measured",
+                warning=True,
+            )
+        )
+    level = max(levels, default=50)
+    if conformal.widened(level):
+        notes.append(Note("intervals", f"{level} %", "too few validation errors for its quantile: extrapolated"))
+    elif (times := conformal.inflation(level)) > WIDER:
+        few = f"the validation rows hold {conformal.stretches:.2g} separate stretches of a horizon"
+        notes.append(Note("intervals", f"{level} % widened {times:.1f} times", few))
+    return notes
