@@ -21,6 +21,8 @@ start_keras()
 
 #: The cheapest training there is: one epoch, no final run.
 QUICK = {"units": (4,), "epochs": 1, "final": False}
+#: The network that is traced and exported soonest, where what is shown is about rows and times, whatever forecasts.
+LINEAR = {"network": "nlinear", "epochs": 1, "final": False}
 
 
 def wave(rows, level=50.0, period=12, seed=0):
@@ -120,16 +122,16 @@ def test_a_frame_a_series_a_path_and_a_data_set_are_the_same_table(table, tmp_pa
     table.to_csv(path, index=False)
     dated = table.assign(month=pd.to_datetime(table["month"]))
     series = dated.set_index("month")["passengers"]
-    forecaster = Forecaster(horizon=3, **QUICK).fit(series)
+    forecaster = Forecaster(horizon=3, **LINEAR).fit(series)
     expected = forecaster.predict()
-    pd.testing.assert_frame_equal(expected, Forecaster(horizon=3, **QUICK).fit("dataset:airline").predict())
+    pd.testing.assert_frame_equal(expected, Forecaster(horizon=3, **LINEAR).fit("dataset:airline").predict())
     for data in (dated, table, series, path, str(path), "dataset:airline"):
         pd.testing.assert_frame_equal(forecaster.predict(data=data), expected)
 
 
 def test_the_caller_keeps_the_table_as_it_was(panel):
     before = panel.copy()
-    Forecaster(horizon=2, lookback=8, validation=20, **QUICK).fit(panel)
+    Forecaster(horizon=2, lookback=8, validation=20, **LINEAR).fit(panel)
     pd.testing.assert_frame_equal(panel, before)
 
 
@@ -251,7 +253,7 @@ def test_a_longer_horizon_is_the_forecast_fed_back(settings, most):
 
 
 def test_a_horizon_may_be_a_date_or_a_span(table):
-    forecaster = Forecaster(horizon="1961-06-30", **QUICK).fit(table)
+    forecaster = Forecaster(horizon="1961-06-30", **LINEAR).fit(table)
     assert forecaster.model.plan.horizon == 6
     assert forecaster.predict("1962-02-15")["month"].max() == pd.Timestamp("1962-02-01")
     assert len(forecaster.predict("1y")) == 12
@@ -513,23 +515,23 @@ def test_every_network_fits_is_stored_and_rolls_forward(settings, tmp_path):
 
 @pytest.fixture(scope="module")
 def plain():
-    return Forecaster(horizon=4, transform="none", **QUICK).fit(counted(wave(80))).predict().iloc[:, 2:-1].to_numpy()
+    return Forecaster(horizon=4, transform="none", **LINEAR).fit(counted(wave(80))).predict().iloc[:, 2:-1].to_numpy()
 
 
 @pytest.mark.parametrize("size", [1e12, 1e-15])
 def test_another_unit_is_another_unit_of_the_forecast(plain, size):
-    forecast = Forecaster(horizon=4, transform="none", **QUICK).fit(counted(size * wave(80))).predict()
+    forecast = Forecaster(horizon=4, transform="none", **LINEAR).fit(counted(size * wave(80))).predict()
     np.testing.assert_allclose(forecast.iloc[:, 2:-1] / size, plain, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shift", [-1e6])
 def test_another_zero_is_another_zero_of_the_forecast(plain, shift):
-    forecast = Forecaster(horizon=4, transform="none", **QUICK).fit(counted(wave(80) + shift)).predict()
+    forecast = Forecaster(horizon=4, transform="none", **LINEAR).fit(counted(wave(80) + shift)).predict()
     np.testing.assert_allclose(forecast.iloc[:, 2:-1] - shift, plain, atol=1e-3)
 
 
 def test_values_below_zero_are_not_taken_the_logarithm_of():
-    forecaster = Forecaster(horizon=3, **QUICK).fit(monthly(wave(80) - 50))
+    forecaster = Forecaster(horizon=3, **LINEAR).fit(monthly(wave(80) - 50))
     assert note(forecaster.notes, "transform").value == "none"
     assert forecaster.predict()["forecast"].abs().max() < 40
 
@@ -542,7 +544,7 @@ def test_a_logarithm_keeps_the_forecast_and_its_intervals_positive(airline):
 def test_times_in_utc_stay_in_utc():
     times = pd.date_range("2024-03-30", periods=100, freq="h", tz="UTC")
     data = pd.DataFrame({"time": times, "y": wave(100, period=24)})
-    forecaster = Forecaster(horizon=5, holdout=10, **QUICK).fit(data)
+    forecaster = Forecaster(horizon=5, holdout=10, **LINEAR).fit(data)
     forecast = forecaster.predict(data=data)
     assert forecast["time"].tolist() == pd.date_range(times[-1], periods=6, freq="h").tolist()[1:]
     found = forecaster.evaluate(data, origins=3, baselines=("naive",))
@@ -554,7 +556,7 @@ def test_times_in_utc_stay_in_utc():
 def test_business_days_go_on_from_friday_to_monday():
     times = pd.bdate_range("2024-01-01", periods=120)  # ends on a Friday
     data = pd.DataFrame({"date": times, "close": wave(120)}).drop(index=[33, 78])
-    forecaster = Forecaster(horizon=3, **QUICK).fit(data)
+    forecaster = Forecaster(horizon=3, **LINEAR).fit(data)
     assert note(forecaster.notes, "freq").value == "B"
     assert forecaster.predict()["date"].tolist() == pd.bdate_range("2024-06-17", periods=3).tolist()
     newer = pd.DataFrame({"date": pd.bdate_range("2024-06-18", periods=2), "close": [50.0, 51.0]})  # Monday off
@@ -564,7 +566,7 @@ def test_business_days_go_on_from_friday_to_monday():
 def test_missing_readings_are_told_and_not_in_the_history():
     values = wave(90)
     values[[30, 60]] = np.nan
-    forecaster = Forecaster(horizon=3, **QUICK).fit(monthly(values))
+    forecaster = Forecaster(horizon=3, **LINEAR).fit(monthly(values))
     assert note(forecaster.notes, "missing").warning
     assert forecaster.history()["actual"].isna().sum() == 2
     assert np.isfinite(forecaster.predict().iloc[:, 2:-1]).all(axis=None)
@@ -572,7 +574,7 @@ def test_missing_readings_are_told_and_not_in_the_history():
 
 def test_a_constant_series_beside_another_is_forecast_as_that_constant():
     data = pd.concat([counted(wave(80), s="a"), counted(np.full(80, 3.5), s="b")])
-    forecaster = Forecaster(horizon=3, series="s", **QUICK).fit(data)
+    forecaster = Forecaster(horizon=3, series="s", **LINEAR).fit(data)
     flat = forecaster.predict()
     np.testing.assert_allclose(flat.loc[flat["series"] == "b", "forecast"], 3.5, atol=0.5)
     with pytest.raises(DataError, match=r"nothing to learn: 'y' is 3\.5 in every row"):
@@ -644,14 +646,14 @@ def test_series_ids_keep_their_zeros(tmp_path):
     path = tmp_path / "shops.csv"
     rows = [f"{shop},{t},{10 + t % 12}\n" for shop in ("001", "002", "010") for t in range(80)]
     path.write_text("shop,step,y\n" + "".join(rows))
-    forecaster = Forecaster(**QUICK, horizon=4, series="shop").fit(path)
+    forecaster = Forecaster(**LINEAR, horizon=4, series="shop").fit(path)
     assert forecaster.predict()["series"].unique().tolist() == ["001", "002", "010"]
 
 
 def test_times_without_a_zone_are_read_as_of_the_zone_of_the_model():
     frame = monthly(wave(80))
     zoned = frame.assign(month=frame["month"].dt.tz_localize("UTC"))
-    forecaster = Forecaster(**QUICK, horizon=4).fit(zoned)
+    forecaster = Forecaster(**LINEAR, horizon=4).fit(zoned)
     pd.testing.assert_frame_equal(forecaster.predict(data=frame), forecaster.predict())
     forecaster.predict(data=frame)
     assert "read as of this zone" in note(forecaster.notes, "zone").reason
@@ -661,7 +663,7 @@ def test_times_without_a_zone_are_read_as_of_the_zone_of_the_model():
 def test_times_with_a_zone_are_not_mixed_with_those_of_a_model_without_one(rows):
     times = pd.date_range("2024-05-01", periods=90, freq="h")
     frame = pd.DataFrame({"time": times, "y": wave(90, period=24)})
-    forecaster = Forecaster(**QUICK, horizon=4).fit(frame)
+    forecaster = Forecaster(**LINEAR, horizon=4).fit(frame)
     zoned = frame.assign(time=times.tz_localize("Europe/Berlin"))
     with pytest.raises(DataError, match=r"the times of the table are .*Europe/Berlin.*those of the model .*without"):
         forecaster.predict(data=zoned.iloc[rows])
@@ -669,21 +671,21 @@ def test_times_with_a_zone_are_not_mixed_with_those_of_a_model_without_one(rows)
 
 def test_a_dated_horizon_ends_every_series_at_the_date():
     frames = [monthly(wave(rows, seed=rows)).assign(shop=str(rows)) for rows in (96, 90, 94)]
-    forecaster = Forecaster(**QUICK, horizon=4, series="shop").fit(pd.concat(frames))
+    forecaster = Forecaster(**LINEAR, horizon=4, series="shop").fit(pd.concat(frames))
     table = forecaster.predict("2008-03-15")
     assert table.groupby("series")["month"].max().unique().tolist() == [pd.Timestamp("2008-03-01")]
     assert table.groupby("series").size().to_dict() == {"96": 3, "90": 9, "94": 5}
 
 
 def test_the_seasonal_naive_of_fit_needs_no_season_of_lookback():
-    long, short = (Forecaster(**QUICK, horizon=6, season=12, lookback=n).fit(monthly(wave(150))) for n in (24, 6))
+    long, short = (Forecaster(**LINEAR, horizon=6, season=12, lookback=n).fit(monthly(wave(150))) for n in (24, 6))
     expected = long.model.record["scores"]["mase"]["seasonal-naive"]
     assert short.model.record["scores"]["mase"]["seasonal-naive"] == pytest.approx(expected)
 
 
 def test_refit_tells_that_it_saw_only_the_rows_that_are_kept(monkeypatch):
     monkeypatch.setattr(fitting, "HISTORY_ROWS", 100)
-    forecaster = Forecaster(**QUICK, horizon=6, lookback=24).fit(monthly(wave(200)))
+    forecaster = Forecaster(**LINEAR, horizon=6, lookback=24).fit(monthly(wave(200)))
     found = forecaster.evaluate(origins=1, refit=True, baselines="naive")
     assert note(found.notes, "refit").value == "100 of 200 rows"
 
