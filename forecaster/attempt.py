@@ -148,7 +148,10 @@ class Attempt:
         windows = self.ready.split.everything.reading(self.member.lookback)
         start = None
         if self.run.starts_over and not self.further:
-            start = find_start(self.config, self.ready.shapes(self.config, self.member), windows)
+            try:
+                start = find_start(self.config, self.ready.shapes(self.config, self.member), windows)
+            except KeyboardInterrupt:
+                return False
         return self.trainer.final_run(windows, self.run, start, report)
 
 

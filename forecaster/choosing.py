@@ -8,14 +8,20 @@ from forecaster.attempt import Attempt, Prepared, members_of, told
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.direction.attempt import attempt_kind
+from forecaster.errors import DivergedError
+from forecaster.members import Diverged, Member, all_diverged, left_out
 from forecaster.networks.losses import gain
 from forecaster.notes import Note
 from forecaster.planning import Plan
 from forecaster.training import Report
 
 
-def best_attempt(panel: Panel, config: Config, plan: Plan, notes: list[Note], report: Report | None) -> Attempt:
+def best_attempt(
+    panel: Panel, config: Config, plan: Plan, notes: list[Note], report: Report | None
+) -> tuple[Attempt, Diverged]:
     """Return the attempt of the first network, or the best where past covariates or transformation are to be chosen.
+
+    The first network is the first of the plan whose training does not diverge.
 
     Args:
         panel: the series that can be learned from.
@@ -23,42 +29,86 @@ def best_attempt(panel: Panel, config: Config, plan: Plan, notes: list[Note], re
         plan: what the networks read.
         notes: what is chosen is appended.
         report: called after each epoch.
+
+    Returns:
+        The attempt, and the networks before it, all of which diverged.
+
+    Raises:
+        DivergedError: training diverged, of every network.
     """
-    validate = config.transform == "validate"
-    first = replace(plan, transform="none") if validate else plan
-    best = _attempt(panel, config, first, report)
-    if config.past is None and panel.of_role("past") and not best.run.interrupted:
+    diverged: Diverged = {}
+    for member in members_of(config, plan):
         try:
-            without = _attempt(without_past(panel), config, first, report)
-        except KeyboardInterrupt:
-            best.run.interrupted = True
-            return best
-        tried = f"smallest validation loss {best.loss:.4f} with them, {without.loss:.4f} without; --past a,b uses a,b"
-        helps = gain(config.loss, without.loss, best.loss) > best.run.needed_gain and best.steadier_than(without)
-        kept = helps or without.run.interrupted
-        notes.append(Note("past", "used" if kept else "not used, they do not help", tried))
-        best.run.interrupted = without.run.interrupted
-        best = best if kept else without
-    if validate and not best.run.interrupted:
-        best = _best_transform(best, config, notes, report)
-    return best
+            if config.transform == "validate":
+                return _best_transform(panel, config, plan, member, notes, report), diverged
+            return _best_past(panel, config, plan, member, notes, report), diverged
+        except DivergedError as error:
+            diverged[member.name] = error
+    raise all_diverged(diverged)
 
 
-def _best_transform(first: Attempt, config: Config, notes: list[Note], report: Report | None) -> Attempt:
-    """Return the attempt with the smallest validation MASE over all transformations; ``first`` learned none."""
-    panel, plan, attempts = first.ready.panel, first.ready.plan, [first]
+def _best_past(
+    panel: Panel, config: Config, plan: Plan, member: Member, notes: list[Note], report: Report | None
+) -> Attempt:
+    """Return the attempt with past covariates or the one without, whichever validation rows favour."""
+    if config.past is not None or not panel.of_role("past"):
+        return _attempt(panel, config, plan, member, report)
+    try:
+        best = _attempt(panel, config, plan, member, report)
+    except DivergedError as error:
+        without = _attempt(without_past(panel), config, plan, member, report)
+        notes.append(Note("past", "not used", f"with them {error.message}; --past none", warning=True))
+        return without
+    if best.run.interrupted:
+        return best
+    try:
+        without = _attempt(without_past(panel), config, plan, member, report)
+    except KeyboardInterrupt:
+        best.run.interrupted = True
+        return best
+    except DivergedError as error:
+        notes.append(Note("past", "used", f"without them {error.message}", warning=True))
+        return best
+    tried = f"smallest validation loss {best.loss:.4f} with them, {without.loss:.4f} without; --past a,b uses a,b"
+    helps = gain(config.loss, without.loss, best.loss) > best.run.needed_gain and best.steadier_than(without)
+    kept = helps or without.run.interrupted
+    notes.append(Note("past", "used" if kept else "not used, they do not help", tried))
+    best.run.interrupted = without.run.interrupted
+    return best if kept else without
+
+
+def _best_transform(
+    panel: Panel, config: Config, plan: Plan, member: Member, notes: list[Note], report: Report | None
+) -> Attempt:
+    """Return the attempt with the smallest validation MASE over all transformations.
+
+    The first that does not diverge chooses the past covariates for the others too.
+    """
+    attempts: list[Attempt] = []
+    diverged: Diverged = {}
     positive = ("log", "box-cox", "return") if float(panel.values.min()) > 0 else ()
-    for transform in ("difference", *positive):
+    for transform in ("none", "difference", *positive):
+        changed = replace(plan, transform=transform)
         try:
-            attempts.append(_attempt(panel, config, replace(plan, transform=transform), report))
+            if attempts:
+                attempts.append(_attempt(attempts[0].ready.panel, config, changed, member, report))
+            else:
+                attempts.append(_best_past(panel, config, changed, member, notes, report))
+        except DivergedError as error:
+            diverged[transform] = error
         except KeyboardInterrupt:
+            if not attempts:
+                raise
             attempts[-1].run.interrupted = True
-        if attempts[-1].run.interrupted:
+        if attempts and attempts[-1].run.interrupted:
             break
+    if not attempts:
+        raise all_diverged(diverged)
     best = min(attempts, key=lambda attempt: attempt.scores["mase"]["network"])
     best.run.interrupted = attempts[-1].run.interrupted
     tried = ", ".join(f"{a.ready.plan.transform} {a.scores['mase']['network']:.3f}" for a in attempts)
     notes.append(Note("transform", best.ready.plan.transform, f"smallest validation MASE: {tried}"))
+    notes.extend(left_out(diverged, len(attempts) + len(diverged), "transformations"))
     return best
 
 
@@ -73,6 +123,6 @@ def without_past(panel: Panel) -> Panel:
     )
 
 
-def _attempt(panel: Panel, config: Config, plan: Plan, report: Report | None) -> Attempt:
-    kind, members = attempt_kind(config), members_of(config, plan)
-    return kind(Prepared(panel, config, plan), config, members[0], told(report, members[0], len(members)))
+def _attempt(panel: Panel, config: Config, plan: Plan, member: Member, report: Report | None) -> Attempt:
+    count = len(members_of(config, plan))
+    return attempt_kind(config)(Prepared(panel, config, plan), config, member, told(report, member, count))

@@ -11,8 +11,9 @@ from forecaster.attempt import Attempt, Prepared, told
 from forecaster.calibration import score
 from forecaster.config import Config
 from forecaster.direction.attempt import attempt_kind
+from forecaster.errors import DivergedError
 from forecaster.inference import CHUNK, KerasEngine, calibrating
-from forecaster.members import Member
+from forecaster.members import Diverged, Member, all_diverged, left_out
 from forecaster.networks.ensemble import build_ensemble, find_shares
 from forecaster.notes import Note
 from forecaster.planning import Plan
@@ -25,16 +26,22 @@ class Together:
     Args:
         attempts: in order; what they share is ready once for all.
         config: the settings of the model; ``intervals`` is read.
+        diverged: members that are left out.
 
     Attributes:
         network: one Keras model.
         engine: runs it.
         shares: how much each member counts, ``(members,)``.
         scores, conformal: of all together, see :func:`forecaster.calibration.score`.
+        finished: names of the members that were trained on with all rows.
+        unfinished: members whose final run diverged; they have the weights of their validation run.
     """
 
-    def __init__(self, attempts: list[Attempt], config: Config) -> None:
-        self.attempts, first = attempts, attempts[0]
+    def __init__(self, attempts: list[Attempt], config: Config, diverged: Diverged | None = None) -> None:
+        self.attempts, self.config, first = attempts, config, attempts[0]
+        self.diverged: Diverged = diverged or {}
+        self.finished: set[str] = set()
+        self.unfinished: Diverged = {}
         if len(attempts) == 1:
             self.network, self.engine, self.shares = first.trainer.network, first.trainer.engine, np.ones(1)
             self.scores, self.conformal = first.scores, first.conformal
@@ -78,19 +85,34 @@ class Together:
 
     def final_run(self, report: Report | None) -> bool:
         """Train every member on with all rows; False where Ctrl-C ended it, and left those after it as they were."""
-        return all(attempt.final_run(told(report, attempt.member, len(self.attempts))) for attempt in self.attempts)
+        for attempt in self.attempts:
+            weights = attempt.trainer.network.get_weights()
+            try:
+                if not attempt.final_run(told(report, attempt.member, len(self.attempts))):
+                    return False
+                self.finished.add(attempt.member.name)
+            except DivergedError as error:
+                attempt.trainer.network.set_weights(weights)
+                self.unfinished[attempt.member.name] = error
+        return True
 
     def notes(self) -> list[Note]:
-        """Say what each member counts, and what that gains and costs."""
-        if len(self.attempts) == 1:
-            return []
+        """Say which members are left out, and what each of the others counts, what that gains and costs."""
+        count = len(self.attempts)
+        found = left_out(self.diverged, count + len(self.diverged), "networks")
+        if count == 1 and self.config.intervals == "ensemble":
+            reason = "one network is left, and one has no spread: its validation errors alone make them"
+            found.append(Note("intervals", "not from the spread of members", reason, warning=True))
+        return found if count == 1 else [*found, self._shares_note()]
+
+    def _shares_note(self) -> Note:
         pairs = zip(self.attempts, self.shares.tolist(), strict=True)
         parts = [f"{a.member.name} {share:.2f}" for a, share in pairs]
         alone = [attempt.scores["mase"]["network"] for attempt in self.attempts]
         gain = f"validation MASE {self.scores['mase']['network']:.3f} together, {min(alone):.3f} the best alone"
         seconds = sum(attempt.seconds for attempt in self.attempts)
         cost = f"trained in {seconds:.0f} s; each forecast costs {len(alone)} networks"
-        return [Note("members", ", ".join(parts), f"{gain}; {cost}")]
+        return Note("members", ", ".join(parts), f"{gain}; {cost}")
 
     def record(self) -> list[dict[str, Any]]:
         """Return what is to be known of each member, as plain values."""
@@ -114,33 +136,43 @@ def trained(
     members: tuple[Member, ...],
     report: Report | None,
     first: Attempt | None = None,
+    diverged: Diverged | None = None,
     weights: list[list[np.ndarray]] | None = None,
 ) -> Together:
-    """Train members, those that Ctrl-C leaves time for.
+    """Train members, those that Ctrl-C leaves time for, and leave out those that diverge.
 
     Args:
         ready: the panel.
         config: the settings of the model.
         members: in order.
         report: called after each epoch.
-        first: an attempt of the first member that is there already.
+        first: an attempt of one of the members that is there already.
+        diverged: members that are known to diverge.
         weights: what each member starts from; new ones by default.
 
     Raises:
         KeyboardInterrupt: Ctrl-C before the end of the first epoch of all.
+        DivergedError: training diverged, of every member.
     """
-    attempts = [] if first is None else [first]
-    for number, member in list(enumerate(members))[len(attempts) :]:
+    attempts, failed = [] if first is None else [first], dict(diverged or {})
+    done = {*failed, *(attempt.member.name for attempt in attempts)}
+    for number, member in enumerate(members):
         if attempts and attempts[-1].run.interrupted:
             break
+        if member.name in done:
+            continue
         start = None if weights is None else weights[number]
         try:
             attempts.append(attempt_kind(config)(ready, config, member, told(report, member, len(members)), start))
+        except DivergedError as error:
+            failed[member.name] = error
         except KeyboardInterrupt:
             if not attempts:
                 raise
             attempts[-1].run.interrupted = True
-    return Together(attempts, config)
+    if not attempts:
+        raise all_diverged(failed)
+    return Together(attempts, config, failed)
 
 
 def errors_of(attempt: Attempt) -> np.ndarray:

@@ -77,12 +77,12 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     start_keras()
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     began = time.monotonic()
-    first = best_attempt(learned, config, plan, notes, report)
+    first, diverged = best_attempt(learned, config, plan, notes, report)
     tried: list[Row] = []
     if config.network == "auto":
-        together, tried = try_shortlist(first, config, began, notes, report)
+        together, tried = try_shortlist(first, diverged, config, began, notes, report)
     else:
-        together = trained(first.ready, config, members_of(config, first.ready.plan), report, first)
+        together = trained(first.ready, config, members_of(config, first.ready.plan), report, first, diverged)
     notes.extend(first.ready.encoder.notes())
     if len(first.ready.panel.columns) < len(panel.columns):
         panel = without_past(panel)
@@ -112,11 +112,9 @@ def finished(
         ForecasterError: the exported network does not agree with Keras.
     """
     ready, plan, interrupted = together.ready, together.plan, together.interrupted
-    final = config.final and not interrupted
-    if final:
-        final = together.final_run(report)
-        interrupted = not final
-    notes.extend([*together.notes(), *_training_notes(together, config, final, interrupted)])
+    if config.final and not interrupted:
+        interrupted = not together.final_run(report)
+    notes.extend([*together.notes(), *_training_notes(together, config, interrupted)])
     compared = ready.split.everything.thinned(COMPARED_WINDOWS).reading(plan.lookback).batch()
     del ready.split  # as large as the panel, and so is what TensorFlow made of it
     gc.collect()
@@ -133,7 +131,7 @@ def finished(
         onnx=onnx,
         weights={path: variable.numpy() for path, variable in weights_by_path(together.network).items()},
         history=panel.keep_newest(max(HISTORY_ROWS, READ_LOOKBACKS * plan.lookback + 1)),
-        record=_record(panel, together, final, interrupted, notes) | record,
+        record=_record(panel, together, interrupted, notes) | record,
     )
 
 
@@ -235,7 +233,7 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     return packed(panel.take_series(long))
 
 
-def _training_notes(together: Together, config: Config, final: bool, interrupted: bool) -> Iterator[Note]:
+def _training_notes(together: Together, config: Config, interrupted: bool) -> Iterator[Note]:
     """Yield how each network was trained, and what was kept of it."""
     size = together.attempts[0].trainer.batch_size
     if config.batch_size is None and size > BATCH:
@@ -243,8 +241,12 @@ def _training_notes(together: Together, config: Config, final: bool, interrupted
         yield Note("batch", f"{size:,} windows", f"with {BATCH} an epoch would be {steps:,} steps; --batch-size")
     several = len(together.attempts) > 1
     for attempt in together.attempts:
-        note = _training_note(attempt, final, interrupted)
-        yield replace(note, value=f"{attempt.member.name}: {note.value}") if several else note
+        name = attempt.member.name
+        note = _training_note(attempt, name in together.finished, interrupted)
+        yield replace(note, value=f"{name}: {note.value}") if several else note
+    for name, error in together.unfinished.items():
+        kept = "the weights of its validation run are kept"
+        yield Note("final run", f"{name}: {kept}" if several else kept, error.message, warning=True)
 
 
 def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
@@ -283,7 +285,7 @@ def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], c
         )
 
 
-def _record(panel: Panel, together: Together, final: bool, interrupted: bool, notes: list[Note]) -> dict[str, Any]:
+def _record(panel: Panel, together: Together, interrupted: bool, notes: list[Note]) -> dict[str, Any]:
     axis, places = clock(together.ready.panel)
     run, runs = together.attempts[0].run, [attempt.run for attempt in together.attempts]
     return {
@@ -297,7 +299,7 @@ def _record(panel: Panel, together: Together, final: bool, interrupted: bool, no
         "best_epoch": run.best_epoch,
         "trained": any(run.best_epoch for run in runs),
         "steps": sum(run.best_epoch * run.epoch_steps for run in runs),
-        "final": final,
+        "final": len(together.finished) == len(runs),
         "interrupted": interrupted,
         **({"members": together.record()} if len(runs) > 1 else {}),
         "notes": [note.to_dict() for note in notes],

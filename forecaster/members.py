@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forecaster.config import Config
-from forecaster.errors import SettingError
+from forecaster.errors import DivergedError, SettingError
+from forecaster.notes import Note
 
 #: Networks that ``--network auto`` tries, in this order, and the settings that each of them changes. Of those, lookback
 #: 2 reads twice the lookback, where the rows are enough for it.
@@ -27,6 +28,9 @@ WITHOUT_DROPOUT = ("dlinear", "nlinear")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 #: Lookbacks of an ensemble at most: the shares of more are not to be told apart on validation windows.
 MOST_LOOKBACKS = 8
+
+#: What became of networks, or of other candidates, whose training diverged: the error of each, by name.
+Diverged = dict[str, DivergedError]
 
 
 @dataclass(frozen=True)
@@ -117,3 +121,19 @@ def _shortlist(config: Config, lookbacks: tuple[int, ...], segment: Callable[[in
         lookback = lookbacks[-1] if "lookback" in changed else lookbacks[0]
         found.append(Member(name, config.seed, lookback, segment(lookback), settings))
     return tuple(found)
+
+
+def all_diverged(diverged: Diverged) -> DivergedError:
+    """Return the error that says why nothing is left to go on with."""
+    name, first = next(iter(diverged.items()))
+    if len(diverged) == 1:
+        return first
+    return DivergedError(f"none of {len(diverged)} is left: of {name} the {first.message}", first.hint)
+
+
+def left_out(diverged: Diverged, count: int, what: str) -> list[Note]:
+    """Return a note that names what diverged and is left out, of so many tried; none where nothing did."""
+    if not diverged:
+        return []
+    reasons = "; ".join(f"{name}: {error.message}" for name, error in diverged.items())
+    return [Note("diverged", f"{len(diverged)} of {count} {what} left out", reasons, warning=True)]

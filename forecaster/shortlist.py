@@ -10,7 +10,7 @@ from forecaster.attempt import Attempt, told
 from forecaster.combining import Together
 from forecaster.config import Config
 from forecaster.errors import DivergedError
-from forecaster.members import budget_seconds
+from forecaster.members import Diverged, budget_seconds, left_out
 from forecaster.notes import Note
 from forecaster.training import Report
 
@@ -21,12 +21,13 @@ WORTHWHILE = 0.01
 #: What the start of training, a mix of simple forecasts, is called in the table.
 START = "start"
 
-#: A row of the table of what was tried: name, validation MASE and loss, seconds, parameters, and whether it is kept.
+#: A row of the table of what was tried: name, validation MASE and loss, seconds, parameters, whether it is
+#: kept, and whether its training diverged.
 Row = dict[str, Any]
 
 
 def try_shortlist(
-    first: Attempt, config: Config, began: float, notes: list[Note], report: Report | None
+    first: Attempt, diverged: Diverged, config: Config, began: float, notes: list[Note], report: Report | None
 ) -> tuple[Together, list[Row]]:
     """Try the networks of the plan in order, and keep the best, the best few together, or a simple forecast.
 
@@ -36,7 +37,8 @@ def try_shortlist(
     mix, or there is no mix.
 
     Args:
-        first: an attempt of the first network.
+        first: an attempt of the first network that did not diverge.
+        diverged: the networks before it; those after it that diverge are added.
         config: the settings of the model; ``budget`` is read.
         began: when trying began, by ``time.monotonic``.
         notes: what was found is appended.
@@ -45,7 +47,7 @@ def try_shortlist(
     Returns:
         What is kept, and the table of what was tried.
     """
-    attempts, rows, skipped = _attempts(first, config, began, report)
+    attempts, rows, skipped = _attempts(first, diverged, config, began, report)
     simple = {name: first.scores["mase"][name] for name in ("naive", "seasonal-naive")}
     if first.ready.plan.season == 1:
         del simple["seasonal-naive"]  # it is naive
@@ -67,6 +69,7 @@ def try_shortlist(
         if name == START:
             first.start_over()
         kept = Together([first if name == START else best], config)
+    notes.extend(left_out(diverged, len(attempts) + len(diverged), "networks"))
     if skipped and not attempts[-1].run.interrupted:
         reason = f"less time left than the last network took; --budget, {config.budget} now"
         notes.append(Note("budget", f"not tried: {', '.join(skipped)}", reason))
@@ -78,12 +81,13 @@ def try_shortlist(
 
 
 def _attempts(
-    first: Attempt, config: Config, began: float, report: Report | None
+    first: Attempt, diverged: Diverged, config: Config, began: float, report: Report | None
 ) -> tuple[list[Attempt], list[Row], list[str]]:
     """Return the attempts, a row for each, also for those that diverged, and the names of those not tried."""
     members = first.ready.plan.members
-    attempts, rows, last = [first], [_row(first)], time.monotonic() - began
-    for number, member in enumerate(members[1:], 1):
+    attempts, last = [first], time.monotonic() - began
+    rows = [*(_diverged_row(name) for name in diverged), _row(first)]
+    for number, member in enumerate(members[len(rows) :], len(rows)):
         left = budget_seconds(config) - (time.monotonic() - began)
         if left < last or attempts[-1].run.interrupted:
             return attempts, rows, [other.name for other in members[number:]]
@@ -91,8 +95,9 @@ def _attempts(
         try:
             attempts.append(Attempt(first.ready, config, member, told(report, member, len(members))))
             rows.append(_row(attempts[-1]))
-        except DivergedError:
-            rows.append({**_EMPTY, "name": member.name})
+        except DivergedError as error:
+            diverged[member.name] = error
+            rows.append(_diverged_row(member.name))
         except KeyboardInterrupt:
             attempts[-1].run.interrupted = True
         last = time.monotonic() - begins
@@ -116,15 +121,26 @@ def _mase(attempt: Attempt) -> float:
     return float(attempt.scores["mase"]["network"])
 
 
-_EMPTY: Row = {"mase": None, "loss": None, "seconds": None, "parameters": None, "chosen": False}
+_EMPTY: Row = {
+    "mase": None,
+    "loss": None,
+    "seconds": None,
+    "parameters": None,
+    "chosen": False,
+    "diverged": False,
+}
+
+
+def _diverged_row(name: str) -> Row:
+    return {**_EMPTY, "name": name, "diverged": True}
 
 
 def _row(attempt: Attempt) -> Row:
     return {
+        **_EMPTY,
         "name": attempt.member.name,
         "mase": _mase(attempt),
         "loss": attempt.loss,
         "seconds": round(attempt.seconds, 1),
         "parameters": attempt.trainer.network.count_params(),
-        "chosen": False,
     }

@@ -72,7 +72,7 @@ def tried(monkeypatch):
         clock[0], notes = seconds, []
         first = Pretended(plan, "lstm", mases["lstm"])
         first.run.interrupted = interrupted
-        kept, rows = shortlist.try_shortlist(first, config, 0.0, notes, None)
+        kept, rows = shortlist.try_shortlist(first, {}, config, 0.0, notes, None)
         return kept, {row["name"]: row for row in rows}, notes
 
     return call
@@ -167,8 +167,10 @@ def test_the_best_few_are_combined_where_that_is_worth_its_cost(tried, together,
 
 
 def test_a_network_that_diverges_is_in_the_table_and_no_more(tried):
-    kept, rows, _ = tried({**MASES, "dlinear": None})
+    kept, rows, notes = tried({**MASES, "dlinear": None})
     assert rows["dlinear"]["mase"] is None and not rows["dlinear"]["chosen"]
+    assert [name for name, row in rows.items() if row["diverged"]] == ["dlinear"]
+    assert notes[1].value == "1 of 7 networks left out" and notes[1].reason == "dlinear: NaN"
     assert kept.name == "lstm-segments"
 
 

@@ -428,9 +428,10 @@ def test_validation_chooses_the_transformation():
 
 def test_ctrl_c_without_past_covariates_ends_the_choosing(monkeypatch):
     class Attempt:
-        def __init__(self, panel, config, plan, report):
+        def __init__(self, panel, config, plan, member, report):
             self.ready, self.loss = SimpleNamespace(panel=panel, plan=plan), 1.0
             self.run = SimpleNamespace(interrupted=not panel.of_role("past"), needed_gain=0.1)
+            self.scores = {"mase": {"network": 1.0}}
 
         def steadier_than(self, other):
             return False
@@ -438,7 +439,7 @@ def test_ctrl_c_without_past_covariates_ends_the_choosing(monkeypatch):
     monkeypatch.setattr(choosing, "_attempt", Attempt)
     config = Config.of(transform="validate")
     panel, _ = build_panel(growing().assign(x=lambda table: table["y"] % 7), config)
-    best = choosing.best_attempt(panel, config, make_plan(panel, config)[0], [], None)
+    best, _ = choosing.best_attempt(panel, config, make_plan(panel, config)[0], [], None)
     assert best.ready.panel.of_role("past") and best.run.interrupted
 
 
@@ -446,7 +447,7 @@ def test_validation_tries_no_logarithm_of_values_below_zero(monkeypatch):
     class Attempt:
         """Scores of a network that is best at differences, and not trained."""
 
-        def __init__(self, panel, config, plan, report):
+        def __init__(self, panel, config, plan, member, report):
             self.ready, self.run = SimpleNamespace(panel=panel, plan=plan), SimpleNamespace(interrupted=False)
             self.scores = {"mase": {"network": 0.5 if plan.transform == "difference" else 1.0}}
 
@@ -455,7 +456,7 @@ def test_validation_tries_no_logarithm_of_values_below_zero(monkeypatch):
     for shift, tried in ((1200, 2), (0, 5)):
         panel, _ = build_panel(growing().assign(y=lambda table, less=shift: table["y"] - less), config)
         notes = []
-        best = choosing.best_attempt(panel, config, make_plan(panel, config)[0], notes, None)
+        best, _ = choosing.best_attempt(panel, config, make_plan(panel, config)[0], notes, None)
         assert best.ready.plan.transform == notes[0].value == "difference"
         assert len(notes[0].reason.split(", ")) == tried
 

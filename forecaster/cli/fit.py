@@ -196,7 +196,7 @@ def _echo_networks(heading: str, rows: list[dict[str, Any]], columns: dict[str, 
 
     Args:
         heading: what they are.
-        rows: what is known of each: its ``name``, and ``chosen`` where not all were kept.
+        rows: what is known of each: its ``name``, and ``chosen`` or ``diverged`` where not all were kept.
         columns: the width and the format of each number.
     """
     if not rows:
@@ -205,7 +205,8 @@ def _echo_networks(heading: str, rows: list[dict[str, Any]], columns: dict[str, 
     click.echo(f"{heading}:\n  {'':<{width}}" + "".join(f"{_HEADINGS.get(n, n):>{w}}" for n, (w, _) in columns.items()))
     for row in rows:
         cells = (f"{'' if row[n] is None else format(row[n], form):>{w}}" for n, (w, form) in columns.items())
-        click.echo(f"  {row['name']:<{width}}" + "".join(cells) + ("  kept" if row.get("chosen") else ""))
+        end = "  kept" if row.get("chosen") else "  diverged" if row.get("diverged") else ""
+        click.echo(f"  {row['name']:<{width}}" + "".join(cells) + end)
 
 
 _HEADINGS = {"mase": "MASE"}

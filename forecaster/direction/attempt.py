@@ -52,9 +52,10 @@ class DirectionAttempt(Attempt):
         """See :meth:`forecaster.attempt.Attempt.final_run`; the temperature stays that of the validation run."""
         temperature = self.trainer.network.get_layer("directions").temperature
         temperature.assign(1.0)
-        done = super().final_run(report)
-        temperature.assign(self.temperature)
-        return done
+        try:
+            return super().final_run(report)
+        finally:
+            temperature.assign(self.temperature)
 
 
 def attempt_kind(config: Config) -> type[Attempt]:

@@ -1,0 +1,163 @@
+"""One network that diverges, or Ctrl-C late, costs that network and not the fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster import Forecaster, attempt, members
+from forecaster.attempt import Attempt
+from forecaster.errors import DivergedError
+from forecaster.members import SHORTLIST
+from forecaster.training import Trainer
+
+QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "lookback": 12, "season": 12}
+NAN = "training diverged: the validation loss became nan in epoch 1"
+
+
+def monthly(rows=80, **columns):
+    steps = np.arange(rows)
+    values = 20 + 5 * np.sin(2 * np.pi * steps / 12) + np.random.default_rng(0).normal(0, 0.5, rows)
+    return pd.DataFrame({"month": pd.date_range("2000-01-01", periods=rows, freq="MS"), "y": values, **columns})
+
+
+@pytest.fixture
+def diverge(monkeypatch):
+    """Return a function that lets the attempts diverge for which ``when(ready, member)`` holds."""
+
+    def call(when):
+        begin = Attempt.__init__
+
+        def failing(self, ready, config, member, *rest):
+            if when(ready, member):
+                raise DivergedError(NAN, "try --clipnorm 1")
+            begin(self, ready, config, member, *rest)
+
+        monkeypatch.setattr(Attempt, "__init__", failing)
+
+    return call
+
+
+def note(forecaster, name):
+    return next(n for n in forecaster.notes if n.name == name)
+
+
+@pytest.mark.parametrize("lost", ["lstm-0", "lstm-2"])
+def test_a_member_that_diverges_is_left_out_and_named(diverge, lost, tmp_path):
+    diverge(lambda ready, member: member.name == lost)
+    found = Forecaster(**QUICK, members=3).fit(monthly())
+    left = [name for name in ("lstm-0", "lstm-1", "lstm-2") if name != lost]
+    assert [m.name for m in found.model.plan.members] == [row["name"] for row in found.model.record["members"]] == left
+    said = note(found, "diverged")
+    assert said.warning and said.value == "1 of 3 networks left out" and said.reason == f"{lost}: {NAN}"
+    loaded = Forecaster.load(found.save(tmp_path / "model"))
+    pd.testing.assert_frame_equal(loaded.predict(), found.predict())
+
+
+def test_one_member_that_is_left_has_no_spread_and_a_note_says_so(diverge, tmp_path):
+    diverge(lambda ready, member: member.name == "lstm-0")
+    found = Forecaster(**QUICK, members=2, intervals="ensemble").fit(monthly())
+    assert note(found, "intervals").warning and "one network is left" in note(found, "intervals").reason
+    assert found.model.conformal.kind == "volatility"
+    loaded = Forecaster.load(found.save(tmp_path / "model"))
+    forecast = loaded.predict()
+    pd.testing.assert_frame_equal(forecast, found.predict())
+    assert (forecast["lo-80"] < forecast["hi-80"]).all()
+    assert loaded.network().count_params() > 0
+
+
+@pytest.mark.parametrize(("count", "match"), [(1, f"^{NAN}"), (2, f"^none of 2 is left: of lstm-0 the {NAN}")])
+def test_only_where_none_is_left_the_fit_ends(diverge, count, match):
+    diverge(lambda ready, member: True)
+    with pytest.raises(DivergedError, match=match) as error:
+        Forecaster(**QUICK, members=count).fit(monthly())
+    assert error.value.exit_code == 6 and error.value.hint == "try --clipnorm 1"
+
+
+@pytest.mark.parametrize("lost", ["lstm", "nlinear"])
+def test_a_network_of_the_short_list_that_diverges_is_told_in_the_table(diverge, monkeypatch, command, folder, lost):
+    few = {name: SHORTLIST[name] for name in ("lstm", "dlinear", "nlinear")}
+    monkeypatch.setattr(members, "SHORTLIST", few)
+    diverge(lambda ready, member: member.name == lost)
+    monthly().to_csv(folder / "y.csv", index=False)
+    settings = ("--horizon", "3", "--units", "4", "--epochs", "1", "--lookback", "12", "--season", "12")
+    ended = command("fit", "y.csv", "--network", "auto", *settings)
+    assert ended.code == 0, ended.err
+    assert f"diverged: 1 of 3 networks left out ({lost}: {NAN})" in ended.err
+    [line] = [line for line in ended.out.splitlines() if line.split()[:1] == [lost]]
+    assert line.split() == [lost, "diverged"]
+    rows = {row["name"]: row for row in Forecaster.load("forecaster-model").model.record["tried"]}
+    assert {name for name, row in rows.items() if row["diverged"]} == {lost}
+    assert set(rows) >= {"start", *few}
+
+
+def test_a_short_list_that_diverges_as_a_whole_ends_with_6(diverge, command, folder, monkeypatch):
+    monkeypatch.setattr(members, "SHORTLIST", {name: SHORTLIST[name] for name in ("lstm", "dlinear")})
+    diverge(lambda ready, member: True)
+    monthly().to_csv(folder / "y.csv", index=False)
+    ended = command("fit", "y.csv", "--network", "auto", "--horizon", "3")
+    assert ended.code == 6 and "none of 2 is left" in ended.err
+    assert not (folder / "forecaster-model").exists()
+
+
+@pytest.mark.parametrize("lost", ["none", "return"])
+def test_a_transformation_that_diverges_is_left_out_and_named(diverge, lost):
+    diverge(lambda ready, member: ready.plan.transform == lost)
+    found = Forecaster(**QUICK, transform="validate").fit(monthly())
+    assert found.model.plan.transform != lost
+    said = note(found, "diverged")
+    assert said.warning and said.value == "1 of 5 transformations left out" and said.reason == f"{lost}: {NAN}"
+
+
+@pytest.mark.parametrize("with_them", [True, False])
+def test_past_covariates_are_not_used_where_training_with_them_diverges(diverge, with_them):
+    diverge(lambda ready, member: bool(ready.panel.of_role("past")) == with_them)
+    found = Forecaster(**QUICK).fit(monthly(x=np.random.default_rng(1).normal(size=80)))
+    assert bool(found.model.history.of_role("past")) != with_them
+    said = [n for n in found.notes if n.name == "past"][-1]
+    assert said.warning and said.value == ("not used" if with_them else "used") and NAN in said.reason
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_final_run_that_diverges_leaves_the_weights_of_the_validation_run(monkeypatch, count):
+    final_run = Trainer.final_run
+
+    def failing(self, *args, **options):
+        if self.seed:
+            return final_run(self, *args, **options)
+        self.network.set_weights([np.full_like(w, np.nan) for w in self.network.get_weights()])
+        raise DivergedError("training diverged: the training loss became nan in epoch 2")
+
+    settings = {**QUICK, "base": "none", "learning_rate": 0.01, "members": count}
+    kept = Forecaster(**settings, final=False).fit(monthly()).model
+    monkeypatch.setattr(Trainer, "final_run", failing)
+    found = Forecaster(**settings).fit(monthly())
+    first = "" if count == 1 else "lstm-0/"
+    for path, value in kept.weights.items():
+        if path.startswith(first):
+            np.testing.assert_array_equal(found.model.weights[path], value)
+    assert not found.model.record["final"] and not found.model.record["interrupted"]
+    said = note(found, "final run")
+    assert said.warning and said.value.endswith("the weights of its validation run are kept") and "nan" in said.reason
+    training = [n for n in found.notes if n.name == "training"]
+    assert ["not trained again" in n.reason for n in training] == [True, False][:count]
+
+
+def test_ctrl_c_before_the_final_run_has_begun_keeps_the_weights_of_the_validation_run(monkeypatch):
+    settings = {**QUICK, "learning_rate": 0.01}
+    kept = Forecaster(**settings, final=False).fit(monthly()).model
+    find_start, calls = attempt.find_start, []
+
+    def pressed(*args):
+        calls.append(1)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return find_start(*args)
+
+    monkeypatch.setattr(attempt, "find_start", pressed)
+    found = Forecaster(**settings).fit(monthly())
+    for path, value in kept.weights.items():
+        np.testing.assert_array_equal(found.model.weights[path], value)
+    assert found.model.record["interrupted"] and not found.model.record["final"]
+    assert "Ctrl-C" in note(found, "training").reason and len(calls) == 2
