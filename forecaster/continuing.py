@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,12 @@ from forecaster.data.panel import Panel
 from forecaster.errors import DataError, SettingError
 from forecaster.fitting import finished, learned_series, member_networks
 from forecaster.notes import Note, some
-from forecaster.planning import Plan
+from forecaster.planning import Plan, validation_rows
 from forecaster.quiet import start_keras
 from forecaster.training import Report, device_name
+
+if TYPE_CHECKING:
+    import keras
 
 #: Epochs at most, and learning rate as a share of the model's, where they are not given; nor are rows left out.
 EPOCHS, SLOWER = 5, 0.2
@@ -40,10 +43,8 @@ def continued(config: Config, given: Mapping[str, Any], decided: Mapping[str, An
             open is not looked at.
 
     Raises:
-        SettingError: naming the first one that contradicts the model; or it forecasts directions.
+        SettingError: naming the first one that contradicts the model.
     """
-    if config.task == "direction":
-        raise SettingError("a model of directions cannot be trained further", "fit anew without --from")
     wanted = config.replace(**given)
     for name in given:
         own, other = getattr(config, name), getattr(wanted, name)
@@ -76,8 +77,9 @@ def fit_further(
 ) -> Model:
     """Train a model further on newer rows, and keep its weights where that does not lower the validation loss.
 
-    The newest half of the newer rows, but one horizon at least and the plan's validation rows at most, is for
-    validation, which the old weights have not seen either; the intervals are learned from it anew.
+    The newest half of the newer rows, but one horizon at least and what a fit of all rows would take at most, is for
+    validation, which the old weights have not seen either; the intervals are learned from it anew. A series that is new
+    is scaled by its rows before those.
 
     Args:
         model: what is trained further.
@@ -93,19 +95,19 @@ def fit_further(
     """
     config = continued(model.config, given, decided_by(model))
     newer = newer_rows(panel, model.history)
-    plan, fresh = _further_plan(model.plan, config, newer)
+    plan, fresh = _further_plan(model, config, panel, newer)
     notes.extend(_newer_notes(panel, model, newer, fresh, plan))
     panel = packed(panel)
-    scaler = model.scaler.matched(model.ids, panel, plan.season)
     learned = learned_series(panel.take_series(fresh), plan, notes)
     if not len(learned):
         raise DataError("no series has rows enough to be trained further", "bring more rows of each series")
+    scaler = model.scaler.matched(model.ids, _before_validation(panel, learned, plan), plan.season)
     places = {name: i for i, name in enumerate(panel.ids)}
     start_keras()
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     own = scaler.take(np.array([places[name] for name in learned.ids]))
     ready = Prepared(learned, config, plan, (own, model.encoder))
-    weights = [network.get_weights() for network in member_networks(model)]
+    weights = [_start_of(network, config) for network in member_networks(model)]
     together = trained(ready, config, members_of(config, plan), report, weights=weights)
     origin = {"trained_until": model.record["trained_until"], "newer_rows": int(newer.sum())}
     smallest = min(model.record["smallest"], float(panel.values.min()))
@@ -124,9 +126,9 @@ def newer_rows(panel: Panel, history: Panel) -> np.ndarray:
     return np.array(counts, np.int64)
 
 
-def _further_plan(plan: Plan, config: Config, newer: np.ndarray) -> tuple[Plan, np.ndarray]:
+def _further_plan(model: Model, config: Config, panel: Panel, newer: np.ndarray) -> tuple[Plan, np.ndarray]:
     """Return the plan with the validation rows that newer ones allow, and which series have enough of those."""
-    whole = plan.whole_runs(plan.horizon)
+    plan, whole = model.plan, model.plan.whole_runs(model.plan.horizon)
     fresh = newer >= (config.validation or whole)
     if not fresh.any():
         raise DataError(
@@ -134,8 +136,22 @@ def _further_plan(plan: Plan, config: Config, newer: np.ndarray) -> tuple[Plan, 
             f"needed to validate forecasts of {plan.horizon} steps",
             "wait for more; forecaster predict --data FILE forecasts from them without training",
         )
-    half = max(whole, min(plan.validation, int(newer[fresh].min()) // 2))
+    usual, _ = validation_rows(panel, model.config, whole)  # not the plan's, which the last newer rows may have halved
+    half = max(whole, min(usual, int(newer[fresh].min()) // 2))
     return replace(plan, validation=config.validation or half), fresh
+
+
+def _before_validation(panel: Panel, learned: Panel, plan: Plan) -> Panel:
+    """Return the panel without the validation rows of the series that are learned from."""
+    held = np.where(np.isin(panel.ids, learned.ids), plan.validation, 0)
+    return panel.take(np.arange(len(panel.values)) < np.repeat(panel.offsets[1:] - held, panel.lengths))
+
+
+def _start_of(network: keras.Model, config: Config) -> list[np.ndarray]:
+    """Return the weights that further training starts from: of directions those before they were made as sure."""
+    if config.task == "direction":
+        network.get_layer("directions").temperature.assign(1.0)
+    return list(network.get_weights())
 
 
 def _newer_notes(panel: Panel, model: Model, newer: np.ndarray, fresh: np.ndarray, plan: Plan) -> list[Note]:

@@ -103,7 +103,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     horizon, why_horizon = _horizon(panel, config)
     steps = min(config.output_steps or horizon, horizon)
     whole = -(-horizon // steps) * steps  # steps of whole runs of the network
-    validation, why_validation = _validation(panel, config, whole)
+    validation, why_validation = validation_rows(panel, config, whole)
     training = panel.drop_newest(validation)
     seasons, season_note = find_seasons(training, panel.freq, config.season)
     lookbacks, why_lookback = _lookbacks(panel, config, seasons, horizon, validation)
@@ -160,7 +160,14 @@ def _horizon(panel: Panel, config: Config) -> tuple[int, str]:
     return horizon_steps(config.horizon, panel.last.min(), panel.freq), f"given as {config.horizon}"
 
 
-def _validation(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:
+def validation_rows(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:
+    """Return the newest rows of each series that are kept for validation, and why so many.
+
+    Args:
+        panel: all rows that may be learned from.
+        config: ``validation`` is kept where it is given.
+        horizon: steps of whole runs of the network, the fewest rows that hold a forecast.
+    """
     if config.validation is not None:
         return config.validation, "given"
     rows = int(np.median(panel.lengths))

@@ -471,9 +471,32 @@ def test_refit_trains_on_the_rows_before_each_origin(sides):
     assert seen.seen and seen.verdict.startswith("No verdict")
 
 
-def test_a_model_of_directions_is_not_trained_further(sides):
-    with pytest.raises(SettingError, match="directions cannot be trained further"):
-        Forecaster(epochs=1).fit(counted(walk(230)), start=sides)
+def test_a_model_of_directions_is_trained_further_and_its_classes_stay(tmp_path):
+    before = Forecaster(**{**QUICK, "epochs": 2, "validation": 40}).fit(counted(wave(200)))
+    old = {path: value.copy() for path, value in before.model.weights.items()}
+    after = Forecaster(epochs=8, learning_rate=5e-3).fit(counted(wave(420)), start=before)
+    new = after.model.weights
+    for name in ("thresholds", "log_frequencies"):
+        np.testing.assert_array_equal(new[f"directions/{name}"], old[f"directions/{name}"])
+    assert after.model.record["best_epoch"] > 0 and set(new) == set(old)
+    losses = after.model.record["epochs"]["val_loss"]
+    assert min(losses) < 0.9 * after.model.record["untrained_val_loss"]
+    newest = counted(wave(540))
+    accuracy_of = [f.evaluate(newest, origins=30).summary.set_index("model")["accuracy"] for f in (before, after)]
+    assert accuracy_of[1]["network"] > accuracy_of[0]["network"]
+    loaded = Forecaster.load(after.save(tmp_path / "m"))
+    pd.testing.assert_frame_equal(loaded.predict(), after.predict())
+
+
+def test_further_training_of_directions_starts_from_the_weights_of_the_model(waves):
+    """No epoch is better at a learning rate of 1: the old weights are kept, made as sure as newer rows allow."""
+    after = Forecaster(epochs=1, learning_rate=1.0, clipnorm=1e3).fit(counted(wave(480)), start=waves)
+    assert after.model.record["best_epoch"] == 0
+    for path, value in waves.model.weights.items():
+        if path != "directions/temperature":
+            np.testing.assert_array_equal(after.model.weights[path], value)
+    temperature = float(after.model.weights["directions/temperature"])
+    assert temperature == pytest.approx(after.model.record["scores"]["temperature"], rel=1e-6)
 
 
 def test_a_panel_with_short_series_and_holes_says_what_it_does():

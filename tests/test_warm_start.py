@@ -115,6 +115,40 @@ def test_series_without_newer_rows_are_named(tmp_path):
     np.testing.assert_array_equal(found.model.scaler.scale, [scale["a"], scale["b"]])
 
 
+def test_validation_is_no_shorter_than_that_of_the_last_time(before):
+    """Half of the newer rows each time, however few there were of them before."""
+    few = Forecaster(epochs=1).fit(table(ROWS + 8).tail(8), start=before)
+    assert few.model.plan.validation == 4
+    assert few.model.config.validation == SETTINGS["validation"]
+    many = Forecaster(epochs=1).fit(table(ROWS + 8 + 30).tail(30), start=few)
+    assert many.model.plan.validation == 15
+    most = Forecaster(epochs=1).fit(table(ROWS + 8 + 60).tail(60), start=few)
+    assert most.model.plan.validation == SETTINGS["validation"]
+
+
+def test_a_new_series_is_scaled_by_its_rows_before_validation(before):
+    def shops(last):
+        """Return newer rows of a, and b, new, whose last rows are as given; c has too few to be learned from."""
+        b = table(60)
+        b.loc[60 - len(last) :, "y"] = last
+        rows = {"a": table(ROWS + NEWER).tail(NEWER), "b": b, "c": table(4), "d": table(ROWS + NEWER, 2).tail(NEWER)}
+        return pd.concat([rows[name].assign(shop=name) for name in rows])
+
+    old = Forecaster(**SETTINGS).fit(pd.concat([table(ROWS, size).assign(shop=s) for s, size in (("a", 1), ("d", 2))]))
+    validation = NEWER // 2
+    plain, wild = (
+        Forecaster(epochs=1, validation=validation).fit(shops(last), start=old).model
+        for last in (table(60)["y"].to_numpy()[-validation:], np.full(validation, 90.0))
+    )
+    assert plain.plan.validation == validation
+    place = plain.ids.index("b")
+    for part in ("center", "scale", "spread", "moves"):
+        np.testing.assert_array_equal(getattr(plain.scaler, part), getattr(wild.scaler, part))
+    known = table(60)["y"].to_numpy()[:-validation].astype(np.float32)
+    assert plain.scaler.center[place] == pytest.approx(known.mean(), rel=1e-6)
+    assert plain.scaler.scale[place] == pytest.approx(known.std(), rel=1e-6)
+
+
 # What it may not be
 
 

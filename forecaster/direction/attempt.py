@@ -41,7 +41,8 @@ class DirectionAttempt(Attempt):
         raw = roll_forward(self.trainer.engine, windows.batch(), steps, steps)[:, :, 1:]
         found = outcomes_of(windows, self.ready.split.panel, raw, rule)
         known = found.came >= 0
-        self.temperature = find_temperature(raw[known], found.came[known]) if self.run.best_epoch else 1.0
+        learned = self.run.best_epoch or self.further
+        self.temperature = find_temperature(raw[known], found.came[known]) if learned else 1.0
         directions.temperature.assign(self.temperature)
         found = replace(found, probabilities=at_temperature(raw, self.temperature))
         stays = _stays(self.ready.scaler, float(rule.thresholds[-1]))
