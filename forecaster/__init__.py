@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from forecaster.assessment import Evaluation
     from forecaster.config import Config
     from forecaster.data.tables.sources import Source
+    from forecaster.direction.backtest import DirectionEvaluation
     from forecaster.errors import ForecasterError
     from forecaster.forecaster import Forecaster
     from forecaster.windowing import Windows, make_windows
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Config": "forecaster.config",
+    "DirectionEvaluation": "forecaster.direction.backtest",
     "Evaluation": "forecaster.assessment",
     "Forecaster": "forecaster.forecaster",
     "ForecasterError": "forecaster.errors",
@@ -30,7 +32,16 @@ _HOMES = {
     "make_windows": "forecaster.windowing",
 }
 
-__all__ = ["Config", "Evaluation", "Forecaster", "ForecasterError", "Source", "Windows", "make_windows"]
+__all__ = [
+    "Config",
+    "DirectionEvaluation",
+    "Evaluation",
+    "Forecaster",
+    "ForecasterError",
+    "Source",
+    "Windows",
+    "make_windows",
+]
 
 
 def __getattr__(name: str) -> Any:

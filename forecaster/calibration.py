@@ -66,8 +66,12 @@ def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Pl
     skills = {name: skill(mase["network"], mase[name]) for name in ("seasonal-naive", "naive")}
     level, unit = scaler.level(scaled), unit_of(scaler)[series][:, None]
     alive = moving(split.panel, split.padding, plan.validation)
+    came = scaler.level(windows.targets()[:, : plan.horizon])
+    if anchor is not None:  # targets add up from what stands before them, which a later reading may have made
+        stood = scaler.anchors(split.panel, windows.starts)
+        came = came + ((stood - anchor) / scaler.scale[series])[:, None]
     errors = Errors(
-        residuals=(scaler.level(windows.targets()[:, : plan.horizon]) - level) / unit,
+        residuals=(came - level) / unit,
         counted=observed & alive[series][:, None],
         series=series,
         ages=split.panel.offsets[series + 1] - windows.starts,

@@ -247,12 +247,18 @@ class Config:
         Args:
             recipe: a key of :data:`RECIPES`.
             settings: values by field name; lists and ``"128,64"`` are accepted for ``units``.
+
+        Raises:
+            SettingError: also where ``budget`` is given for one network.
         """
         if recipe not in RECIPES:
             raise SettingError(
                 f"unknown recipe '{recipe}', expected one of {_listed(RECIPES)}", nearest(recipe, tuple(RECIPES))
             )
-        return cls(**_checked({**RECIPES[recipe], **settings}))
+        config = cls(**_checked({**RECIPES[recipe], **settings}))
+        if "budget" in settings and config.network != "auto":
+            raise SettingError("--budget is for --network auto", "leave --budget out, or add --network auto")
+        return config
 
     def replace(self, **settings: Any) -> Config:
         """Return a copy with some settings changed, validated."""

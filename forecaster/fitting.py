@@ -20,7 +20,7 @@ from forecaster.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.calibration import moving
 from forecaster.choosing import best_attempt, without_past
 from forecaster.combining import Together, trained
-from forecaster.config import Config
+from forecaster.config import FIELDS, Config
 from forecaster.data.packed import clock, packed
 from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
@@ -47,6 +47,8 @@ COMPARED_WINDOWS = 256
 ENGINE_TOLERANCE = 1e-4
 #: Deviations of the target that no forecast is away from its mean unless training diverged.
 BEYOND_REASON = 1e4
+#: Settings that a likelihood of counts does not read.
+COUNTS_UNREAD = ("scaling", "window_norm")
 #: Newest rows of each series that the model keeps, for evaluate and plot; predict needs only the lookback.
 HISTORY_ROWS = 5_000
 
@@ -70,8 +72,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     _refuse_unusable(panel)
     refuse_unlike_counts(config, panel)
     notes.extend(found)
-    if config.network != "auto":
-        notes.extend(Note(name, "not read", f"by the network {config.network}") for name in unread(config))
+    notes.extend(_unread_notes(config))
     learned = learned_series(panel, plan, notes)
     release()
     start_keras()
@@ -199,6 +200,15 @@ def _as_loops(network: keras.Model) -> Iterator[None]:
     finally:
         for layer, name, value in before:
             setattr(layer, name, value)
+
+
+def _unread_notes(config: Config) -> Iterator[Note]:
+    """Yield the settings that have another value than by default, but which network or loss does not read."""
+    if config.network != "auto":
+        yield from (Note(name, "not read", f"by the network {config.network}") for name in unread(config))
+    for name in COUNTS_UNREAD if config.counts else ():
+        if getattr(config, name) != FIELDS[name].default:
+            yield Note(name, "not read", f"by the loss {config.loss}, which divides counts by the mean of each window")
 
 
 def _refuse_unusable(panel: Panel) -> None:

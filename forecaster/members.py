@@ -91,9 +91,9 @@ def plan_members(
     Raises:
         SettingError: settings that contradict one another.
     """
-    budget_seconds(config)
     count = config.members * len(lookbacks)
     if config.network == "auto":
+        budget_seconds(config)
         return _shortlist(config, lookbacks, segment), "tried in this order; --budget"
     if config.intervals == "ensemble" and count == 1:
         raise SettingError("--intervals ensemble needs an ensemble, but there is one network", "--members 5")

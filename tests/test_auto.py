@@ -138,14 +138,15 @@ def test_networks_that_read_no_dropout_make_no_intervals_of_it():
     assert {member.name for member in plan} == {*SHORTLIST} - unread
 
 
-def test_a_budget_is_read_whatever_the_network():
-    with pytest.raises(SettingError, match="budget 'soon' cannot be read"):
-        plan_members(Config.of(budget="soon"), (24,), lambda lookback: 12)
-
-
-def test_the_command_takes_a_budget_for_the_short_list_only(command):
-    ended = command("fit", "dataset:airline", "--budget", "10m")
-    assert ended.code == 2 and "--budget is for --network auto" in ended.err
+def test_the_command_takes_a_budget_for_the_short_list_only(command, folder):
+    (folder / "fit.toml").write_text('budget = "10m"\n')
+    for args in (("--budget", "10m"), ("--budget", "5m"), ("--config", "fit.toml")):
+        ended = command("fit", "dataset:airline", *args)
+        assert ended.code == 2 and "--budget is for --network auto" in ended.err
+    with pytest.raises(SettingError, match="--budget is for --network auto"):
+        Forecaster(budget="10m")
+    stored = Config.of(network="auto", budget="10m").to_dict()
+    assert Config.from_dict(stored).budget == "10m" and Config.from_dict(Config.of().to_dict()) == Config.of()
 
 
 @pytest.mark.parametrize(("best", "simple"), [(0.95, "start, validation MASE 0.900"), (3.0, "start")])
@@ -184,7 +185,7 @@ def test_the_short_list_names_networks_that_there_are():
 
 @pytest.mark.parametrize(("budget", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2 m", 120)])
 def test_a_budget_is_seconds_minutes_or_hours(budget, seconds):
-    assert budget_seconds(Config.of(budget=budget)) == seconds
+    assert budget_seconds(Config.of(network="auto", budget=budget)) == seconds
 
 
 @pytest.mark.parametrize("budget", ["", "soon", "-5m", "0", "5 days", "1e3"])

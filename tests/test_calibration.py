@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster
-from forecaster.calibration import Errors, interval_scores
+from forecaster import Forecaster, calibration
+from forecaster.attempt import Prepared
+from forecaster.calibration import Errors, interval_scores, score
 from forecaster.config import Config
+from forecaster.data.repair import build_panel
 from forecaster.errors import SettingError
 from forecaster.evaluation.intervals import KINDS
+from forecaster.features import from_the_past, inputs_ahead
+from forecaster.planning import make_plan
 from forecaster.quiet import start_keras
-from forecaster.uncertainty import MOST, kinds_of, relative, uncertainty
+from forecaster.uncertainty import MOST, kinds_of, relative, uncertainty, unit_of
 
 start_keras()
 
@@ -248,3 +253,58 @@ class TestCounts:
     def test_a_transformation_is_refused(self):
         with pytest.raises(SettingError, match="counts are learned as they are, not as log"):
             Forecaster(**SETTINGS, loss="negative-binomial", transform="log").fit(noisy().round())
+
+    def test_counts_say_which_settings_they_do_not_read(self):
+        settings = {**SETTINGS, "validation": 24, "epochs": 1, "loss": "negative-binomial"}
+        for given, told in (({"scaling": "robust", "window_norm": "mean-std"}, ["scaling", "window_norm"]), ({}, [])):
+            notes = Forecaster(**settings, **given).fit(noisy(60).round().abs()).notes
+            assert [note.name for note in notes if note.value == "not read"] == told
+
+
+class Straight:
+    """A network that forecasts the change before the cutoff for every step."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def run(self, inputs):
+        return np.repeat(inputs["past"][:, -1:, :1], self.steps, axis=1)
+
+
+@pytest.mark.parametrize("transform", ["difference", "return"])
+def test_errors_of_changes_are_those_of_the_level_that_the_forecast_stood_on(transform, monkeypatch):
+    """A slow oracle: from each cutoff, what was forecast of the rows up to it alone, and what came."""
+    rng = np.random.default_rng(9)
+    values = 100 + 3 * rng.normal(size=120).cumsum()
+    values[[*range(96, 100), 107, 108]] = np.nan  # a line over a gap looks beyond a cutoff inside it
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=120), "y": values})
+    settings = {"lookback": 14, "season": 7, "validation": 30, "calendar": False, "missing": "interpolate"}
+    config = Config.of(transform=transform, horizon="3", **settings)
+    panel, _ = build_panel(frame, config)
+    assert panel.bridged
+    plan, _ = make_plan(panel, config)
+    ready = Prepared(panel, config, plan)
+    found = []
+    monkeypatch.setattr(calibration, "interval_scores", lambda errors, *rest: found.append(errors) or {})
+    score(config, Straight(3), ready.split, ready.scaler, plan)
+    errors, windows = found[-1], ready.split.scored
+    scale, unit = ready.scaler.scale[0], unit_of(ready.scaler)[0]
+    z = np.log if transform == "return" else np.asarray
+    first = int(ready.split.padding[0])
+    checked = 0
+    for number, start in enumerate((windows.starts - first).tolist()):
+        past = panel.take(np.arange(120) < start)
+        last = np.flatnonzero(past.observed)[-1] + 1  # what comes after it is known from the rows before alone
+        known = np.concatenate([past.values[:last], from_the_past(panel).values[last:start]])
+        past = replace(past, values=known, bridged=False)
+        inputs = inputs_ahead(past, ready.scaler, ready.encoder, plan, 3)
+        forecast = ready.scaler.inverse(Straight(3).run(inputs)[:, :, 0], np.zeros(1, int), ready.scaler.anchors(past))[
+            0
+        ]
+        for step in range(3):
+            if np.isfinite(values[start + step]):
+                slow = (z(values[start + step]) - z(forecast[step])) / scale / unit
+                assert errors.counted[number, step]
+                assert errors.residuals[number, step] == pytest.approx(slow, abs=1e-3), (start, step)
+                checked += start in range(97, 101)
+    assert checked >= 6

@@ -99,15 +99,12 @@ def command(
     from forecaster.artifact.locking import locked
     from forecaster.artifact.writing import save_model
     from forecaster.config import read_toml
-    from forecaster.errors import SettingError
     from forecaster.forecaster import Forecaster
 
     check_picture(plot, force)
     given = {k: v for k, v in settings.items() if v is not None}
     merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
     forecaster = Forecaster(**merged)
-    if "budget" in given and forecaster.config.network != "auto":
-        raise SettingError("--budget is for --network auto", "leave --budget out, or add --network auto")
     source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
     with locked(Path(model)):
         with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
