@@ -228,7 +228,9 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     """Return the series with at least one window to learn from and one to validate on."""
     dead = int((~moving(panel)).sum())
     if dead:
-        reason = "no change in any row: they do not count for the intervals, and are given none"
+        reason = (
+            "no change in any row: their forecasts and intervals repeat it, and they do not count for those of others"
+        )
         notes.append(Note("constant", f"{dead:,} of {len(panel):,} series", reason, warning=True))
     ahead = plan.horizon + plan.validation
     long, padded = panel.lengths >= plan.least + ahead, panel.lengths < plan.lookback + ahead

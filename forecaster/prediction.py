@@ -62,7 +62,8 @@ def unbounded(
             :mod:`forecaster.evaluation.adaptive`.
 
     Returns:
-        np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
+        np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level. Of
+        a series that has not changed in training nor in its window, its value.
     """
     values = np.empty((len(panel), steps, 1 + 2 * len(levels)))
     network, engines = by_network(model, panel), engines_of(model, panel)
@@ -123,7 +124,10 @@ def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, working:
         below, above = np.moveaxis(model.conformal.widths(percent, spreads) * scaler.spread[:, None, None], 2, 0)
         columns += [level - below, level + above]
     anchor = scaler.anchors(panel, panel.offsets[1:])
-    return scaler.inverse_level(np.stack(columns, axis=2), series, anchor)
+    values = scaler.inverse_level(np.stack(columns, axis=2), series, anchor)
+    still = (scaler.spread == 0) & (np.ptp(inputs["past"][:, :, 0], axis=1) == 0)
+    values[still] = panel.values[panel.offsets[1:] - 1][still, None, None]  # it has no scale of its own
+    return values
 
 
 def _spreads(model: Model, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, series: np.ndarray) -> np.ndarray:

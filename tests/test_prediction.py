@@ -250,3 +250,22 @@ def test_working_levels_ask_for_other_widths(fitted):
     network = prediction.by_network(fitted.model, panel)
     np.testing.assert_array_equal(asked[network], wide[network])
     np.testing.assert_array_equal(asked[~network], plain[~network])  # a baseline knows of no working level
+
+
+@pytest.mark.parametrize("transform", ["none", "difference", "box-cox"])
+def test_a_series_that_never_changed_is_forecast_as_it_is(transform):
+    """What the network says of it is in units of nothing."""
+    rows = [table({"a": 120})]
+    rows += [table({name: 120}).assign(y=level) for name, level in (("five", 5.0), ("tiny", 1e-5), ("odd", 0.3))]
+    fitted = Forecaster(**{**SETTINGS, "transform": transform, "learning_rate": 0.05}).fit(pd.concat(rows))
+    note = next(note for note in fitted.notes if note.name == "constant")
+    assert note.value == "3 of 4 series" and "repeat it" in note.reason
+    forecast = fitted.predict()
+    for column in ("forecast", "lo-80", "hi-95"):
+        found = by_series(forecast, column)
+        for name, level in (("five", 5.0), ("tiny", 1e-5), ("odd", 0.3)):
+            np.testing.assert_array_equal(found[name], np.full(HORIZON, level))
+    moved = table({"five": 130}).assign(y=[5.0] * 120 + [9.0] * 9 + [8.0])
+    assert len(set(by_series(fitted.predict(data=moved))["five"])) > 1
+    still = table({"five": 131 + LOOKBACK}).assign(y=[5.0] * 130 + [9.0] * (1 + LOOKBACK))
+    np.testing.assert_array_equal(by_series(fitted.predict(data=still))["five"], np.full(HORIZON, 9.0))
