@@ -225,7 +225,11 @@ def _refuse_unusable(panel: Panel) -> None:
 
 
 def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
-    """Return the series with at least one window to learn from and one to validate on."""
+    """Return the series with at least one window to learn from and one to validate on.
+
+    Raises:
+        DataError: none of them changes in the rows to learn from.
+    """
     dead = int((~moving(panel)).sum())
     if dead:
         reason = (
@@ -242,7 +246,14 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
         names = [panel.ids[i] for i in np.flatnonzero(~long).tolist()]
         reason = f"not learned from, fewer than {plan.least + ahead} rows: {some(names)}"
         notes.append(Note("short", f"{len(names):,} of {len(panel):,} series", reason, warning=True))
-    return packed(panel.take_series(long))
+    learned = packed(panel.take_series(long))
+    if len(learned) and not moving(learned, newest=plan.validation).any():
+        raise DataError(
+            f"nothing to learn: '{panel.roles.target}' never changes before the newest {plan.validation} rows, those "
+            "for validation",
+            "a smaller --validation leaves more to learn from",
+        )
+    return learned
 
 
 def _training_notes(together: Together, config: Config, interrupted: bool) -> Iterator[Note]:
@@ -254,7 +265,8 @@ def _training_notes(together: Together, config: Config, interrupted: bool) -> It
     several = len(together.attempts) > 1
     for attempt in together.attempts:
         name = attempt.member.name
-        note = _training_note(attempt, name in together.finished, interrupted)
+        final = name in together.finished
+        note = _training_note(attempt, final, interrupted and not final)
         yield replace(note, value=f"{name}: {note.value}") if several else note
     for name, error in together.unfinished.items():
         kept = "the weights of its validation run are kept"
@@ -263,7 +275,7 @@ def _training_notes(together: Together, config: Config, interrupted: bool) -> It
 
 def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
     run, effect = attempt.run, bool(attempt.ready.panel.of_role("future"))
-    how = f"{'Ctrl-C after' if interrupted else 'of'} {len(run.history['loss'])} epochs of {run.epoch_steps} steps"
+    how = f"of {len(run.history['loss'])} epochs of {run.epoch_steps} steps{' before Ctrl-C' if interrupted else ''}"
     if not run.best_epoch and attempt.further:
         return Note("training", "the weights of the model are kept", f"none {how} lowered the validation loss")
     if not run.best_epoch:

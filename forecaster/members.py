@@ -22,7 +22,7 @@ SHORTLIST: dict[str, dict[str, Any]] = {
     "nlinear": {"network": "nlinear"},
     "transformer": {"network": "transformer"},
 }
-#: Networks of the short list that read no dropout, and so have no intervals from it.
+#: Networks that read no dropout, and so have no intervals from it.
 WITHOUT_DROPOUT = ("dlinear", "nlinear")
 #: Seconds of the units that a time is written with.
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -95,6 +95,11 @@ def plan_members(
     if config.network == "auto":
         budget_seconds(config)
         return _shortlist(config, lookbacks, segment), "tried in this order; --budget"
+    if config.intervals == "dropout" and config.network in WITHOUT_DROPOUT:
+        raise SettingError(
+            f"--intervals dropout needs a network that drops something, {config.network} does not",
+            "another --network, or leave --intervals out",
+        )
     if config.intervals == "ensemble" and count == 1:
         raise SettingError("--intervals ensemble needs an ensemble, but there is one network", "--members 5")
     if count == 1:

@@ -132,8 +132,11 @@ def test_ctrl_c_is_no_matter_of_the_budget(tried):
 
 
 def test_networks_that_read_no_dropout_make_no_intervals_of_it():
-    unread = {name for name, changed in SHORTLIST.items() if "dropout" in NETWORKS[changed["network"]].unread}
+    unread = {name for name, family in NETWORKS.items() if "dropout" in family.unread}
     assert set(members.WITHOUT_DROPOUT) == unread
+    for name in unread:
+        with pytest.raises(SettingError, match=f"needs a network that drops something, {name} does not"):
+            plan_members(Config.of(network=name, intervals="dropout"), (24,), lambda lookback: 12)
     plan, _ = plan_members(Config.of(network="auto", intervals="dropout", dropout=0.1), (24,), lambda lookback: 12)
     assert {member.name for member in plan} == {*SHORTLIST} - unread
 

@@ -14,7 +14,7 @@ from forecaster.attempt import Prepared
 from forecaster.calibration import Errors, interval_scores, score
 from forecaster.config import Config
 from forecaster.data.repair import build_panel
-from forecaster.errors import SettingError
+from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.intervals import KINDS
 from forecaster.features import from_the_past, inputs_ahead
 from forecaster.planning import make_plan
@@ -236,6 +236,12 @@ class TestFitted:
     def test_dropout_that_says_nothing_is_refused(self, settings, message):
         with pytest.raises(SettingError, match=message):
             Forecaster(**SETTINGS, intervals="dropout", **settings).fit(noisy())
+
+    def test_a_target_that_only_validation_rows_change_is_refused_before_training(self):
+        table = noisy(200).assign(y=lambda t: np.where(t["step"] < 140, 7.0, t["y"]))
+        with pytest.raises(DataError, match="'y' never changes before the newest 60 rows") as error:
+            Forecaster(**SETTINGS).fit(table)
+        assert "--validation" in error.value.hint
 
 
 class TestCounts:
