@@ -12,12 +12,17 @@ from forecaster.calibration import score
 from forecaster.config import Config
 from forecaster.direction.attempt import attempt_kind
 from forecaster.errors import DivergedError
-from forecaster.inference import CHUNK, KerasEngine, calibrating
+from forecaster.inference import CHUNK, Engine, Inputs, KerasEngine, calibrating
 from forecaster.members import Diverged, Member, all_diverged, left_out
 from forecaster.networks.ensemble import build_ensemble, find_shares
 from forecaster.notes import Note
 from forecaster.planning import Plan
 from forecaster.training import Report
+
+#: Windows that networks are looked at on once they are trained.
+COMPARED_WINDOWS = 256
+#: Deviations of the target that no forecast is away from its mean unless training diverged.
+BEYOND_REASON = 1e4
 
 
 class Together:
@@ -90,6 +95,8 @@ class Together:
             try:
                 if not attempt.final_run(told(report, attempt.member, len(self.attempts))):
                     return False
+                windows = self.ready.split.everything.thinned(COMPARED_WINDOWS).reading(attempt.member.lookback)
+                refuse_beyond_reason(attempt.trainer.engine, windows.batch(), self.config.counts)
                 self.finished.add(attempt.member.name)
             except DivergedError as error:
                 attempt.trainer.network.set_weights(weights)
@@ -173,6 +180,30 @@ def trained(
     if not attempts:
         raise all_diverged(failed)
     return Together(attempts, config, failed)
+
+
+def refuse_beyond_reason(engine: Engine, inputs: Inputs, counts: bool) -> None:
+    """Refuse a network whose forecasts are beyond reason.
+
+    Args:
+        engine: runs it.
+        inputs: windows, see :class:`forecaster.inference.Engine`.
+        counts: the target is learned in its own unit, so that large readings have large forecasts.
+
+    Raises:
+        DivergedError: they are more than :data:`BEYOND_REASON` deviations from the mean, or NaN.
+    """
+    largest = float(np.abs(engine.run(inputs)).max()) / size_of(inputs, counts)
+    if not largest <= BEYOND_REASON:
+        raise DivergedError(
+            f"training diverged: the network forecasts up to {largest:.2g} deviations from the mean of the readings",
+            "try --activation tanh, a smaller --learning-rate, --clipnorm 1, or a shorter --lookback",
+        )
+
+
+def size_of(inputs: Inputs, counts: bool) -> float:
+    """Return what forecasts of these windows are large beside: 1 deviation, of counts their largest reading."""
+    return max(1.0, float(np.abs(inputs["past"][:, :, 0]).max())) if counts else 1.0
 
 
 def errors_of(attempt: Attempt) -> np.ndarray:

@@ -19,12 +19,12 @@ from forecaster.artifact.model import Model
 from forecaster.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.calibration import moving
 from forecaster.choosing import best_attempt, without_past
-from forecaster.combining import Together, trained
+from forecaster.combining import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
 from forecaster.config import FIELDS, Config
 from forecaster.data.packed import clock, packed
 from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
-from forecaster.errors import DataError, DivergedError, ForecasterError, ModelError
+from forecaster.errors import DataError, ForecasterError, ModelError
 from forecaster.features import READ_LOOKBACKS
 from forecaster.inference import DropoutEngine, Engine, OnnxEngine
 from forecaster.networks.ensemble import build_ensemble, weights_by_path
@@ -40,13 +40,9 @@ from forecaster.training import Report, device_name
 if TYPE_CHECKING:
     import keras
 
-#: Windows that engines are compared on.
-COMPARED_WINDOWS = 256
 #: Disagreement of the two engines, in deviations of the target and as a share of larger outputs, above which no model
 #: is written.
 ENGINE_TOLERANCE = 1e-4
-#: Deviations of the target that no forecast is away from its mean unless training diverged.
-BEYOND_REASON = 1e4
 #: Settings that a likelihood of counts does not read.
 COUNTS_UNREAD = ("scaling", "window_norm")
 #: Newest rows of each series that the model keeps, for evaluate and plot; predict needs only the lookback.
@@ -293,14 +289,9 @@ def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
 
 def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], counts: bool) -> None:
     """Refuse a network whose forecasts are beyond reason, or whose two engines disagree."""
+    refuse_beyond_reason(engine, inputs, counts)
     found = engine.run(inputs)
-    size = max(1.0, float(np.abs(inputs["past"][:, :, 0]).max())) if counts else 1.0
-    largest = float(np.abs(found).max()) / size
-    if not largest <= BEYOND_REASON:
-        raise DivergedError(
-            f"training diverged: the network forecasts up to {largest:.2g} deviations from the mean of the readings",
-            "try --activation tanh, a smaller --learning-rate, --clipnorm 1, or a shorter --lookback",
-        )
+    size = size_of(inputs, counts)
     apart = float((np.abs(OnnxEngine(onnx).run(inputs) - found) / np.maximum(size, np.abs(found))).max())
     if not apart <= ENGINE_TOLERANCE:
         raise ForecasterError(
