@@ -9,8 +9,9 @@ from forecaster.data.panel import Panel
 from forecaster.planning import Plan
 from forecaster.windowing import Windows
 
-#: Standard errors by which the mean gain of separate stretches lies above zero where it is believed however small.
-STEADY = 2.0
+#: Standard errors by which the mean gain of separate stretches lies above zero where it is believed however small; and
+#: those that are asked of the best of several epochs, which is the luckiest of them as well.
+STEADY, STEADY_BEST = 2.0, 3.0
 #: Separate stretches without which their gains are too few to tell.
 LEAST_STRETCHES = 5
 
@@ -24,7 +25,12 @@ def needed_gain(config: Config, plan: Plan, panel: Panel) -> float:
     """
     if config.base == "none":
         return 0.0
-    return config.needed_gain * min(1.0, (plan.horizon / (plan.validation * len(panel))) ** 0.5)
+    return beyond_luck(config.needed_gain, plan.validation * len(panel) / plan.horizon)
+
+
+def beyond_luck(share: float, stretches: float) -> float:
+    """Return the share of a loss that must be gained over so many separate stretches, of what one of them asks."""
+    return share / max(1.0, stretches) ** 0.5
 
 
 def steadiness(before: np.ndarray, after: np.ndarray, windows: Windows) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from forecaster.batches import make_batches
 from forecaster.errors import DivergedError
-from forecaster.gains import STEADY, steadiness
+from forecaster.gains import STEADY_BEST, steadiness
 from forecaster.inference import CHUNK, Engine, KerasEngine
 from forecaster.networks.losses import gain
 from forecaster.networks.start import Start, set_start
@@ -204,7 +204,7 @@ class Trainer:
             run.interrupted = True
         run.gain = gain(self.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
         self._restore(best)
-        if run.best_epoch and run.gain < needed_gain and steadiness(before, after, validation) < STEADY:
+        if run.best_epoch and run.gain < needed_gain and steadiness(before, after, validation) < STEADY_BEST:
             run.best_epoch = 0
             self.start_over()
         run.window_losses = after if run.best_epoch else before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecaster.gains import LEAST_STRETCHES, STEADY, steadiness
+from forecaster.gains import LEAST_STRETCHES, STEADY, STEADY_BEST, beyond_luck, steadiness
 from forecaster.windowing import Windows
 
 
@@ -57,3 +57,24 @@ def test_noise_is_seldom_taken_for_a_gain():
         smooth = np.convolve(level - level.mean(), np.ones(10) / 10, "same")[: len(windows)]  # overlapping windows
         found.append(steadiness(np.zeros(len(windows)), smooth - smooth.mean(), windows))
     assert np.mean(np.array(found) > STEADY) < 0.1
+
+
+def test_the_luckiest_of_a_dozen_epochs_is_asked_for_more():
+    """Epochs that gain nothing, each the one before it and noise: the best is often steady, seldom steadier."""
+    windows, random = windows_of(rows=300, horizon=10), np.random.default_rng(4)
+    found = []
+    for _ in range(300):
+        gains = np.zeros(len(windows))
+        epochs = []
+        for _ in range(12):
+            noise = np.convolve(random.normal(size=len(windows) + 9), np.ones(10), "valid")  # overlapping windows
+            gains = gains + noise
+            epochs.append(gains)
+        best = max(epochs, key=np.mean)
+        found.append(steadiness(best, np.zeros(len(windows)), windows))
+    assert np.mean(np.array(found) > STEADY) > 0.1
+    assert np.mean(np.array(found) > STEADY_BEST) < 0.06
+
+
+def test_what_is_beyond_luck_falls_with_the_root_of_the_stretches():
+    assert (beyond_luck(0.2, 0.5), beyond_luck(0.2, 1), beyond_luck(0.2, 100)) == pytest.approx((0.2, 0.2, 0.02))

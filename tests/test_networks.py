@@ -12,7 +12,6 @@ from forecaster.errors import SettingError
 from forecaster.networks.candidates import candidate_names, candidates
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
 from forecaster.networks.losses import LOSSES
-from forecaster.networks.mixes import blocks_of, initial_mix
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
 from forecaster.networks.start import Start
 
@@ -113,53 +112,6 @@ def test_candidates_agree_between_numpy_and_keras():
     assert list(slow) == list(fast)
     for name in slow:
         np.testing.assert_allclose(slow[name], ops.convert_to_numpy(fast[name]), atol=1e-6)
-
-
-@pytest.mark.parametrize("name", candidate_names(24, (6,)))
-def test_initial_mix_finds_the_candidate_that_is_right(name):
-    past = np.random.default_rng(0).normal(size=(50, 24))
-    weights = initial_mix(past, candidates(past, 7, (6,))[name], seasons=(6,))
-    assert weights.dtype == np.float32
-    np.testing.assert_allclose(weights, 7 * [[float(n == name) for n in candidate_names(24, (6,))]], atol=1e-4)
-
-
-def test_initial_mix_is_the_best_of_a_grid_of_convex_combinations():
-    rng = np.random.default_rng(3)
-    past, seasons = rng.normal(size=(60, 5)).cumsum(axis=1), (1,)
-    target = past[:, -1:] * 0.7 + rng.normal(size=(60, 4))
-    last, mean = candidates(past, 4, seasons).values()
-    grid = np.linspace(0, 1, 10_001)
-    best = grid[np.argmin([np.mean((w * last + (1 - w) * mean - target) ** 2) for w in grid])]
-    np.testing.assert_allclose(initial_mix(past, target, seasons), 4 * [[best, 1 - best]], atol=1e-3)
-
-
-def test_each_block_of_steps_has_its_own_mix_where_windows_are_many():
-    past = np.random.default_rng(0).normal(size=(600, 24))
-    found = candidates(past, 16, (6,))
-    target = np.concatenate([found["last"][:, :8], found["mean"][:, 8:]], axis=1)
-    names = candidate_names(24, (6,))
-    expected = np.repeat([[float(n == "last") for n in names], [float(n == "mean") for n in names]], 4, axis=0)
-    np.testing.assert_allclose(initial_mix(past, target, (6,)), expected, atol=1e-4)
-    together = initial_mix(past[:400], target[:400], (6,))
-    assert (together == together[0]).all()
-    assert blocks_of(16).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
-    assert blocks_of(3).tolist() == [0, 1, 2]
-
-
-def test_initial_mix_ignores_targets_of_weight_zero():
-    past = np.random.default_rng(0).normal(size=(50, 24))
-    target, weights = candidates(past, 7, (6,))["seasonal"].copy(), np.ones((50, 7))
-    target[:25, 2:] = 1e6
-    weights[:25, 2:] = 0
-    chosen = initial_mix(past, target, (6,), weights)
-    assert {candidate_names(24, (6,))[i] for i in chosen.argmax(axis=1)} == {"seasonal"}
-    assert chosen.max() > 0.999
-
-
-def test_initial_mix_of_constant_windows_is_finite():
-    weights = initial_mix(np.ones((5, 24)), np.ones((5, 3)), seasons=(6,))
-    assert np.isfinite(weights).all()
-    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
 
 
 # ---- tables ------------------------------------------------------------------------------------------------

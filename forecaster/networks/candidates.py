@@ -74,5 +74,5 @@ def _further(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[
 
 
 def candidate_names(lookback: int, seasons: Sequence[int]) -> tuple[str, ...]:
-    """Return the names of the candidates of a window, in order; ``initial_mix`` returns one weight for each."""
+    """Return the names of the candidates of a window, in order; a mix has one weight for each."""
     return tuple(candidates(np.zeros((1, lookback)), 1, seasons))

@@ -10,7 +10,7 @@ from keras import ops
 
 from forecaster.networks.candidates import candidate_names, candidates
 from forecaster.networks.effects import Hinges, hinges, random_hinges
-from forecaster.networks.mixes import MIXED, blocks_of, mix_logits
+from forecaster.networks.mixes import blocks_of, mix_logits, mix_shares
 
 #: Added to the variance of a window, in squared deviations of the series, so that a constant window divides by 0.01.
 EPSILON = 1e-4
@@ -60,18 +60,13 @@ def _mean(window: Any, observed: Any) -> Any:
 
 
 class Weighed(keras.layers.Layer):
-    """What layers share that forecast by a convex combination of the simple forecasts of a window.
+    """What layers share that forecast by a weighted mean of the simple forecasts of a window.
 
     Args:
         steps: how many steps to forecast.
         seasons: the seasonal periods in steps, the main one first.
         initial: the weights to start from, ``(blocks, candidates)``, none negative; equal weights by default.
-
-    Attributes:
-        least: share of each simple forecast at least that it starts from.
     """
-
-    least = MIXED
 
     def __init__(self, steps: int, seasons: tuple[int, ...], initial: np.ndarray | None, **options: Any) -> None:
         """Keep the settings."""
@@ -83,7 +78,7 @@ class Weighed(keras.layers.Layer):
         names = candidate_names(lookback, self.seasons)
         start = np.zeros((int(blocks_of(self.steps)[-1]) + 1, len(names)), np.float32)
         if self.initial is not None:
-            start[:] = mix_logits(self.initial, self.least)
+            start[:] = mix_logits(self.initial)
         initializer = keras.initializers.Constant(start)
         self.logits = self.add_weight(shape=start.shape, initializer=initializer, name="logits")
 
@@ -96,7 +91,7 @@ class Weighed(keras.layers.Layer):
         """
         found = ops.stack(list(candidates(window[:, :, 0], self.steps, self.seasons, ops).values()), axis=-1)
         logits = ops.take(self.logits, blocks_of(self.steps), axis=0) + moved
-        return ops.sum(ops.softmax(logits, axis=-1) * found, axis=-1, keepdims=True)
+        return ops.sum(mix_shares(ops.softmax(logits, axis=-1)) * found, axis=-1, keepdims=True)
 
 
 class Mix(Weighed):

@@ -14,7 +14,6 @@ from keras import ops
 
 from forecaster.networks.candidates import candidates
 from forecaster.networks.layers import Weighed
-from forecaster.networks.mixes import GATED
 
 #: Added to a mean absolute error, in deviations of its window, before its logarithm is taken.
 EPSILON = 1e-2
@@ -65,8 +64,6 @@ def _mean_size(values: Any, counts: Any) -> Any:
 
 class Gate(Weighed):
     """Forecast by a convex combination of the simple forecasts of a window, which the core moves step by step."""
-
-    least = GATED
 
     def build(self, window_shape: tuple[int | None, ...], moved_shape: tuple[int | None, ...]) -> None:
         """Create the logits, ``(blocks, candidates)``."""

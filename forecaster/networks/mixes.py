@@ -5,16 +5,14 @@ The forecasts are those of :mod:`forecaster.networks.candidates`. A mix is what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
-from forecaster.networks.candidates import candidates
-
-#: Least share of a candidate that a mix starts from, and that one starts from whose weights depend on the window, so
-#: that no candidate is out of its reach.
-MIXED, GATED = 1e-3, 1e-2
+#: What is added to the share of each candidate before its logarithm is taken, and taken off after the softmax, so that
+#: none is out of the reach of training and a mix without it is still what training starts from.
+FLOOR = 1e-2
 #: Blocks of steps, as long as one another, each of which has a mix of its own: near steps keep to the last value longer
 #: than far ones. And windows without which all blocks have the same.
 BLOCKS, OWN_WINDOWS = 8, 500
@@ -23,29 +21,6 @@ BLOCKS, OWN_WINDOWS = 8, 500
 def blocks_of(steps: int) -> np.ndarray:
     """Return the block of each step of a forecast that has a mix of its own, ``(steps,)`` int, 0 for the first."""
     return np.arange(steps) * min(BLOCKS, steps) // steps
-
-
-def initial_mix(
-    past_target: np.ndarray, targets: np.ndarray, seasons: Sequence[int], weights: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the convex combinations of the candidates with the least squared error on training windows.
-
-    There are nine unknowns at most and two more for each further season, few enough that every subset of the candidates
-    is solved exactly under "the weights sum to one", and the best solution without a negative weight is kept.
-
-    Args:
-        past_target: ``(windows, lookback)``.
-        targets: ``(windows, steps)``.
-        seasons: the seasonal periods in steps, the main one first; 1 for none.
-        weights: ``(windows, steps)``, 0 where a target was filled and does not count; all 1 by default.
-
-    Returns:
-        As :func:`best_mixes`, in the order of :func:`candidate_names`.
-    """
-    past, target = np.asarray(past_target, float), np.asarray(targets, float)
-    root = np.ones_like(target) if weights is None else np.sqrt(np.asarray(weights, float))
-    found = candidates(past, target.shape[1], seasons).values()
-    return best_mixes(np.stack([(forecast - target) * root for forecast in found]))
 
 
 def best_mixes(errors: np.ndarray) -> np.ndarray:
@@ -79,6 +54,15 @@ def best_mix(errors: list[np.ndarray]) -> np.ndarray:
     return best.astype("float32")
 
 
-def mix_logits(mix: np.ndarray, least: float = MIXED) -> np.ndarray:
-    """Return the logits whose softmax is a mix, ``(candidates,)``; smaller shares are raised to the least one."""
-    return np.log(np.maximum(mix, least)).astype("float32")
+def mix_logits(mix: np.ndarray) -> np.ndarray:
+    """Return the logits, ``(..., candidates)`` float32, of which :func:`mix_shares` makes a mix."""
+    count = mix.shape[-1]
+    return np.log(FLOOR + (1 - count * FLOOR) * np.asarray(mix, float)).astype("float32")
+
+
+def mix_shares(softmax: Any) -> Any:
+    """Return the shares of the candidates, ``(..., candidates)``, of the softmax of their logits; their sum is 1.
+
+    None is below ``-FLOOR / (1 - candidates * FLOOR)``, and before training none is negative.
+    """
+    return (softmax - FLOOR) / (1 - softmax.shape[-1] * FLOOR)
