@@ -47,8 +47,7 @@ def steadiness(before: np.ndarray, after: np.ndarray, windows: Windows) -> float
     Returns:
         float: 0 where there are too few stretches, or no gain differs from another.
     """
-    series = windows.series()
-    stretch = (windows.offsets[series + 1] - 1 - windows.starts) // windows.horizon
+    series, stretch = windows.series(), stretches_of(windows)
     if len(np.unique(stretch)) < LEAST_STRETCHES:
         stretch = stretch + series * (int(stretch.max(initial=0)) + 1)
     _, place, count = np.unique(stretch, return_inverse=True, return_counts=True)
@@ -56,3 +55,8 @@ def steadiness(before: np.ndarray, after: np.ndarray, windows: Windows) -> float
     if len(gains) < LEAST_STRETCHES or not gains.std() > 0:
         return 0.0
     return float(gains.mean() / (gains.std(ddof=1) / len(gains) ** 0.5))
+
+
+def stretches_of(windows: Windows) -> np.ndarray:
+    """Return the stretch of one horizon that each window begins in, ``(windows,)`` int, 0 for the newest."""
+    return (windows.offsets[windows.series() + 1] - 1 - windows.starts) // windows.horizon

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecaster.classes import STAY, Rule
-from forecaster.gains import STEADY, beyond_luck, steadiness
+from forecaster.gains import STEADY, beyond_luck, steadiness, stretches_of
 from forecaster.networks.candidates import candidates
 from forecaster.networks.effects import Hinges, fitted, hinges, random_hinges
 from forecaster.networks.mixes import best_mixes, blocks_of, mix_logits
@@ -59,24 +59,24 @@ def find_start(config: Config, shapes: Shapes, windows: Windows) -> Start:
         return _with_effect(config, shapes, windows.thinned(max(100, EFFECT_STEPS // shapes.steps)))
     if config.base not in MIXES:
         return Start()
-    needed = beyond_luck(config.needed_gain, len(windows) / shapes.steps)
     few = windows.thinned(MIX_WINDOWS)
     errors, weights = _simple(few.inputs()[:, :, 0].astype(float), config, shapes) - few.targets(), few.target_weights()
-    return Start(believed_mixes(errors if weights is None else errors * np.sqrt(weights), few, needed))
+    return Start(believed_mixes(errors if weights is None else errors * np.sqrt(weights), few, config.needed_gain))
 
 
-def believed_mixes(errors: np.ndarray, windows: Windows, needed: float) -> np.ndarray:
+def believed_mixes(errors: np.ndarray, windows: Windows, share: float) -> np.ndarray:
     """Return the best mix of the simple forecasts, or the one of them that it does not beat beyond doubt.
 
-    That one is the last value, unless another beats it beyond doubt: steadily, or by much where stretches are too few
-    to tell. A mix is judged by the windows that it is fitted to. Where its ``k`` shares fit nothing but noise, the
-    square of twice its ``t`` follows the chi-squared distribution with ``k`` degrees of freedom, as the Wald statistic
-    does; :data:`~forecaster.gains.STEADY` asks for 16, which eight such shares reach once in twenty times.
+    That one is the last value, unless another beats it beyond doubt: steadily, or by much, which a few stretches can
+    show as well: five of them ask for 9 % where one asks for 20. A mix is judged by the windows that it is fitted to.
+    Where its ``k`` shares fit nothing but noise, the square of twice its ``t`` follows the chi-squared distribution
+    with ``k`` degrees of freedom, as the Wald statistic does; :data:`~forecaster.gains.STEADY` asks for 16, which eight
+    such shares reach once in twenty times.
 
     Args:
         errors: ``(candidates, windows, steps)``, the last value first, 0 where a target does not count.
         windows: the windows.
-        needed: share by which the squared error must be lower where stretches are too few to tell.
+        share: by which the squared error of one stretch must be lower.
 
     Returns:
         As :func:`best_mixes`.
@@ -85,10 +85,11 @@ def believed_mixes(errors: np.ndarray, windows: Windows, needed: float) -> np.nd
     mixes = best_mixes(errors)
     best = alone[int(np.argmin((errors**2).mean(axis=(1, 2))))]
     kept, before = np.broadcast_to(alone[0], mixes.shape), (errors[0] ** 2).mean(axis=1)
+    needed = beyond_luck(share, len(np.unique(stretches_of(windows))))
     for mix in (np.broadcast_to(best, mixes.shape), mixes):
         after = (np.einsum("sc,cns->ns", mix[block], errors) ** 2).mean(axis=1)
-        t = steadiness(before, after, windows)
-        if t >= STEADY or (not t and before.mean() - after.mean() > needed * before.mean()):
+        much = before.mean() - after.mean() > needed * before.mean()
+        if much or steadiness(before, after, windows) >= STEADY:
             kept, before = mix, after
     return kept
 
@@ -113,18 +114,17 @@ def _with_effect(config: Config, shapes: Shapes, windows: Windows) -> Start:
     target[weights == 0 if weights is not None else np.zeros(target.shape, bool)] = np.nan
     simple = _simple(past, config, shapes)
     ahead, moved = _moved(windows, function, config, shapes)
-    needed = beyond_luck(config.needed_gain, len(windows) / shapes.steps)
-    mix, block = _mix_of(simple, target, windows, needed), blocks_of(shapes.steps)
+    mix, block = _mix_of(simple, target, windows, config.needed_gain), blocks_of(shapes.steps)
     for _ in range(TURNS):
         by = ahead - np.einsum("sc,cnsf->nsf", mix[block], moved)
         function = fitted(function, by, target - np.einsum("sc,cns->ns", mix[block], simple))
         effect = function.shares[:, 0]
-        mix = _mix_of(simple - moved @ effect, target - ahead @ effect, windows, needed)
+        mix = _mix_of(simple - moved @ effect, target - ahead @ effect, windows, config.needed_gain)
     return Start(mix.astype(np.float32) if config.base in MIXES else None, function)
 
 
-def _mix_of(simple: np.ndarray, target: np.ndarray, windows: Windows, needed: float) -> np.ndarray:
-    return believed_mixes(np.nan_to_num(simple - target), windows, needed)
+def _mix_of(simple: np.ndarray, target: np.ndarray, windows: Windows, share: float) -> np.ndarray:
+    return believed_mixes(np.nan_to_num(simple - target), windows, share)
 
 
 def _simple(past: np.ndarray, config: Config, shapes: Shapes) -> np.ndarray:
