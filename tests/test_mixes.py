@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forecaster.config import Config
 from forecaster.networks.candidates import candidate_names, candidates
-from forecaster.networks.mixes import FLOOR, best_mixes, blocks_of, mix_logits, mix_shares
+from forecaster.networks.mixes import FLOOR, best_mix, best_mixes, blocks_of, mix_logits, mix_shares
 from forecaster.networks.shapes import Shapes
 from forecaster.networks.start import find_start
 from forecaster.windowing import Windows
@@ -36,12 +40,32 @@ def test_the_mix_finds_the_candidate_that_is_right(name):
 
 def test_the_mix_is_the_best_of_a_grid_of_convex_combinations():
     rng = np.random.default_rng(3)
-    past, seasons = rng.normal(size=(60, 5)).cumsum(axis=1), (1,)
+    past, seasons = rng.normal(size=(60, 5)).cumsum(axis=1), (6, 4)
     target = past[:, -1:] * 0.7 + rng.normal(size=(60, 4))
-    last, mean = candidates(past, 4, seasons).values()
+    last, seasonal = candidates(past, 4, seasons).values()
     grid = np.linspace(0, 1, 10_001)
-    best = grid[np.argmin([np.mean((w * last + (1 - w) * mean - target) ** 2) for w in grid])]
+    best = grid[np.argmin([np.mean((w * last + (1 - w) * seasonal - target) ** 2) for w in grid])]
     np.testing.assert_allclose(mix_of(past, target, seasons), 4 * [[best, 1 - best]], atol=1e-3)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 1_000), st.integers(1, 7), st.sampled_from([0.0, 1.0, 9.0]), st.booleans())
+def test_the_best_mix_is_the_best_of_every_subset(seed, count, alike, twice):
+    """Solved one by one under "the weights sum to one"; the best without a negative weight is the answer."""
+    rng = np.random.default_rng(seed)
+    errors = rng.normal(size=(count, 30)) + alike * rng.normal(size=30)
+    errors = np.concatenate([errors, errors[:1]]) if twice else errors
+    squares = errors @ errors.T
+    least = np.inf
+    for size in range(1, len(errors) + 1):
+        for chosen in map(list, combinations(range(len(errors)), size)):
+            share = np.linalg.pinv(squares[np.ix_(chosen, chosen)]).sum(axis=1)
+            share /= share.sum()
+            if (share >= 0).all():
+                least = min(least, ((share @ errors[chosen]) ** 2).mean())
+    weights = best_mix(list(errors))
+    assert (weights >= 0).all() and weights.sum() == pytest.approx(1)
+    assert ((weights @ errors) ** 2).mean() == pytest.approx(least, rel=1e-5)
 
 
 def test_each_block_of_steps_has_its_own_mix_where_windows_are_many():
@@ -95,10 +119,10 @@ def test_a_short_random_walk_mostly_starts_from_the_last_value():
 
 
 def test_a_mix_that_gains_steadily_is_believed():
-    """A slow walk under noise: the best forecast lies between the last value and the mean."""
+    """A slow walk under noise: the best forecast lies between the newest readings and the mean."""
     rng = np.random.default_rng(0)
     shares = shares_of(rng.normal(size=2_000).cumsum() * 0.3 + rng.normal(size=2_000), 14, 7, 1)
-    assert 0.2 < shares["last"] < 0.8
+    assert 0.2 < shares["mean"] < 0.8 and shares["last"] < 0.2
 
 
 def test_a_season_is_believed_on_few_rows():

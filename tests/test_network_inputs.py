@@ -308,7 +308,9 @@ def test_candidates_of_a_further_season_by_hand():
     found = candidates(window, 4, (2, 5))
     assert found["seasonal_5"].tolist() == [[6, 7, 8, 9]]
     assert found["mean_5"].tolist() == [[3.5, 4.5, 5.5, 6.5]]
-    assert candidate_names(9, (2, 5))[-1] == "seasonal_5"
+    assert found["shifted_5"].tolist() == [[11, 12, 13, 14]]
+    assert candidate_names(9, (2, 5))[-2:] == ("seasonal_5", "shifted_5")
+    assert candidate_names(6, (2, 5))[-1] == "seasonal_5"
     assert candidate_names(4, (2, 5)) == candidate_names(4, (2,))
     assert candidate_names(4, (5, 3)) == ("last", "seasonal_3")
 

@@ -61,34 +61,57 @@ def onnx_difference(model, feeds: dict[str, np.ndarray], path) -> float:
 
 
 def test_candidates_by_hand():
+    """In the second window the trend is 1 a step and the season -1.5 and 1.5, so that 1.5, 2.5, 3.5, 4.5 are left.
+
+    Of these the level is 56.5 / 15, on average 11 / 15 of a step old.
+    """
     found = candidates(np.array([[1.0, 2, 3, 4, 5, 7, 9, 8]]), steps=5, seasons=(4,))
     assert found["last"].tolist() == [[8, 8, 8, 8, 8]]
     assert found["mean"].tolist() == [[3, 4.5, 6, 6, 3]]
     assert found["seasonal"].tolist() == [[5, 7, 9, 8, 5]]
     assert found["shifted"].tolist() == [[9, 11, 13, 12, 9]]
-    assert found["mean_shifted"].tolist() == [[5, 6.5, 8, 8, 5]]
-    assert found["mean_shifted_half"].tolist() == [[5.5, 7, 8.5, 8.5, 5.5]]
-    assert found["mean_shifted_season"].tolist() == [[5.375, 6.875, 8.375, 8.375, 5.375]]
     assert found["grown"].tolist() == [[9.75, 11.75, 13.75, 12.75, 14.5]]
-    long = candidates(np.array([[9.0, 9, *[1, 2] * 6, 8, 2]]), steps=3, seasons=(2,))
-    assert long["recent"].tolist() == [[2, 2, 2]]
-    assert long["mean"].tolist() == [[2.875, 2.875, 2.875]]
+    short = candidates(np.array([[0.0, 4, 2, 6]]), steps=3, seasons=(2,))
+    np.testing.assert_allclose(short["level"] - [[-1.5, 1.5, -1.5]], np.full((1, 3), 56.5 / 15), rtol=1e-6)
+    np.testing.assert_allclose(short["trend"], [[4, 8, 6]], rtol=1e-6)
+    np.testing.assert_allclose(short["damped"] - [[-1.5, 1.5, -1.5]], [[5.4, 6.21, 6.939]], rtol=1e-6)
+
+
+def test_smoothed_level_and_local_trend_by_hand():
+    """Shares are 4, 2 and 1 of 7, so the level of 1, 1, 8 is 5 and 4/7 of a step old; the local slope is 3.5."""
+    found = candidates(np.array([[1.0, 1, 8]]), steps=2, seasons=(1,))
+    np.testing.assert_allclose(found["level"], [[5, 5]], rtol=1e-6)
+    np.testing.assert_allclose(found["trend"], [[5 + 3.5 * (4 / 7 + 1), 5 + 3.5 * (4 / 7 + 2)]], rtol=1e-6)
+    np.testing.assert_allclose(found["damped"], [[5 + 3.5 * (4 / 7 + 0.9), 5 + 3.5 * (4 / 7 + 0.9 + 0.81)]], rtol=1e-6)
+
+
+YEAR = np.array([3.0, -1, 4, 1, -5, 2])
+
+
+@pytest.mark.parametrize(
+    ("series", "exact"),
+    [
+        (lambda t: 7 + 0 * t, {"last", "mean", "seasonal", "shifted", "grown", "level", "damped", "trend"}),
+        (lambda t: YEAR[t % 6], {"mean", "seasonal", "shifted", "grown", "level", "damped", "trend"}),
+        (lambda t: 2 + 0.5 * t, {"grown", "trend"}),
+        (lambda t: YEAR[t % 6] - 0.5 * t, {"grown", "trend"}),
+        (lambda t: YEAR[t % 6] + 9 * (t >= 18), {"seasonal"}),
+    ],
+    ids=["constant", "season", "line", "season and line", "season and a jump"],
+)
+def test_candidates_are_exact_where_their_model_holds(series, exact):
+    found = candidates(series(np.arange(24))[None].astype(float), 10, (6,))
+    coming = series(np.arange(24, 34))
+    assert {name for name, values in found.items() if np.allclose(values, coming, atol=1e-4)} == exact
 
 
 @pytest.mark.parametrize(
     ("lookback", "seasons", "names"),
     [
         (3, (4,), ("last",)),
-        (5, (1,), ("last", "mean")),
+        (5, (1,), ("last", "mean", "level", "damped", "trend")),
         (4, (4,), ("last", "seasonal")),
-        (
-            9,
-            (4,),
-            (
-                *("last", "mean", "seasonal", "shifted", "mean_shifted"),
-                *("mean_shifted_half", "mean_shifted_season", "grown"),
-            ),
-        ),
+        (9, (4,), ("last", "mean", "seasonal", "shifted", "grown", "level", "damped", "trend")),
     ],
 )
 def test_candidates_need_a_window_that_is_long_enough(lookback, seasons, names):
@@ -101,17 +124,28 @@ def test_candidates_move_with_the_window(lookback, season, steps, scale, shift):
     window = np.random.default_rng(lookback).normal(size=(3, lookback))
     moved = candidates(window * scale + shift, steps, (season,))
     for name, forecast in candidates(window, steps, (season,)).items():
-        np.testing.assert_allclose(moved[name], forecast * scale + shift, atol=1e-9)
+        np.testing.assert_allclose(moved[name], forecast * scale + shift, rtol=1e-9, atol=1e-9)
 
 
-def test_candidates_agree_between_numpy_and_keras():
+@pytest.mark.parametrize("seasons", [(6,), (1,), (4, 12)])
+def test_candidates_agree_between_numpy_and_keras(seasons):
     from keras import ops
 
     window = np.random.default_rng(0).normal(size=(3, 27)).astype("float32")
-    slow, fast = candidates(window, 10, (6,)), candidates(ops.convert_to_tensor(window), 10, (6,), ops)
+    slow, fast = candidates(window, 10, seasons), candidates(ops.convert_to_tensor(window), 10, seasons, ops)
     assert list(slow) == list(fast)
     for name in slow:
-        np.testing.assert_allclose(slow[name], ops.convert_to_numpy(fast[name]), atol=1e-6)
+        np.testing.assert_allclose(slow[name], ops.convert_to_numpy(fast[name]), atol=1e-5)
+        assert fast[name].dtype == "float32"
+
+
+def test_candidates_are_linear_in_the_window():
+    """So each is a matrix, whose rows are the forecasts of windows with a single 1."""
+    window = np.random.default_rng(0).normal(size=(5, 30)).cumsum(axis=1)
+    kernels = candidates(np.eye(30), 9, (4, 12))
+    for name, forecast in candidates(window, 9, (4, 12)).items():
+        np.testing.assert_allclose(forecast, window @ kernels[name], atol=1e-5)
+        np.testing.assert_allclose(kernels[name].sum(axis=0), 1, atol=1e-6)
 
 
 # ---- tables ------------------------------------------------------------------------------------------------

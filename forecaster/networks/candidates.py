@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-#: Seasons of ``recent``: the days of a week.
-RECENT = 7
+#: Share of the newest reading in a smoothed level, and what is left of a damped trend after each step.
+SMOOTHING, DAMPING = 0.5, 0.9
+#: Rows at least that a local trend is found on; a season where it is longer.
+TREND_ROWS = 12
 
 
 def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -> dict[str, Any]:
@@ -28,41 +30,80 @@ def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -
     Returns:
         ``(batch, steps)`` arrays by name, always in the same order. ``last``: the last value. ``mean``: the mean of
         the same phase over all whole seasons of the window (without a season: of the window). ``seasonal``: the value
-        one season ago. ``recent``: ``mean`` over the newest seven seasons, where there are more. ``shifted``:
-        ``seasonal``, moved by how far the last eighth of a season lies above the same eighth one season ago.
-        ``mean_shifted``: ``mean``, moved by how far the last eighth of a season lies above it; likewise
-        ``mean_shifted_half`` and ``mean_shifted_season``, by half a season and a whole one. ``grown``: ``seasonal``,
-        moved for each season ahead by how far the last one lies above the one before it.
-        Of every further season ``seasonal_168`` and ``mean_168``, likewise, with its period in the name.
+        one season ago. ``shifted``: ``seasonal``, moved by how far the last eighth of a season lies above the same
+        eighth one season ago. ``grown``: ``seasonal``, moved for each season ahead by how far the last one lies above
+        the one before it. ``level``, ``damped`` and ``trend``: see :func:`_smoothed`.
+        Of every further season ``seasonal_168`` and ``mean_168``, likewise, with its period in the name; and
+        ``shifted_168``: ``seasonal_168``, moved by how far the last main season lies above the same rows 168 ago.
     """
     season, lookback = seasons[0], int(window.shape[1])
     whole, phase = lookback // season, np.arange(steps) % season
     found = {"last": ops.repeat(window[:, -1:], steps, axis=1)}
     if not whole:
-        return found | _further(window, steps, seasons[1:], ops)
+        return found | _further(window, steps, seasons, ops)
     folded = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
-    newest, mean, recent = folded[:, -1], ops.mean(folded, axis=1), -(-season // 8)
     if whole > 1:
-        found["mean"] = ops.take(mean, phase, axis=1)
+        found["mean"] = ops.take(ops.mean(folded, axis=1), phase, axis=1)
     if season > 1:
-        found["seasonal"] = ops.take(newest, phase, axis=1)
-    if season > 1 and whole > RECENT:
-        found["recent"] = ops.take(ops.mean(folded[:, -RECENT:], axis=1), phase, axis=1)
+        found["seasonal"] = ops.take(folded[:, -1], phase, axis=1)
     if season > 1 and whole > 1:
-        shift = ops.mean((newest - folded[:, -2])[:, -recent:], axis=1, keepdims=True)
-        found["shifted"] = shift + found["seasonal"]
-        above = newest - mean
-        for part, rows in (("", recent), ("_half", -(-season // 2)), ("_season", season)):
-            found[f"mean_shifted{part}"] = ops.mean(above[:, -rows:], axis=1, keepdims=True) + found["mean"]
-        growth = ops.mean(newest - folded[:, -2], axis=1, keepdims=True)
-        found["grown"] = growth * (1 + np.arange(steps) // season).astype("float32") + found["seasonal"]
-    return found | _further(window, steps, seasons[1:], ops)
+        grown = folded[:, -1] - folded[:, -2]
+        found["shifted"] = ops.mean(grown[:, season - -(-season // 8) :], axis=1, keepdims=True) + found["seasonal"]
+        ahead = (1 + np.arange(steps) // season).astype("float32")
+        found["grown"] = ops.mean(grown, axis=1, keepdims=True) * ahead + found["seasonal"]
+    if whole > 1:
+        found |= _smoothed(folded, steps, ops)
+    return found | _further(window, steps, seasons, ops)
+
+
+def _smoothed(folded: Any, steps: int, ops: Any) -> dict[str, Any]:
+    """Return forecasts of the level and the trend of what is left without the season, with the season added back.
+
+    Season and trend are those of least squares on the window: a value for each phase, and a line (Hyndman &
+    Athanasopoulos 2021, Forecasting: Principles and Practice, 3rd ed., section 7.4).
+
+    Args:
+        folded: whole seasons, two or more, ``(batch, seasons, season)``.
+        steps: how many steps to forecast.
+        ops: the namespace that computes.
+
+    Returns:
+        ``level``: simple exponential smoothing (Brown 1959; Gardner 1985, Exponential smoothing: the state of the art,
+        Journal of Forecasting 4(1)). ``damped``: the level and a local trend that loses a tenth of itself at each step
+        (Gardner & McKenzie 1985, Forecasting trends in time series, Management Science 31(10)). ``trend``: the level
+        and the trend of the whole window. A level lies as many steps behind its trend as its readings are old on
+        average, which the two make good.
+    """
+    whole, season = int(folded.shape[1]), int(folded.shape[2])
+    rows, middle = whole * season, np.arange(season) - (season - 1) / 2
+    by_season, by_phase = ops.mean(folded, axis=2), ops.mean(folded, axis=1)
+    mean = ops.mean(by_season, axis=1, keepdims=True)
+    slope = ops.matmul(by_season - mean, _line(whole)[:, None]) / season
+    profile = by_phase - mean - slope * middle.astype("float32")
+    left = ops.reshape(folded - profile[:, None], (-1, rows))
+    age = np.arange(rows)[::-1]
+    share = (1 - SMOOTHING) ** age
+    share /= share.sum()
+    recent = min(rows, max(season, TREND_ROWS))
+    kernels = np.stack([share, np.append(np.zeros(rows - recent), _line(recent))], axis=1).astype("float32")
+    newest = left[:, -1:]
+    found = ops.matmul(left - newest, kernels)
+    level = found[:, :1] + newest + ops.take(profile, np.arange(steps) % season, axis=1)
+    ahead = np.arange(1, steps + 1)
+    damped, straight = ((share @ age + by).astype("float32") for by in (np.cumsum(DAMPING**ahead), ahead))
+    return {"level": level, "damped": found[:, 1:] * damped + level, "trend": slope * straight + level}
+
+
+def _line(rows: int) -> np.ndarray:
+    """Return what the readings of a line, ``(rows,)``, count for its slope of least squares."""
+    centred = np.arange(rows) - (rows - 1) / 2
+    return (centred / (centred @ centred)).astype("float32")
 
 
 def _further(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[str, Any]:
-    """Return ``seasonal`` and ``mean`` of the seasons beside the main one that the window holds."""
+    """Return ``seasonal``, ``mean`` and ``shifted`` of the seasons beside the main one that the window holds."""
     found, lookback = {}, int(window.shape[1])
-    for season in seasons:
+    for season in seasons[1:]:
         whole, phase = lookback // season, np.arange(steps) % season
         if not whole or season == 1:
             continue
@@ -70,6 +111,10 @@ def _further(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[
         found[f"seasonal_{season}"] = ops.take(folded[:, -1], phase, axis=1)
         if whole > 1:
             found[f"mean_{season}"] = ops.take(ops.mean(folded, axis=1), phase, axis=1)
+        if lookback >= season + seasons[0]:
+            grown = window[:, lookback - seasons[0] :] - window[:, lookback - seasons[0] - season : lookback - season]
+            shift = ops.mean(grown, axis=1, keepdims=True)
+            found[f"shifted_{season}"] = shift + found[f"seasonal_{season}"]
     return found
 
 

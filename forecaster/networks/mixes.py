@@ -5,7 +5,6 @@ The forecasts are those of :mod:`forecaster.networks.candidates`. A mix is what 
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -40,18 +39,44 @@ def best_mixes(errors: np.ndarray) -> np.ndarray:
 
 
 def best_mix(errors: list[np.ndarray]) -> np.ndarray:
-    """Return the convex combination, ``(candidates,)``, of errors ``(values,)`` each, with the least square."""
+    """Return the convex combination, ``(candidates,)``, of errors ``(values,)`` each, with the least square.
+
+    An active set, after Lawson & Hanson 1974, Solving Least Squares Problems, chapter 23, under "the weights sum to
+    one": the candidate that lowers the square fastest comes in, and one whose weight would turn negative goes out,
+    until none lowers it.
+    """
     gram = np.array([[a @ b for b in errors] for a in errors]) / max(1, errors[0].size)
     gram[np.diag_indices_from(gram)] += 1e-9 * (1e-9 + np.trace(gram))
-    best, least = np.eye(len(errors))[0], gram[0, 0]
-    for count in range(1, len(errors) + 1):
-        for chosen in map(list, combinations(range(len(errors)), count)):
-            share = np.linalg.solve(gram[np.ix_(chosen, chosen)], np.ones(count))
-            w = np.zeros(len(errors))
-            w[chosen] = share / share.sum()
-            if (w >= 0).all() and w @ gram @ w < least:
-                best, least = w, w @ gram @ w
-    return best.astype("float32")
+    enough = 1e-12 * np.trace(gram)
+    best = np.eye(len(errors))[np.argmin(np.diag(gram))]
+    while True:
+        chosen = np.flatnonzero(best)
+        slope = gram @ best
+        slope[chosen] = np.inf
+        newest = int(np.argmin(slope))
+        if not slope[newest] < best @ gram @ best - enough:
+            return best.astype("float32")
+        best = _least_within(gram, best, np.sort(np.append(chosen, newest)))
+
+
+def _least_within(gram: np.ndarray, start: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the best convex combination of the chosen candidates that is met on the way from ``start``.
+
+    Wherever the way to the best combination leaves the convex ones, the candidate at whose weight 0 it does so is
+    dropped.
+    """
+    weights = start.copy()
+    while True:
+        aim = np.zeros(len(weights))
+        share = np.linalg.solve(gram[np.ix_(chosen, chosen)], np.ones(len(chosen)))
+        aim[chosen] = share / share.sum()
+        if (aim[chosen] > 0).all():
+            return aim
+        falling = chosen[aim[chosen] <= 0]
+        reach = weights[falling] / (weights[falling] - aim[falling])
+        weights = weights + reach.min() * (aim - weights)
+        weights[falling[np.argmin(reach)]] = 0
+        chosen = chosen[chosen != falling[np.argmin(reach)]]
 
 
 def mix_logits(mix: np.ndarray) -> np.ndarray:
