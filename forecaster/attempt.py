@@ -107,6 +107,7 @@ class Attempt:
             split.validation.thinned(LOSS_WINDOWS),
             config.epochs,
             config.patience,
+            keep=config.keep,
             needed_gain=0.0 if self.further else needed_gain(config, plan, ready.panel),
             reference=_reference(config, plan, split.validation),
             report=report,

@@ -221,6 +221,13 @@ class Config:
         low=1,
     )
     patience: int = _setting(6, "training", "Epochs without a better validation loss before training stops.", low=1)
+    keep: str = _setting(
+        "best",
+        "training",
+        "Epoch whose weights are kept: the best on the validation rows, or the last, where these are one stretch that "
+        "all series share and say little.",
+        choices=("best", "last"),
+    )
     needed_gain: float = _setting(
         0.2,
         "training",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EPOCHS, SLOWER = 5, 0.2
 #: Settings that may differ from the model's: how it is trained further, not what it is.
 MAY_DIFFER = (
-    *("epochs", "epoch_steps", "patience", "learning_rate", "schedule", "clipnorm", "averaging", "batch_size"),
+    *("epochs", "epoch_steps", "patience", "keep", "learning_rate", "schedule", "clipnorm", "averaging", "batch_size"),
     *("validation", "holdout", "final"),
 )
 

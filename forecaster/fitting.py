@@ -284,7 +284,7 @@ def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
         return Note("training", f"{kept} is kept", why, warning=not effect)
     more = "as many once more" if run.starts_over else f"{run.final_epochs} more"
     then = f"; then {more} on all rows" if final else "; not trained again on the validation rows"
-    return Note("training", f"best epoch {run.best_epoch}", how + then, warning=interrupted)
+    return Note("training", f"{attempt.config.keep} epoch {run.best_epoch}", how + then, warning=interrupted)
 
 
 def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], counts: bool) -> None:

@@ -155,6 +155,7 @@ class Trainer:
         epochs: int,
         patience: int,
         *,
+        keep: str = "best",
         needed_gain: float = 0.0,
         reference: float = math.nan,
         report: Report | None = None,
@@ -163,13 +164,15 @@ class Trainer:
 
         The untrained network counts as epoch 0, and is kept where the best epoch lowered its loss by less than
         ``needed_gain``, and not steadily either; see :func:`forecaster.gains.steadiness`.
-        Ctrl-C ends the run and keeps the best weights so far.
+        Ctrl-C ends the run and keeps the best weights so far. With ``keep="last"`` all epochs are run, and the last
+        counts as the best, whatever the validation loss says.
 
         Args:
             training: windows to learn from.
             validation: windows to choose the epoch by.
             epochs: epochs at most.
             patience: epochs without improvement.
+            keep: ``"best"`` or ``"last"``.
             needed_gain: share of the untrained network's validation loss.
             reference: validation loss of the seasonal naive forecast, for the progress report.
             report: called after each epoch.
@@ -189,7 +192,7 @@ class Trainer:
             losses.append(float(found.mean()))
             run.history["loss"].append(loss)
             _refuse_nan({"validation loss": losses[-1]}, epoch)
-            if losses[-1] < losses[run.best_epoch]:
+            if keep == "last" or losses[-1] < losses[run.best_epoch]:
                 run.best_epoch, best, after = epoch, self._state(), found
             if report:
                 skill = None if math.isnan(reference) else 1 - losses[run.best_epoch] / reference
@@ -204,7 +207,8 @@ class Trainer:
             run.interrupted = True
         run.gain = gain(self.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
         self._restore(best)
-        if run.best_epoch and run.gain < needed_gain and steadiness(before, after, validation) < STEADY_BEST:
+        doubted = keep == "best" and run.gain < needed_gain
+        if run.best_epoch and doubted and steadiness(before, after, validation) < STEADY_BEST:
             run.best_epoch = 0
             self.start_over()
         run.window_losses = after if run.best_epoch else before
