@@ -65,6 +65,7 @@ class Run:
         best_epoch: epoch whose weights are kept; 0 is the untrained network.
         epoch_steps: optimisation steps of an epoch.
         whole: an epoch is a pass over all windows.
+        keep: which epoch was to be kept, ``"best"`` or ``"last"``.
         interrupted: True where Ctrl-C ended it.
         gain: share by which training lowered the validation loss.
         needed_gain: share by which it had to be lowered for the trained weights to be believed.
@@ -75,6 +76,7 @@ class Run:
     best_epoch: int = 0
     epoch_steps: int = LEAST_STEPS
     whole: bool = True
+    keep: str = "best"
     interrupted: bool = False
     gain: float = 0.0
     needed_gain: float = 0.0
@@ -83,7 +85,7 @@ class Run:
     @property
     def starts_over(self) -> bool:
         """Whether the final run begins as this one did, and not where it was best."""
-        return self.whole or not self.best_epoch
+        return self.whole or self.keep == "last" or not self.best_epoch
 
     @property
     def final_epochs(self) -> int:
@@ -181,7 +183,7 @@ class Trainer:
             DivergedError: the loss became NaN or infinite.
         """
         whole = self.steps * self.batch_size >= len(training)
-        run = Run(epoch_steps=self.steps, whole=whole, needed_gain=needed_gain)
+        run = Run(epoch_steps=self.steps, whole=whole, keep=keep, needed_gain=needed_gain)
         best = self._state()
         losses, began = run.history["val_loss"], time.monotonic()
         before = after = np.zeros(0)
@@ -231,9 +233,9 @@ class Trainer:
     def final_run(self, windows: Windows, run: Run, start: Start | None = None, report: Report | None = None) -> bool:
         """Train with all windows.
 
-        Where an epoch is a pass over all of them, training starts over, for as many epochs as the validation run found
-        best; where it is less, training goes on from the best epoch, for a share of those. Where the untrained network
-        was found best, it is kept.
+        Where an epoch is a pass over all of them, or the last epoch was to be kept, whose learning rate has fallen,
+        training starts over, for as many epochs as the validation run kept; where it is less, training goes on from the
+        best epoch, for a share of those. Where the untrained network was found best, it is kept.
 
         Args:
             windows: all windows.

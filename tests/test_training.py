@@ -226,10 +226,10 @@ def test_the_last_epoch_is_kept_where_that_is_asked_for():
     """Though validation finds an earlier one better, and patience would have ended training."""
     values = np.random.default_rng(0).normal(size=(100, 1)).astype(np.float32)  # nothing to learn
     training, validation = windows_of(values, 4, 1, newest=(None, 40)), windows_of(values, 4, 1, newest=(30, 0))
-    trainer = Trainer(tiny_network(4, 1, 0, learning_rate=0.2, dropout=0.0), 32, 20, 0)
+    trainer = Trainer(tiny_network(4, 1, 0, learning_rate=0.2, dropout=0.0), 8, 2, 0)
     run = trainer.validation_run(training, validation, 5, 1, keep="last", needed_gain=0.2)
     losses = run.history["val_loss"]
-    assert (run.best_epoch, len(run.history["loss"])) == (5, 5)
+    assert (run.best_epoch, len(run.history["loss"]), run.final_epochs) == (5, 5, 5)
     assert min(losses[:5]) < losses[5] and np.diff(losses[:5]).max() > 0
     np.testing.assert_allclose(window_losses(trainer.network, trainer.engine, validation), run.window_losses, rtol=1e-6)
     assert run.window_losses.mean() == pytest.approx(losses[5], rel=1e-6)
