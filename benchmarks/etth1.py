@@ -44,7 +44,8 @@ PUBLISHED = {
     },
 }
 
-#: What all horizons share: an LSTM that reads a month of days and decodes the days to come in parallel, with RMSprop.
+#: What all horizons share: the mean of three LSTMs, in one file, that read a month of days and decode the days to come
+#: in parallel, trained with RMSprop. One alone has 1.377 on the validation rows of 720 steps, three 1.369.
 COMMON: dict[str, Any] = {
     "network": "lstm",
     "optimizer": "rmsprop",
@@ -55,6 +56,7 @@ COMMON: dict[str, Any] = {
     "batch_size": 256,
     "patience": 12,
     "needed_gain": 0.0,
+    "members": 3,
 }
 #: Settings of each horizon, chosen on the validation rows; of 720 steps they hold four stretches, too few to tell the
 #: best epoch, so that the shortest training is taken that is as good as the best but for noise (1.407 and 1.394).

@@ -168,9 +168,8 @@ class Split:
     """
 
     def __init__(self, panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, from_readings: bool = False) -> None:
-        short = panel.lengths < plan.lookback + plan.horizon + plan.validation
-        lengths = panel.lengths + plan.lookback - plan.least
-        self.panel, self.padding = padded_panel(panel, lengths, plan.season, short)
+        before = plan.lookback - plan.least if plan.padded else 0
+        self.panel, self.padding = padded_panel(panel, panel.lengths + before, plan.season)
         every = windows_of(self.panel, self.padding, scaler, encoder, plan)
 
         def windows(steps: int, newest: tuple[int | None, int]) -> Windows:

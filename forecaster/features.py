@@ -23,9 +23,7 @@ from forecaster.windowing import Windows, bearable
 READ_LOOKBACKS = 2
 
 
-def padded_panel(
-    panel: Panel, length: int | np.ndarray, season: int, only: np.ndarray | None = None
-) -> tuple[Panel, np.ndarray]:
+def padded_panel(panel: Panel, length: int | np.ndarray, season: int) -> tuple[Panel, np.ndarray]:
     """Put rows that were not observed before short series, so that a window fits.
 
     They repeat the first season of their series backwards, or its first value where it is shorter than a season.
@@ -34,12 +32,11 @@ def padded_panel(
         panel: the series.
         length: rows that each shall have at least, or ``(series,)`` of them.
         season: the seasonal period in steps.
-        only: ``(series,)`` bool, the series that may be padded; all by default.
 
     Returns:
         The panel, and the rows put before each series, ``(series,)`` int64.
     """
-    padding = np.where(True if only is None else only, np.maximum(length - panel.lengths, 0), 0)
+    padding = np.maximum(length - panel.lengths, 0)
     if not padding.any():
         return panel, padding
     lengths = panel.lengths + padding

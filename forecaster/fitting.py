@@ -233,10 +233,11 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
         )
         notes.append(Note("constant", f"{dead:,} of {len(panel):,} series", reason, warning=True))
     ahead = plan.horizon + plan.validation
-    long, padded = panel.lengths >= plan.least + ahead, panel.lengths < plan.lookback + ahead
-    if (long & padded).any():
-        count = f"{int((long & padded).sum()):,} of {len(panel):,} series"
-        reason = f"shorter than {plan.lookback + ahead} rows, rows that count as missing are put before them"
+    long = panel.lengths >= plan.least + ahead
+    if plan.padded:
+        padded = (panel.lengths >= plan.least) & (panel.lengths < plan.lookback + ahead)
+        count = f"{int(padded.sum()):,} of {len(panel):,} series"
+        reason = f"shorter than {plan.lookback + ahead} rows: rows that count as missing are put before all series"
         notes.append(Note("padded", count, reason))
     if not long.all():
         names = [panel.ids[i] for i in np.flatnonzero(~long).tolist()]

@@ -49,6 +49,8 @@ class Plan:
         holidays: country whose public holidays it is told; ``""`` for none.
         indicator: True where the network is told which readings are missing.
         least: rows of a series that a window needs before the cutoff; with fewer than the lookback it is padded.
+        padded: True where some series is so short that its windows are padded; the network then learns from padded
+            windows of every series.
         members: the networks that forecast together; none for the one network of the settings themselves.
     """
 
@@ -63,6 +65,7 @@ class Plan:
     holidays: str = ""
     indicator: bool = False
     least: int = 2
+    padded: bool = False
     members: tuple[Member, ...] = ()
 
     @property
@@ -123,8 +126,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), setting)
     cycles = _cycles(training) if config.calendar else ()
     least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
-    needed = np.array([least, lookback]) + horizon + validation
-    padded = ((panel.lengths >= needed[0]) & (panel.lengths < needed[1])).any()
+    padded = bool(((panel.lengths >= least) & (panel.lengths < lookback + horizon + validation)).any())
     masked = panel.masked and not bool(training.observed.all())
     plan = Plan(
         horizon=horizon,
@@ -136,8 +138,9 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
         transform=transform,
         cycles=cycles,
         holidays=_holidays(panel, config),
-        indicator=bool(masked or padded),
+        indicator=masked or padded,
         least=least,
+        padded=padded,
         members=members,
     )
     notes = [

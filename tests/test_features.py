@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from forecaster.attempt import Split
 from forecaster.data.columns.roles import Roles
 from forecaster.data.panel import Column, Panel
 from forecaster.encoding import Encoder
@@ -108,13 +109,29 @@ def test_short_series_are_padded_with_their_first_season_backwards() -> None:
     assert padded.observed[9:14].tolist() == panel.observed[7:12].tolist()
 
 
-def test_only_the_series_named_are_padded() -> None:
+def test_each_series_is_padded_to_its_own_length_and_a_long_panel_is_left() -> None:
     panel = panel_of([9, 5])
-    padded, padding = padded_panel(panel, 20, 4, np.array([False, True]))
+    padded, padding = padded_panel(panel, np.array([9, 20]), 4)
     assert padding.tolist() == [0, 15]
     assert padded.lengths.tolist() == [9, 20]
     same, none = padded_panel(panel, 5, 4)
     assert same is panel and not none.any()
+
+
+def test_long_series_are_learned_from_padded_too_where_a_short_one_is_forecast_from_padded_windows() -> None:
+    panel = replace(panel_of([60, 26]), observed=np.ones(86, bool))
+    scaler, encoder = Scaler.fit(panel, "none", 6), Encoder.fit(panel)
+    found = {}
+    for padded in (False, True):
+        split = Split(panel, scaler, encoder, replace(PLAN, padded=padded))
+        windows = split.training
+        placeholders = (windows.batch()["past"][:, :, -1] == 0).sum(axis=1)  # the indicator is the last channel
+        found[padded] = [placeholders[windows.series() == series] for series in (0, 1)]
+    assert [len(placeholders) for placeholders in found[False]] == [60 - 8 - 4 - 12 + 1, 26 - 8 - 4 - 12 + 1]
+    assert not any(placeholders.any() for placeholders in found[False])
+    for few, more in zip(found[False], found[True], strict=True):
+        assert len(more) == len(few) + 6  # windows of 6 to 11 rows, and the rest of each padded
+        assert np.unique(more).tolist() == list(range(7))
 
 
 def test_no_window_is_learned_from_that_crosses_a_long_gap_or_holds_too_few_rows() -> None:

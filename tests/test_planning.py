@@ -50,6 +50,16 @@ def note(panel, name, **given):
     return next(n for n in make_plan(panel, Config.of(**given))[1] if n.name == name)
 
 
+def test_windows_are_padded_where_a_series_is_short_enough_to_need_it():
+    """A window is 24 rows, six ahead and twelve for validation: 42 are enough; of fewer than six none is made."""
+    given = {"season": 4, "lookback": 24, "horizon": 6, "validation": 12}
+    assert not plan_of(panel_of(60, 42), **given).padded
+    for short in (41, 6):  # to be learned from, and to be forecast only
+        plan = plan_of(panel_of(60, short), **given)
+        assert plan.padded and plan.indicator and plan.least == 6
+    assert not plan_of(panel_of(60, 5), **given).padded
+
+
 # Season
 
 
