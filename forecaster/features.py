@@ -26,7 +26,8 @@ READ_LOOKBACKS = 2
 def padded_panel(panel: Panel, length: int | np.ndarray, season: int) -> tuple[Panel, np.ndarray]:
     """Put rows that were not observed before short series, so that a window fits.
 
-    They repeat the first season of their series backwards, or its first value where it is shorter than a season.
+    They repeat the first season of their series backwards, or its first value where it is shorter than a season; and
+    its placeholders as the rows before them have it, so that a window whose cutoff lies in a gap reads nothing beyond.
 
     Args:
         panel: the series.
@@ -45,6 +46,8 @@ def padded_panel(panel: Panel, length: int | np.ndarray, season: int) -> tuple[P
     source = np.where(np.repeat(panel.lengths >= season, lengths), place % season, 0)
     row = np.repeat(panel.offsets[:-1], lengths) + np.where(place < 0, source, place)
     padded = rows_of(panel, row, offsets, panel.observed[row] & (place >= 0))
+    if panel.bridged:
+        padded = replace(padded, values=np.where(place < 0, from_the_past(panel).values[row], padded.values))
     return padded, padding
 
 

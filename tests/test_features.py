@@ -118,6 +118,25 @@ def test_each_series_is_padded_to_its_own_length_and_a_long_panel_is_left() -> N
     assert same is panel and not none.any()
 
 
+def test_padding_holds_nothing_from_beyond_a_cutoff_inside_a_gap() -> None:
+    """A line over the gap of rows 4 and 5 ends at row 6, the first that is to be forecast."""
+    panel = panel_of([40])
+    observed = np.ones(40, bool)
+    observed[4:6] = False
+    scaler, encoder = Scaler.fit(panel, "none", 6), Encoder.fit(panel)
+    found = []
+    for came in (6.0, 9.0):
+        values = panel.values.copy()
+        values[6:] = came
+        values[4:6] = np.interp([4, 5], [3, 6], values[[3, 6]])
+        bridged = replace(panel, values=values, observed=observed, bridged=True)
+        split = Split(bridged, scaler, encoder, replace(PLAN, padded=True))
+        first = split.training.batch(np.arange(1))
+        assert (first["past"][0, :, -1] == 0).sum() == 6 + 2  # the indicator is the last channel
+        found.append(first["past"])
+    np.testing.assert_array_equal(*found)
+
+
 def test_long_series_are_learned_from_padded_too_where_a_short_one_is_forecast_from_padded_windows() -> None:
     panel = replace(panel_of([60, 26]), observed=np.ones(86, bool))
     scaler, encoder = Scaler.fit(panel, "none", 6), Encoder.fit(panel)
