@@ -77,6 +77,8 @@ def fit_further(
 ) -> Model:
     """Train a model further on newer rows, and keep its weights where that does not lower the validation loss.
 
+    With ``keep="last"``, which may be the model's own setting, those of the last epoch are kept all the same.
+
     The newest half of the newer rows, but one horizon at least and what a fit of all rows would take at most, is for
     validation, which the old weights have not seen either; the intervals are learned from it anew. A series that is new
     is scaled by its rows before those.

@@ -233,7 +233,8 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
         )
         notes.append(Note("constant", f"{dead:,} of {len(panel):,} series", reason, warning=True))
     ahead = plan.horizon + plan.validation
-    long = panel.lengths >= plan.least + ahead
+    enough = (plan.least if plan.padded else plan.lookback) + ahead
+    long = panel.lengths >= enough
     if plan.padded:
         padded = (panel.lengths >= plan.least) & (panel.lengths < plan.lookback + ahead)
         count = f"{int(padded.sum()):,} of {len(panel):,} series"
@@ -241,7 +242,7 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
         notes.append(Note("padded", count, reason))
     if not long.all():
         names = [panel.ids[i] for i in np.flatnonzero(~long).tolist()]
-        reason = f"not learned from, fewer than {plan.least + ahead} rows: {some(names)}"
+        reason = f"not learned from, fewer than {enough} rows: {some(names)}"
         notes.append(Note("short", f"{len(names):,} of {len(panel):,} series", reason, warning=True))
     learned = packed(panel.take_series(long))
     if len(learned) and not moving(learned, newest=plan.validation).any():

@@ -96,7 +96,7 @@ class Forecaster:
 
         With ``start``, a trained model is trained further on newer rows: a few epochs at a smaller learning rate, from
         its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its weights are
-        kept where the newest rows, which it has not seen, do not favour others.
+        kept where the newest rows, which it has not seen, do not favour others; with ``keep="last"`` never.
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.

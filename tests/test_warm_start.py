@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, continuing
+from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.continuing import EPOCHS, SLOWER, continued
 from forecaster.errors import DataError, NotFoundError, SettingError
@@ -219,7 +219,15 @@ def test_the_smallest_value_is_that_of_all_rows(before, monkeypatch):
     assert found.model.record["smallest"] == -3.0
 
 
-def test_series_too_short_to_be_trained_further_are_refused(before, monkeypatch):
-    monkeypatch.setattr(continuing, "learned_series", lambda panel, plan, notes: panel.take_series(np.zeros(1, bool)))
+def test_series_shorter_than_the_windows_of_a_model_that_pads_none_are_named_or_refused():
+    given = {**SETTINGS, "lookback": 36}
+    before = Forecaster(**given).fit(pd.concat([table(ROWS, size).assign(shop=f"{size}") for size in (1, 2)]))
+    assert not before.model.plan.padded and before.model.plan.least == 12
+    short = table(40).assign(shop="short")
     with pytest.raises(DataError, match="no series has rows enough to be trained further"):
-        Forecaster(epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+        Forecaster(epochs=1).fit(short, start=before)
+    newer = [table(ROWS + NEWER, size).tail(NEWER).assign(shop=f"{size}") for size in (1, 2)]
+    found = Forecaster(epochs=1).fit(pd.concat([*newer, short]), start=before)
+    assert note(found, "short").value == "1 of 3 series"
+    assert note(found, "short").reason == f"not learned from, fewer than {36 + 3 + NEWER // 2} rows: short"
+    assert found.model.record["scores"]["windows"] == 2 * (NEWER // 2 - 2)
