@@ -36,12 +36,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def version() -> str | None:
-    """Return the commit that last changed the code, with a digest of what was changed since; None without git."""
+    """Return the commit that last changed the code, with a digest of what was changed since; None without git.
+
+    Modules that git does not know yet are code too; other new files there may be results.
+    """
     try:
-        commit, changes = (
+        commit, changes, others = (
             subprocess.run(["git", "-C", str(ROOT), *words, "--", *CODE], capture_output=True, check=True).stdout
-            for words in (("log", "-1", "--format=%h"), ("diff", "HEAD"))
+            for words in (("log", "-1", "--format=%h"), ("diff", "HEAD"), ("ls-files", "-zo", "--exclude-standard"))
         )
+        for name in others.decode().split("\0"):
+            if name.endswith(".py"):
+                changes += name.encode() + (ROOT / name).read_bytes()
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.decode().strip() + (f"+{hashlib.sha256(changes).hexdigest()[:7]}" if changes else "") or None

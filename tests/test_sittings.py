@@ -86,6 +86,14 @@ def test_a_change_of_the_code_is_another_version_and_one_of_the_words_is_not(sit
     changed = sittings.version()
     (tmp_path / "forecaster" / "a.py").write_text("3")
     assert len({first, changed, sittings.version()}) == 3 and changed.startswith(f"{first}+")
+    (tmp_path / "forecaster" / "a.py").write_text("1")
+    (tmp_path / "benchmarks" / "rows.jsonl").write_text("a result is no code")
+    assert sittings.version() == first
+    found = {first}
+    for content in ("1", "2"):
+        (tmp_path / "forecaster" / "new.py").write_text(content)
+        found.add(sittings.version())
+    assert len(found) == 3
 
 
 def test_every_item_is_run_side_by_side_and_an_error_ends_the_rest(sittings, monkeypatch) -> None:
