@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from forecaster.features import from_the_past
 from forecaster.inference import Engine, roll_forward
 from forecaster.planning import Plan
 from forecaster.scaling import Scaler
-from forecaster.uncertainty import kinds_of, relative, uncertainty, unit_of
+from forecaster.uncertainty import kinds_of, relative, typical_of, uncertainty, unit_of
 from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
@@ -86,12 +86,13 @@ def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Pl
     scored = []
     for kind in kinds_of(config, outputs.shape[2]):
         found = uncertainty(kind, config, plan, scaler, inputs, outputs, series)
-        typical = float(np.median(found[errors.counted]))
+        kind, typical = typical_of(kind, found[errors.counted])
         spreads = relative(kind, found, typical)
-        scored.append((interval_scores(errors, spreads, ends), spreads, kind, typical))
-    intervals, spreads, kind, typical = min(scored, key=lambda found: _total(found[0]))
+        ranked = errors.of_windows(found[:, 0, 0] > 0) if kind == "rare" else errors
+        scored.append((interval_scores(ranked, spreads, ends), ranked, spreads, kind, typical))
+    intervals, ranked, spreads, kind, typical = min(scored, key=lambda found: _total(found[0]))
     scores = {"windows": len(windows), "mase": mase, "skill": skills, "intervals": intervals}
-    return scores, errors.conformal(spreads, kind=kind, typical=typical)
+    return scores, ranked.conformal(spreads, kind=kind, typical=typical)
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Errors:
         series: number of each window's series, ``(windows,)``.
         ages: rows from the first target row of each window to the end of its series, ``(windows,)``.
         rows: validation rows of each series.
+        moved: windows whose errors make intervals, ``(windows,)`` bool; all by default.
     """
 
     residuals: np.ndarray
@@ -111,10 +113,24 @@ class Errors:
     series: np.ndarray
     ages: np.ndarray
     rows: int
+    moved: np.ndarray | None = None
+
+    @property
+    def ranked(self) -> np.ndarray:
+        """Which errors make intervals, ``(windows, steps)`` bool."""
+        return self.counted if self.moved is None else self.counted & self.moved[:, None]
+
+    def of_windows(self, moved: np.ndarray) -> Errors:
+        """Return the same errors, of which those of some windows make intervals, where one of them counts.
+
+        Args:
+            moved: which windows, ``(windows,)`` bool.
+        """
+        return replace(self, moved=moved) if self.counted[moved].any() else self
 
     def conformal(self, spreads: np.ndarray, which: np.ndarray | slice = slice(None), **kind: Any) -> Conformal:
         """Return the intervals that some of them make, or all; see :meth:`Conformal.fit`."""
-        return Conformal.fit(self.residuals[which], self.counted[which], self.stretches(), spreads[which], **kind)
+        return Conformal.fit(self.residuals[which], self.ranked[which], self.stretches(), spreads[which], **kind)
 
     def stretches(self) -> float:
         """Return how many independent values the errors of each step are worth.
@@ -124,7 +140,7 @@ class Errors:
         one horizon that the rows hold. The correlation is about zero, not about the mean, so that a steady bias counts
         too.
         """
-        counted, windows = self.counted, self.counted.any(axis=1)
+        counted, windows = self.ranked, self.ranked.any(axis=1)
         errors = np.where(counted, self.residuals, 0.0)
         pairs = (self.series[1:] == self.series[:-1])[:, None] & counted[1:] & counted[:-1]
         power = float((errors**2).sum()) / max(1, counted.sum())
@@ -156,7 +172,7 @@ def interval_scores(
     """
     middle, steps = errors.rows // 2, errors.residuals.shape[1]
     older, newer = errors.ages >= middle + steps, errors.ages <= middle
-    if not errors.counted[older].any() or not errors.counted[newer].any():
+    if not errors.ranked[older].any() or not errors.counted[newer].any():
         return {}
     conformal = errors.conformal(spreads, older)
     scored = newer & errors.counted.any(axis=1)

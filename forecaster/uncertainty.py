@@ -25,7 +25,9 @@ from forecaster.scaling import Scaler
 #: Horizons, and changes at least, over which the volatility of a window is measured.
 HORIZONS, LEAST_CHANGES = 4, 20
 #: Times the typical, and share of it, beyond which no uncertainty goes, before the root is taken of a volatility.
-MOST = {"volatility": 10.0, "loss": 100.0, "members": 100.0}
+MOST = {"volatility": 10.0, "rare": 10.0, "loss": 100.0, "members": 100.0}
+#: Share of windows that do not move at all from which on only those that do are compared, see :func:`typical_of`.
+STILL = 0.2
 
 
 def kinds_of(config: Config, outputs: int) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ def uncertainty(
         np.ndarray: float64, none negative: of the volatility, beside the usual one of the series; of the others, in the
         unit in which errors of different series are compared.
     """
-    if kind == "volatility":
+    if kind in ("volatility", "rare"):
         usual = np.where(scaler.moves > 0, scaler.moves, 1.0)[series]
         found = _volatility(inputs["past"], plan, scaler.changes) / usual
         return np.broadcast_to(found[:, None, None], (*outputs.shape[:2], 2))
@@ -69,8 +71,31 @@ def uncertainty(
     return found / unit_of(scaler)[series][:, None, None]
 
 
+def typical_of(kind: str, found: np.ndarray) -> tuple[str, float]:
+    """Return what widths follow, and the typical uncertainty, that of the median window.
+
+    Of counts that are nearly all 0 many windows do not move at all, and their forecasts of 0 come true to the digit.
+    Ranked with the others, those errors make intervals of nothing around forecasts above 0, which the next 0 is not in.
+    So where a share of :data:`STILL` or more have a volatility of 0, they are left out, and widths follow the
+    volatility of the others itself: a forecast that is a mean over few readings above 0 is off by as much as it is
+    large when a 0 comes, and twice as many such readings double both.
+
+    Args:
+        kind: one of :func:`kinds_of`.
+        found: uncertainties, of any shape, one at least.
+
+    Returns:
+        One of :data:`.intervals.KINDS`, ``rare`` in that case, and a number.
+    """
+    if kind == "volatility" and (found == 0).mean() >= STILL and found.any():
+        return "rare", float(np.median(found[found > 0]))
+    return kind, float(np.median(found))
+
+
 def relative(kind: str, found: np.ndarray, typical: float) -> np.ndarray:
     """Return uncertainties beside the typical one, of the shape of ``found``, positive; ones where that is 0.
+
+    Where movement is rare, a window without any has the typical uncertainty of those that moved.
 
     The spread of members says how far apart they are, not how far they all are from what comes; so half of the variance
     of a typical window is its own, and the other half that of every window.
@@ -78,6 +103,8 @@ def relative(kind: str, found: np.ndarray, typical: float) -> np.ndarray:
     if not typical > 0:
         return np.ones(found.shape)
     share = np.clip(found / typical, 1 / MOST[kind], MOST[kind])
+    if kind == "rare":
+        return np.where(found > 0, share, 1.0)
     if kind == "volatility":
         return np.sqrt(share)
     return np.sqrt((1 + share**2) / 2) if kind == "members" else share

@@ -19,7 +19,7 @@ from forecaster.evaluation.intervals import KINDS
 from forecaster.features import from_the_past, inputs_ahead
 from forecaster.planning import make_plan
 from forecaster.quiet import start_keras
-from forecaster.uncertainty import MOST, kinds_of, relative, uncertainty, unit_of
+from forecaster.uncertainty import MOST, kinds_of, relative, typical_of, uncertainty, unit_of
 
 start_keras()
 
@@ -160,6 +160,56 @@ class TestVolatility:
         most = np.sqrt(MOST["volatility"])
         np.testing.assert_allclose(found, [1 / most, 1, 2, most])
         assert (relative("volatility", found, 0.0) == 1).all()
+
+
+def rare_sales(series: int, days: int, share: float) -> pd.DataFrame:
+    """Daily sales that are 0 but for a share of the days."""
+    rng = np.random.default_rng(1)
+    sales = np.where(rng.random((series, days)) < share, 1 + rng.poisson(1.0, (series, days)), 0)
+    dates = np.tile(pd.date_range("2023-01-01", periods=days), series)
+    return pd.DataFrame({"series": np.repeat(np.arange(series), days), "date": dates, "sales": sales.ravel()})
+
+
+class TestRareMovement:
+    def test_widths_follow_the_volatility_itself_where_many_windows_have_none(self):
+        found = np.array([0, 0, 0, 1.0, 3.0, 6.0, 1e9])
+        kind, typical = typical_of("volatility", found)
+        assert kind == "rare" and kind in KINDS and typical == 4.5
+        np.testing.assert_allclose(relative(kind, found, typical), [1, 1, 1, 1 / 4.5, 3 / 4.5, 6 / 4.5, MOST["rare"]])
+
+    @pytest.mark.parametrize(("kind", "found"), [("volatility", [0, 1, 2, 3, 4, 5]), ("loss", [0, 0, 0, 1])])
+    def test_few_windows_without_any_change_nothing_nor_does_another_kind(self, kind, found):
+        assert typical_of(kind, np.array(found, float)) == (kind, np.median(found))
+
+    def test_nothing_that_moves_leaves_all_as_they_are(self):
+        assert typical_of("volatility", np.zeros(3)) == ("volatility", 0.0)
+
+    def test_windows_that_did_not_move_make_no_interval_but_are_scored(self):
+        residuals = np.random.default_rng(11).normal(size=(60, 5))
+        moved = np.arange(60) % 3 == 0
+        calm = np.where(moved[:, None], residuals, 0.0)
+        spreads = np.ones((60, 5, 2))
+        some = errors_of(calm).of_windows(moved)
+        found, own = some.conformal(spreads), errors_of(residuals[moved]).conformal(spreads[moved])
+        np.testing.assert_array_equal(found.absolute, own.absolute)
+        scores = interval_scores(some, spreads, width_around(calm))
+        assert scores["80"]["windows"] == 28 and scores["80"]["coverage"] > 0.85  # two thirds have no error
+
+    @pytest.mark.parametrize(("series", "days", "share"), [(1, 800, 0.03), (1, 800, 0.05), (5, 400, 0.03)])
+    def test_newer_rows_are_covered_as_often_as_promised(self, series, days, share):
+        """The 0 that nearly all rows are lies inside nearly all intervals, at both levels."""
+        horizon, cutoffs = 7, 20
+        table = rare_sales(series, days + horizon * cutoffs, share)
+        ends = [table["date"].min() + pd.Timedelta(days=days + horizon * cutoff) for cutoff in range(cutoffs)]
+        fitted = Forecaster(network="nlinear", epochs=1, horizon=horizon, final=False, series="series").fit(
+            table[table["date"] < ends[0]]
+        )
+        parts = [fitted.predict(data=table[table["date"] < end]) for end in ends]
+        forecast = pd.concat(parts).astype({"series": int}).merge(table, on=["series", "date"])
+        assert len(forecast) == series * horizon * cutoffs
+        for level, least in ((80, 0.8), (95, 0.94)):
+            inside = forecast["sales"].between(forecast[f"lo-{level}"] - 1e-6, forecast[f"hi-{level}"] + 1e-6)
+            assert inside.mean() >= least
 
 
 class TestOwnSpread:

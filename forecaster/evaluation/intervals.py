@@ -12,8 +12,9 @@ import numpy as np
 
 from forecaster.errors import DataError, ModelError, SettingError
 
-#: What may tell how uncertain a window is: nothing, its newest rows, its network's loss, how far members are apart.
-KINDS = ("none", "volatility", "loss", "members")
+#: What may tell how uncertain a window is: nothing, its newest rows, its network's loss, how far members are apart,
+#: or its newest rows where many windows do not move at all.
+KINDS = ("none", "volatility", "loss", "members", "rare")
 #: Ratios that are kept; up to so many residuals the quantiles are exact.
 MAX_POINTS = 1001
 #: Separate stretches that the smooth profile of the steps is worth beside the profile that was seen.
