@@ -256,7 +256,8 @@ class Config:
             settings: values by field name; lists and ``"128,64"`` are accepted for ``units``.
 
         Raises:
-            SettingError: also where ``budget`` is given for one network.
+            SettingError: also where ``budget`` is given for one network, or intervals by dropout where nothing is
+                dropped or batches are normalised.
         """
         if recipe not in RECIPES:
             raise SettingError(
@@ -265,6 +266,11 @@ class Config:
         config = cls(**_checked({**RECIPES[recipe], **settings}))
         if "budget" in settings and config.network != "auto":
             raise SettingError("--budget is for --network auto", "leave --budget out, or add --network auto")
+        if config.intervals == "dropout":
+            if not (config.dropout or config.recurrent_dropout):
+                raise SettingError("intervals by dropout need something that is dropped", "--dropout 0.2")
+            if config.layer_norm == "batch":
+                raise SettingError("intervals by dropout do not go with batch normalisation", "--layer-norm layer")
         return config
 
     def replace(self, **settings: Any) -> Config:

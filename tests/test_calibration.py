@@ -279,13 +279,10 @@ class TestFitted:
         pd.testing.assert_frame_equal(Forecaster.load(fitted.save(tmp_path / "model")).predict(), forecast)
         pd.testing.assert_frame_equal(fitted.predict(), forecast)
 
-    @pytest.mark.parametrize(
-        ("settings", "message"),
-        [({"dropout": 0.0}, "need something that is dropped"), ({"layer_norm": "batch"}, "batch normalisation")],
-    )
-    def test_dropout_that_says_nothing_is_refused(self, settings, message):
-        with pytest.raises(SettingError, match=message):
-            Forecaster(**SETTINGS, intervals="dropout", **settings).fit(noisy())
+    def test_a_network_that_reads_no_dropout_of_cells_is_refused(self):
+        given = {**SETTINGS, "network": "tide", "epochs": 1, "dropout": 0.0, "recurrent_dropout": 0.2}
+        with pytest.raises(SettingError, match="need something that is dropped"):
+            Forecaster(**given, intervals="dropout").fit(noisy(150))
 
     def test_a_target_that_only_validation_rows_change_is_refused_before_training(self):
         table = noisy(200).assign(y=lambda t: np.where(t["step"] < 140, 7.0, t["y"]))

@@ -43,12 +43,31 @@ def test_settings_win_over_the_recipe():
         ({"epochs": True}, "epochs must be a whole number, got True", ""),
         ({"final": "yes"}, "final must be true or false, got 'yes'", ""),
         ({"seed": None}, "seed needs a value", ""),
+        (
+            {"intervals": "dropout", "dropout": 0},
+            "intervals by dropout need something that is dropped",
+            "--dropout 0.2",
+        ),
+        (
+            {"intervals": "dropout", "recipe": "stacked"},
+            "intervals by dropout need something that is dropped",
+            "--dropout 0.2",
+        ),
+        (
+            {"intervals": "dropout", "layer_norm": "batch"},
+            "intervals by dropout do not go with batch normalisation",
+            "--layer-norm layer",
+        ),
     ],
 )
 def test_wrong_settings_are_named(settings, message, hint):
     with pytest.raises(SettingError, match=message) as error:
         Config.of(**settings)
     assert error.value.hint == hint
+
+
+def test_what_is_dropped_inside_the_cells_makes_intervals_too():
+    assert Config.of(intervals="dropout", dropout=0, recurrent_dropout=0.2).intervals == "dropout"
 
 
 def test_unknown_recipe():
