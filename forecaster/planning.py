@@ -31,6 +31,8 @@ WINDOW_SHARE = 0.34
 LEAST_WINDOWS = 6
 #: Rows at least that a window reads of a series, the rest of it padded: a season, a quarter of the lookback, or these.
 LEAST_ROWS = 4
+#: Rows at least that a series can be split into lookback, horizon and validation.
+LEAST = 6
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     seasons, season_note = find_seasons(training, panel.freq, config.season)
     lookbacks, why_lookback = _lookbacks(panel, config, seasons, horizon, validation)
     lookback = max(lookbacks)
-    _check_rows(panel, lookback, horizon, validation)
+    _check_rows(panel, lookback, horizon, validation, config.holdout)
     if validation < whole:
         raise SettingError(
             f"validation on {validation} rows holds no forecast of {horizon} steps"
@@ -245,16 +247,27 @@ def _cycles(training: Panel) -> tuple[str, ...]:
     return calendar_cycles(training.freq, float(span / np.timedelta64(1, "D")))
 
 
-def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int) -> None:
+def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int, holdout: int) -> None:
     longest = int(panel.lengths.max()) if len(panel) else 0
     needed = lookback + horizon + validation
     if longest >= needed:
         return
-    fits = max(1, (longest - 2) // 4)
     rows = f"{longest} rows" if len(panel) < 2 else f"{longest} rows, the most of {len(panel):,} series,"
+    if holdout:
+        rows = f"{rows.rstrip(',')}, beside the holdout of {holdout},"
     raise DataError(
         f"{rows} are too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
-        f"what would fit: --horizon {fits} --validation {fits} --lookback {max(2, longest - 3 * fits)}"
-        if longest >= 6
-        else "at least 6 rows are needed; add older readings",
+        _what_fits(longest, holdout),
     )
+
+
+def _what_fits(rows: int, holdout: int) -> str:
+    """Return a hint for so many rows, beside those of a holdout."""
+    most = rows + holdout - LEAST
+    if rows < LEAST and holdout and most >= 0:
+        return f"a smaller --holdout, of {most} rows at most" if most else "leave --holdout out"
+    if rows < LEAST:
+        return f"at least {LEAST} rows are needed; add older readings"
+    fits = max(1, (rows - 2) // 4)
+    flags = f"what would fit: --horizon {fits} --validation {fits} --lookback {max(2, rows - 3 * fits)}"
+    return f"a smaller --holdout; or {flags}" if holdout else flags
