@@ -11,13 +11,13 @@ import numpy as np
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.data.time.calendar import calendar_cycles
-from forecaster.data.time.freq import Freq
+from forecaster.data.time.freq import Freq, shown
 from forecaster.data.time.horizons import default_horizon, horizon_steps
 from forecaster.data.time.seasons import find_seasons
 from forecaster.errors import DataError, SettingError
 from forecaster.members import Member, longer_lookback, plan_members
 from forecaster.notes import Note
-from forecaster.transforms import choose_transform
+from forecaster.transforms import POSITIVE, choose_transform
 
 #: Share of the rows of a typical series that validation takes, where the horizon does not ask for more.
 VALIDATION_SHARE = 0.15
@@ -102,7 +102,8 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
         config: what is given is kept.
 
     Raises:
-        DataError: too few rows; the message says what would fit.
+        DataError: too few rows, the message says what would fit; or the transformation that is set has no value for a
+            reading.
         SettingError: the horizon cannot be read.
     """
     horizon, why_horizon = _horizon(panel, config)
@@ -125,6 +126,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     if config.counts and config.transform not in ("auto", "none"):
         raise SettingError(f"counts are learned as they are, not as {config.transform}", "leave --transform out")
     setting = "none" if config.counts else config.transform
+    _refuse_unfit(panel, setting)
     transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), setting)
     cycles = _cycles(training) if config.calendar else ()
     least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
@@ -245,6 +247,23 @@ def _cycles(training: Panel) -> tuple[str, ...]:
         return ()
     span = (training.last - training.times[training.offsets[:-1]]).max()
     return calendar_cycles(training.freq, float(span / np.timedelta64(1, "D")))
+
+
+def place_of(panel: Panel, row: int) -> str:
+    """Return the time of a row, and its series where it has a name, for a person."""
+    series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
+    return shown(panel.times[row]) + (f" of series {series}" if series else "")
+
+
+def _refuse_unfit(panel: Panel, transform: str) -> None:
+    row = int(panel.values.argmin())
+    if transform not in POSITIVE or panel.values[row] > 0:
+        return
+    raise DataError(
+        f"--transform {transform} needs values above 0, but the smallest of '{panel.roles.target}' is "
+        f"{panel.values[row]:g} at {place_of(panel, row)}",
+        "--transform none or difference, which take any value",
+    )
 
 
 def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int, holdout: int) -> None:

@@ -206,6 +206,17 @@ def test_horizons_are_read_from_the_end_of_the_data():
         plan_of(panel, horizon="2009-12-01")
 
 
+@pytest.mark.parametrize("transform", ["log", "box-cox", "return"])
+def test_a_transformation_that_needs_positive_values_is_refused_before_anything_is_built(transform):
+    values = walk(120)
+    values[[40, 115]] = 0.0, -2.5  # the later one is in the validation rows
+    with pytest.raises(DataError) as error:
+        plan_of(panel_of(walk(120), values), horizon="6", transform=transform)
+    message = f"--transform {transform} needs values above 0, but the smallest of 'y' is -2.5"
+    assert error.value.message == f"{message} at 2009-08-31 of series s1"
+    assert error.value.hint == "--transform none or difference, which take any value"
+
+
 def test_output_steps_never_exceed_the_horizon():
     assert plan_of(panel_of(120), horizon="6", output_steps=1).steps == 1
     assert plan_of(panel_of(120), horizon="6", output_steps=99).steps == 6
