@@ -27,7 +27,7 @@ from forecaster.networks.factory import build_network
 from forecaster.networks.outputs import outputs_of
 from forecaster.networks.shapes import Shapes
 from forecaster.networks.start import find_start
-from forecaster.planning import Plan
+from forecaster.planning import Plan, refuse_far
 from forecaster.scaling import Scaler
 from forecaster.training import Report, Trainer, seed_everything, steps_per_epoch
 from forecaster.windowing import Windows
@@ -59,6 +59,8 @@ class Prepared:
                 Encoder.fit(training),
             )
             del training  # a copy of most of the panel
+        else:
+            refuse_far(panel, plan.transform)
         self.scaler, self.encoder = fitted
         self.split = Split(panel, self.scaler, self.encoder, plan, config.task == "direction")
         release()

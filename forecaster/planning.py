@@ -33,6 +33,8 @@ LEAST_WINDOWS = 6
 LEAST_ROWS = 4
 #: Rows at least that a series can be split into lookback, horizon and validation.
 LEAST = 6
+#: Size from which on a reading is looked at, and times as far from the median as the next one that none may be.
+LARGE, FAR = 1e12, 1e9
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
         config: what is given is kept.
 
     Raises:
-        DataError: too few rows, the message says what would fit; or the transformation that is set has no value for a
-            reading.
+        DataError: too few rows, the message says what would fit; the transformation that is set has no value for a
+            reading; or one is too far from the others.
         SettingError: the horizon cannot be read.
     """
     horizon, why_horizon = _horizon(panel, config)
@@ -128,6 +130,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     setting = "none" if config.counts else config.transform
     _refuse_unfit(panel, setting)
     transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), setting)
+    refuse_far(panel, transform)
     cycles = _cycles(training) if config.calendar else ()
     least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
     padded = bool(((panel.lengths >= least) & (panel.lengths < lookback + horizon + validation)).any())
@@ -264,6 +267,31 @@ def _refuse_unfit(panel: Panel, transform: str) -> None:
         f"{panel.values[row]:g} at {place_of(panel, row)}",
         "--transform none or difference, which take any value",
     )
+
+
+def refuse_far(panel: Panel, transform: str) -> None:
+    """Refuse a reading so far from the others of its series that float32 holds nothing of them beside it.
+
+    Args:
+        panel: the series.
+        transform: what of the target is learned; a logarithm or a power brings such readings near.
+
+    Raises:
+        DataError: naming the first such series, and its reading that is the farthest from the median.
+    """
+    if transform in POSITIVE:
+        return
+    for series in np.flatnonzero(np.abs(panel.ranges).max(axis=1) > LARGE).tolist():
+        values = panel.values[panel.rows(series)].astype(np.float64)
+        away = np.abs(values - np.median(values))
+        ordered = np.sort(away[away > 0])
+        if (ordered[1:] > FAR * ordered[:-1]).any():
+            row = panel.rows(series).start + int(away.argmax())
+            raise DataError(
+                f"'{panel.roles.target}' is {panel.values[row]:g} at {place_of(panel, row)}, too far from the others "
+                "to be learned beside them: the loss is infinite, or theirs is nothing, before training has begun",
+                "see 'forecaster inspect'; correct that reading, or leave its cell empty",
+            )
 
 
 def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int, holdout: int) -> None:

@@ -204,6 +204,7 @@ class Trainer:
         try:
             before = after = window_losses(self.network, self.engine, validation)
             losses.append(float(before.mean()))
+            _refuse_untrained(losses[0])
             self._fit(training, epochs, run.epoch_steps, watch)
         except KeyboardInterrupt:
             run.interrupted = True
@@ -328,6 +329,14 @@ def window_losses(network: keras.Model, engine: Engine, windows: Windows) -> np.
 
 def _eta(began: float, epoch: int, epochs: int) -> float:
     return (time.monotonic() - began) / epoch * (epochs - epoch)
+
+
+def _refuse_untrained(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the validation loss is {loss} before training has begun: some reading is too far from the others",
+            "see 'forecaster inspect' for such readings; or try --transform log, or --loss mae",
+        )
 
 
 def _refuse_nan(losses: dict[str, float], epoch: int) -> None:

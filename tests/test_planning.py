@@ -217,6 +217,37 @@ def test_a_transformation_that_needs_positive_values_is_refused_before_anything_
     assert error.value.hint == "--transform none or difference, which take any value"
 
 
+@pytest.mark.parametrize("rows", [(40,), (118,), (40, 41, 90)])
+@pytest.mark.parametrize("reading", [1e30, -1e22])
+def test_a_reading_beside_which_float32_holds_nothing_of_the_others_is_refused(rows, reading):
+    values = walk(120)
+    values[list(rows)] = reading
+    with pytest.raises(DataError) as error:
+        plan_of(panel_of(walk(120), values), horizon="6", transform="none")
+    when = np.datetime_as_string(panel_of(values).times[rows[0]], "D")
+    assert error.value.message.startswith(f"'y' is {reading:g} at {when} of series s1, too far from the others")
+    assert error.value.hint.startswith("see 'forecaster inspect'") and error.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        1e15 * walk(120),
+        np.where(np.arange(120) == 40, 1e14, walk(120) * 1e6),
+        2.0 ** np.arange(120),  # a price in a hyperinflation
+        np.where(np.arange(120) % 10, 0.0, 1e15 * walk(120)),
+    ],
+)
+def test_large_readings_among_others_are_not(values):
+    assert plan_of(panel_of(values), horizon="6", transform="none").horizon == 6
+
+
+def test_a_logarithm_brings_them_near():
+    values = walk(120)
+    values[40] = 1e30
+    assert plan_of(panel_of(values), horizon="6", transform="log").transform == "log"
+
+
 def test_output_steps_never_exceed_the_horizon():
     assert plan_of(panel_of(120), horizon="6", output_steps=1).steps == 1
     assert plan_of(panel_of(120), horizon="6", output_steps=99).steps == 6
