@@ -285,7 +285,7 @@ def refuse_far(panel: Panel, transform: str) -> None:
         values = panel.values[panel.rows(series)].astype(np.float64)
         away = np.abs(values - np.median(values))
         ordered = np.sort(away[away > 0])
-        if (ordered[1:] > FAR * ordered[:-1]).any():
+        if (ordered[1:] / FAR > ordered[:-1]).any():
             row = panel.rows(series).start + int(away.argmax())
             raise DataError(
                 f"'{panel.roles.target}' is {panel.values[row]:g} at {place_of(panel, row)}, too far from the others "
