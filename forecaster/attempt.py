@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,8 +30,10 @@ from forecaster.networks.shapes import Shapes
 from forecaster.networks.start import find_start
 from forecaster.planning import Plan, refuse_far
 from forecaster.scaling import Scaler
-from forecaster.training import Report, Trainer, seed_everything, steps_per_epoch
+from forecaster.training import Report, Run, Trainer, seed_everything, steps_per_epoch
 from forecaster.windowing import Windows
+
+Found = TypeVar("Found")
 
 #: Windows that validation looks at, and that the loss after each epoch is measured on; more are thinned.
 VALIDATION_WINDOWS, LOSS_WINDOWS = 5_000, 500
@@ -87,7 +90,8 @@ class Attempt:
         seconds: what it took.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C before the end of the first epoch.
+        KeyboardInterrupt: Ctrl-C before the end of the first epoch; or twice while it is scored, which once leaves for
+            the end of the scoring.
     """
 
     def __init__(
@@ -116,7 +120,7 @@ class Attempt:
         )
         if self.run.interrupted and not self.run.history["loss"]:
             raise KeyboardInterrupt
-        self.scores, self.conformal = self._scored()
+        self.scores, self.conformal = kept_from_interrupt(self._scored, [self.run])
         self.seconds = time.monotonic() - began
 
     def _scored(self) -> tuple[dict[str, Any], Conformal]:
@@ -254,6 +258,20 @@ def _reference(config: Config, plan: Plan, validation: Windows) -> float:
     known = np.isfinite(forecast) * (1.0 if weights is None else weights)
     forecast = np.nan_to_num(forecast)
     return float(LOSSES[config.loss]()(target[:, :, None], forecast[:, :, None], sample_weight=known))
+
+
+def kept_from_interrupt(work: Callable[[], Found], runs: list[Run]) -> Found:
+    """Return what is found out of trained networks, over again where Ctrl-C falls in it, which then ends their runs.
+
+    Raises:
+        KeyboardInterrupt: a second Ctrl-C.
+    """
+    try:
+        return work()
+    except KeyboardInterrupt:
+        for run in runs:
+            run.interrupted = True
+        return work()
 
 
 def told(report: Report | None, member: Member, count: int) -> Report | None:

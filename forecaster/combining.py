@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.attempt import Attempt, Prepared, told
+from forecaster.attempt import Attempt, Prepared, kept_from_interrupt, told
 from forecaster.calibration import score
 from forecaster.config import Config
 from forecaster.direction.attempt import attempt_kind
@@ -33,6 +33,9 @@ class Together:
         config: the settings of the model; ``intervals`` is read.
         diverged: members that are left out.
 
+    Raises:
+        KeyboardInterrupt: Ctrl-C twice while they are put together, which once leaves for the end of it.
+
     Attributes:
         network: one Keras model.
         engine: runs it.
@@ -51,7 +54,10 @@ class Together:
             self.network, self.engine, self.shares = first.trainer.network, first.trainer.engine, np.ones(1)
             self.scores, self.conformal = first.scores, first.conformal
             return
-        ready = first.ready
+        kept_from_interrupt(self._combine, [attempt.run for attempt in attempts])
+
+    def _combine(self) -> None:
+        ready, attempts, config = self.ready, self.attempts, self.config
         stretches = len(ready.panel) * ready.plan.validation / ready.plan.horizon
         self.shares = find_shares([errors_of(a) for a in attempts], [a.member.kind for a in attempts], stretches)
         networks = {attempt.member.name: attempt.trainer.network for attempt in attempts}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, attempt, members
+from forecaster import Forecaster, attempt, combining, members
 from forecaster.attempt import Attempt
 from forecaster.errors import DivergedError
 from forecaster.members import SHORTLIST
@@ -164,3 +164,45 @@ def test_ctrl_c_before_the_final_run_has_begun_keeps_the_weights_of_the_validati
         np.testing.assert_array_equal(found.model.weights[path], value)
     assert found.model.record["interrupted"] and not found.model.record["final"]
     assert "Ctrl-C" in note(found, "training").reason and len(calls) == 2
+
+
+def press(monkeypatch, module, name, times=1):
+    """Let Ctrl-C fall in the first call of a function, or in the first few."""
+    function, calls = getattr(module, name), []
+
+    def pressed(*args):
+        found = function(*args)
+        calls.append(1)
+        if len(calls) <= times:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(module, name, pressed)
+    return calls
+
+
+def test_ctrl_c_while_a_network_is_scored_keeps_it_and_ends_the_training_after_it(monkeypatch):
+    settings = {**QUICK, "learning_rate": 0.01}
+    kept = Forecaster(**settings, final=False).fit(monthly()).model
+    calls = press(monkeypatch, attempt, "score")
+    found = Forecaster(**settings, members=3).fit(monthly()).model
+    assert len(calls) == 2 and found.record["interrupted"] and not found.record["final"]
+    for path, value in kept.weights.items():
+        np.testing.assert_array_equal(found.weights[path], value)
+    assert found.record["scores"] == kept.record["scores"]
+
+
+def test_ctrl_c_while_networks_are_combined_keeps_them(monkeypatch):
+    kept = Forecaster(**QUICK, members=2, final=False).fit(monthly()).model
+    calls = press(monkeypatch, combining, "score")
+    found = Forecaster(**QUICK, members=2).fit(monthly()).model
+    assert len(calls) == 2 and found.record["interrupted"] and not found.record["final"]
+    assert found.record["scores"] == kept.record["scores"] and len(found.plan.members) == 2
+    for path, value in kept.weights.items():
+        np.testing.assert_array_equal(found.weights[path], value)
+
+
+def test_a_second_ctrl_c_ends_it_at_once(monkeypatch):
+    press(monkeypatch, attempt, "score", times=2)
+    with pytest.raises(KeyboardInterrupt):
+        Forecaster(**QUICK).fit(monthly())
