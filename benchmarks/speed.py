@@ -87,9 +87,9 @@ def throughput(runs: int) -> None:
     """Print windows per second: by index, and ready-made."""
     import numpy as np
 
-    from forecaster.batches import make_batches
     from forecaster.config import Config
     from forecaster.quiet import start_keras
+    from forecaster.training.batches import make_batches
     from forecaster.windowing import Windows
 
     start_keras()

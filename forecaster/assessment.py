@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecaster import fitting
 from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel import Panel
@@ -25,10 +24,11 @@ from forecaster.evaluation.seen import scales_before, seen_notes, seen_rows, uns
 from forecaster.evaluation.significance import sentence, significance
 from forecaster.evaluation.summary import summarise
 from forecaster.features import READ_LOOKBACKS
+from forecaster.fitting import fitting
 from forecaster.inference import Engine
 from forecaster.notes import Note
 from forecaster.plotting import plot_backtest, plot_residuals
-from forecaster.prediction import forecast_panel, never_negative
+from forecaster.prediction.prediction import forecast_panel, never_negative
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

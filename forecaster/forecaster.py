@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecaster import fitting
-from forecaster.ahead import steps_ahead, with_future
 from forecaster.artifact.locking import locked
 from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
 from forecaster.artifact.writing import save_model
 from forecaster.assessment import Evaluation, Rolling, assess, assess_directions
-from forecaster.caveats import engine_notes, interval_notes
 from forecaster.config import RECIPES, Config
-from forecaster.continuing import continued, fit_further
 from forecaster.data.packed import unpacked
 from forecaster.data.panel import Panel
 from forecaster.data.time.calendar import future_times
@@ -35,14 +31,18 @@ from forecaster.direction.settings import check_settings, refuse_drawing
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.evaluation.baselines import USUAL_BASELINES
 from forecaster.evaluation.intervals import checked_levels
+from forecaster.fitting import fitting
+from forecaster.fitting.continuing import continued, fit_further
 from forecaster.inference import Engine
 from forecaster.notes import Note, ToldNotes
-from forecaster.online import followed
 from forecaster.plotting import plot_forecast
-from forecaster.prediction import below_zero, engines_of, forecast_panel, refuse_beyond_reason, unbounded
-from forecaster.rows import Data, joined_panel, training_panel, without_holdout
+from forecaster.prediction.ahead import steps_ahead, with_future
+from forecaster.prediction.caveats import engine_notes, interval_notes
+from forecaster.prediction.online import followed
+from forecaster.prediction.prediction import below_zero, engines_of, forecast_panel, refuse_beyond_reason, unbounded
+from forecaster.prediction.rows import Data, joined_panel, training_panel, without_holdout
 from forecaster.tables import forecast_table, readings_table
-from forecaster.training import Report
+from forecaster.training.training import Report
 
 if TYPE_CHECKING:
     import keras
@@ -100,7 +100,7 @@ class Forecaster:
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
-            report: called with a :class:`forecaster.training.Progress` after each epoch.
+            report: called with a :class:`forecaster.training.training.Progress` after each epoch.
             tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
             future: a table of covariates known beyond the cutoff; its columns become future covariates.
             start: what is trained further: a forecaster, or a model directory.

@@ -158,7 +158,7 @@ class TestNewerRows:
         assert not self.note(fitted)
 
     def test_the_newest_horizons_only(self, fitted, monkeypatch):
-        monkeypatch.setattr("forecaster.online.MOST_HORIZONS", 3)
+        monkeypatch.setattr("forecaster.prediction.online.MOST_HORIZONS", 3)
         fitted.predict(data=self.newer(1.0, 40))
         assert "3 whole horizons" in self.note(fitted)
 

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, fitting
+from forecaster import Forecaster
 from forecaster.assessment import NETWORK, Rolling
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.backtest import Batched
 from forecaster.evaluation.baselines import NAIVE_FAMILY
 from forecaster.evaluation.significance import NO_DIFFERENCE, SEEN
+from forecaster.fitting import fitting
 
 #: The cheapest training there is: one epoch, no final run.
 QUICK: dict[str, Any] = {"units": (4,), "epochs": 1, "final": False, "horizon": 4, "lookback": 12, "season": 6}

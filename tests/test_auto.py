@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, members, shortlist
+from forecaster import Forecaster, members
 from forecaster.config import Config
 from forecaster.errors import DivergedError, SettingError
+from forecaster.fitting import shortlist
 from forecaster.members import SHORTLIST, budget_seconds, plan_members
 from forecaster.networks.factory import NETWORKS
 

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, calibration
-from forecaster.attempt import Prepared
-from forecaster.calibration import Errors, interval_scores, score
+from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.data.repair import build_panel
 from forecaster.errors import DataError, SettingError
@@ -19,6 +17,9 @@ from forecaster.evaluation.intervals import KINDS
 from forecaster.features import from_the_past, inputs_ahead
 from forecaster.planning import make_plan
 from forecaster.quiet import start_keras
+from forecaster.training import calibration
+from forecaster.training.attempt import Prepared
+from forecaster.training.calibration import Errors, interval_scores, score
 from forecaster.uncertainty import MOST, kinds_of, relative, typical_of, uncertainty, unit_of
 
 start_keras()

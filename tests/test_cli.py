@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from conftest import Command, snapshot
 
-from forecaster import Forecaster, __version__, fitting
+from forecaster import Forecaster, __version__
 from forecaster.cli.main import ALIASES, COMMANDS
 from forecaster.config import FAMILIES, FIELDS, Config
 from forecaster.errors import ForecasterError
+from forecaster.fitting import fitting
 
 COLUMNS = ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95", "engine"]
 

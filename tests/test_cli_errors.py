@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from conftest import Command, snapshot
 
-from forecaster import fitting
 from forecaster.artifact.layout import FORMAT_VERSION
 from forecaster.artifact.locking import locked
 from forecaster.errors import ForecasterError
+from forecaster.fitting import fitting
 
 DONE, FAILED, USAGE, NOT_FOUND, BAD = 0, 1, 2, 4, 5
 

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, attempt, choosing
+from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.data.future import future_template
 from forecaster.data.repair import build_panel
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.features import calendar_table
+from forecaster.fitting import choosing
 from forecaster.planning import make_plan
 from forecaster.quiet import start_keras
+from forecaster.training import attempt
 
 start_keras()
 

@@ -410,12 +410,12 @@ def test_a_model_of_values_from_before_tasks_is_one_of_values():
 
 
 def test_thresholds_know_nothing_of_validation_rows():
-    from forecaster.attempt import Prepared
     from forecaster.config import Config
     from forecaster.data.repair import build_panel
     from forecaster.networks.shapes import Shapes
     from forecaster.networks.start import find_start
     from forecaster.planning import make_plan
+    from forecaster.training.attempt import Prepared
 
     values, rules, config = wave(300), [], Config.of(**QUICK, validation=40)
     for _ in range(2):

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, attempt, combining, members
-from forecaster.attempt import Attempt
+from forecaster import Forecaster, members
 from forecaster.errors import DivergedError
+from forecaster.fitting import combining
 from forecaster.members import SHORTLIST
-from forecaster.training import Trainer
+from forecaster.training import attempt
+from forecaster.training.attempt import Attempt
+from forecaster.training.training import Trainer
 
 QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "lookback": 12, "season": 12}
 NAN = "training diverged: the validation loss became nan in epoch 1"

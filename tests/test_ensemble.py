@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, fitting
-from forecaster.attempt import Prepared
+from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.errors import ModelError, SettingError
+from forecaster.fitting import fitting
 from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.members import Member
 from forecaster.networks.ensemble import build_ensemble, find_shares, weights_by_path
@@ -20,6 +20,7 @@ from forecaster.networks.factory import build_network
 from forecaster.networks.shapes import Shapes
 from forecaster.planning import Plan
 from forecaster.quiet import start_keras
+from forecaster.training.attempt import Prepared
 
 start_keras()
 
@@ -71,7 +72,7 @@ def four():
             super().__init__(*args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("forecaster.choosing.Prepared", Counted)
+        patch.setattr("forecaster.fitting.choosing.Prepared", Counted)
         fitted = Forecaster(lookbacks="12,24", members=2, **QUICK).fit(monthly(), progress.append)
     return Fitted(fitted, progress, len(made))
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecaster.attempt import Split
 from forecaster.data.columns.roles import Roles
 from forecaster.data.panel import Column, Panel
 from forecaster.encoding import Encoder
 from forecaster.features import inputs_ahead, padded_panel, windows_of
 from forecaster.planning import Plan
 from forecaster.scaling import Scaler
+from forecaster.training.split import Split
 
 PLAN = Plan(4, 4, (6,), 12, 6, 8, "none", cycles=("day", "week"), holidays="DE", indicator=True, least=6)
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, fitting
+from forecaster import Forecaster
 from forecaster.data.tables.sources import read_table
 from forecaster.errors import DataError, DivergedError, ForecasterError, NotFoundError, SettingError
 from forecaster.features import calendar_table
+from forecaster.fitting import fitting
 from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.notes import Note
 from forecaster.quiet import start_keras

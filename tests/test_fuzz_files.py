@@ -23,10 +23,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from forecaster import Forecaster, fitting
+from forecaster import Forecaster
 from forecaster.cli.main import run
 from forecaster.data.panel import Panel
 from forecaster.errors import ForecasterError
+from forecaster.fitting import fitting
 from forecaster.planning import make_plan
 
 FILES, SEED = 2_000, 0

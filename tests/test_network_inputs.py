@@ -13,7 +13,7 @@ from forecaster.networks.effects import Hinges, hinges, random_hinges
 from forecaster.networks.factory import Shapes, build_network
 from forecaster.networks.layers import embedding_size
 from forecaster.networks.start import Start, find_start, set_start
-from forecaster.training import Trainer
+from forecaster.training.training import Trainer
 from forecaster.windowing import Windows
 
 #: Networks whose recurrent cell is what their name says.
@@ -102,7 +102,7 @@ def test_gradients_reach_every_weight(cell, head):
     ],
 )
 def test_the_export_equals_keras_with_each_kind_of_input(kind, options):
-    from forecaster.fitting import export_onnx
+    from forecaster.fitting.fitting import export_onnx
 
     shapes = KINDS[kind]
     model, feeds = network(shapes, **options), inputs(shapes)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, prediction
+from forecaster import Forecaster
 from forecaster.errors import DivergedError
 from forecaster.evaluation.baselines import naive, seasonal_naive
+from forecaster.prediction import prediction
 from forecaster.quiet import start_keras
 
 start_keras()

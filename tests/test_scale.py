@@ -10,17 +10,19 @@ import pandas as pd
 import pytest
 from test_features import panel_of
 
-from forecaster import Forecaster, attempt, prediction
+from forecaster import Forecaster
 from forecaster.artifact import history
 from forecaster.artifact.reading import load_model
 from forecaster.artifact.writing import save_model
-from forecaster.calibration import moving
 from forecaster.cli import common
 from forecaster.config import Config
 from forecaster.data.packed import Packed, clock, laid_together, packed, rows_of, series_between, unpacked
 from forecaster.data.panel import Panel
 from forecaster.files import write_file
+from forecaster.prediction import prediction
 from forecaster.tables import forecast_table
+from forecaster.training import attempt
+from forecaster.training.calibration import moving
 
 RNG = np.random.default_rng(0)
 
@@ -211,7 +213,7 @@ def test_batches_grow_with_the_windows_unless_given(given, windows, size):
 def test_larger_batches_are_told(fitted, monkeypatch):
     monkeypatch.setattr(attempt, "MOST_STEPS", 2)
     monkeypatch.setattr(attempt, "BATCH", 8)
-    monkeypatch.setattr("forecaster.fitting.BATCH", 8)
+    monkeypatch.setattr("forecaster.fitting.fitting.BATCH", 8)
     buffer = io.StringIO()
     frame = fitted.history().rename(columns={"actual": "y"})
     settings = {"units": (2,), "epochs": 1, "final": False, "lookback": 14, "horizon": 5, "season": 7, "validation": 10}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecaster.batches import make_batches
 from forecaster.config import Config
 from forecaster.data.packed import empty_aligned
 from forecaster.errors import DivergedError
 from forecaster.networks.mixes import mix_shares
 from forecaster.networks.start import Start
 from forecaster.quiet import start_keras
-from forecaster.training import Run, Trainer, seed_everything, steps_per_epoch, window_losses
+from forecaster.training.batches import make_batches
+from forecaster.training.training import Run, Trainer, seed_everything, steps_per_epoch, window_losses
 from forecaster.windowing import Windows
 
 start_keras()
@@ -187,7 +187,7 @@ def test_the_untrained_network_is_lent_and_given_back():
 
 
 def test_recurrent_layers_are_unrolled_for_training_and_loops_in_the_exported_file():
-    from forecaster.fitting import export_onnx
+    from forecaster.fitting.fitting import export_onnx
     from forecaster.inference import OnnxEngine
 
     windows = windows_of(wave(), 8, 2)

@@ -8,8 +8,8 @@ import pytest
 
 from forecaster import Forecaster
 from forecaster.config import Config
-from forecaster.continuing import EPOCHS, SLOWER, continued
 from forecaster.errors import DataError, NotFoundError, SettingError
+from forecaster.fitting.continuing import EPOCHS, SLOWER, continued
 
 ROWS, NEWER = 120, 24
 #: A network that two epochs leave much to learn.

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.attempt import Attempt
 from forecaster.classes import Rule, changes_ahead, changes_behind, classify, observed_rows
 from forecaster.config import Config
 from forecaster.data.packed import clock
@@ -18,12 +17,13 @@ from forecaster.direction.scores import at_temperature, find_temperature
 from forecaster.evaluation.intervals import Conformal
 from forecaster.inference import roll_forward
 from forecaster.scaling import Scaler
-from forecaster.training import Report
+from forecaster.training.attempt import Attempt
+from forecaster.training.training import Report
 from forecaster.windowing import Windows
 
 
 class DirectionAttempt(Attempt):
-    """One network of directions; see :class:`forecaster.attempt.Attempt`.
+    """One network of directions; see :class:`forecaster.training.attempt.Attempt`.
 
     Its scores are those of :meth:`forecaster.direction.outcomes.Assessment.to_dict`. The validation rows that it is
     scored on have also chosen its epoch and its temperature, which flatters its log loss a little, and its accuracy by
@@ -50,7 +50,7 @@ class DirectionAttempt(Attempt):
         return {**facts, **found.assess().to_dict()}, conformal
 
     def final_run(self, report: Report | None) -> bool:
-        """See :meth:`forecaster.attempt.Attempt.final_run`; the temperature stays that of the validation run."""
+        """As :meth:`forecaster.training.attempt.Attempt.final_run`; the temperature stays that of validation."""
         temperature = self.trainer.network.get_layer("directions").temperature
         temperature.assign(1.0)
         try:

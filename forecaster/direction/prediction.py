@@ -16,7 +16,7 @@ from forecaster.errors import SettingError
 from forecaster.features import inputs_ahead
 from forecaster.inference import Engine, roll_forward
 from forecaster.notes import Note, some
-from forecaster.prediction import SERIES_AT_ONCE, by_network
+from forecaster.prediction.prediction import SERIES_AT_ONCE, by_network
 from forecaster.tables import key_columns
 
 #: What forecasts a series that is too short for the network: how often each class came in training.

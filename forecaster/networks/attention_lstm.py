@@ -14,8 +14,7 @@ from forecaster.networks.recurrent import encoded
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 
 def attention_lstm(config: Config, shapes: Shapes, read: Read) -> Any:

@@ -14,8 +14,7 @@ from forecaster.networks.recurrent import over_segments
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 #: Steps that one filter sees, and steps of which pooling keeps the largest value; segments of one step are not pooled.
 KERNEL, POOL = 5, 2

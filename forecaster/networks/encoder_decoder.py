@@ -16,8 +16,7 @@ from forecaster.networks.recurrent import encoded, recurrent_layer
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 
 def encoder_decoder(config: Config, shapes: Shapes, read: Read) -> Any:

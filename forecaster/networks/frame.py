@@ -18,7 +18,7 @@ steps, and so computes something else, where a batch happens to hold as many win
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from forecaster.errors import SettingError
 from forecaster.networks.blocks import beside
 from forecaster.networks.candidates import candidate_names
 from forecaster.networks.outputs import finish, window_norm_of
+from forecaster.networks.shapes import Read
 from forecaster.networks.start import MIXES, Start
 
 if TYPE_CHECKING:
@@ -40,23 +41,6 @@ if TYPE_CHECKING:
 #: What the core reads of a missing reading: small beside the deviation of the target, for which placeholders of
 #: short gaps stand in well; at 1, readings missing at random cost 2 % of the error on ETTh1 with 30 % removed.
 MISSING = 0.1
-
-
-@dataclass(frozen=True)
-class Read:
-    """What a core reads.
-
-    Attributes:
-        window: the normalised target, ``(batch, lookback, 1)``.
-        sequence: the same, the calendar, the covariates and the indicator, ``(batch, lookback, channels)``.
-        future: calendar and known covariates of the steps to come, ``(batch, steps, features)``; None without any.
-        context: what is known of the series as a whole, ``(batch, numbers)``; None without any.
-    """
-
-    window: Any
-    sequence: Any
-    future: Any
-    context: Any
 
 
 #: Takes configuration, shapes and what it reads; returns ``(batch, steps, shapes.outputs)``: what is added to the base

@@ -8,8 +8,7 @@ from forecaster.networks.blocks import beside, segment_of
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 
 def head_initializer(config: Config) -> str:

@@ -14,8 +14,7 @@ from forecaster.networks.heads import linear_head
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 #: Steps of the moving mean of DLinear, as in the paper; odd.
 KERNEL = 25

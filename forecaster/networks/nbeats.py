@@ -19,8 +19,7 @@ from forecaster.networks.heads import head_initializer
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 
 @dataclass(frozen=True)

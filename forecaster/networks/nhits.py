@@ -13,8 +13,7 @@ from forecaster.networks.nbeats import Block, doubly_residual
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 #: Slow, middle and fast, of the choices that the paper searches over (its appendix on training).
 BLOCKS = (Block(pool=8, every=24), Block(pool=4, every=12), Block())

@@ -20,8 +20,7 @@ from forecaster.networks.heads import decoder_inputs, dense_head, segments_head
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 
 def recurrent(cell: str, config: Config, shapes: Shapes, read: Read, **fixed: Any) -> Any:

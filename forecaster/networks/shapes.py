@@ -1,8 +1,9 @@
-"""What a network must fit."""
+"""What a network must fit, and what its core reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,20 @@ class Shapes:
     def season(self) -> int:
         """The main seasonal period."""
         return self.seasons[0]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a core reads.
+
+    Attributes:
+        window: the normalised target, ``(batch, lookback, 1)``.
+        sequence: the same, the calendar, the covariates and the indicator, ``(batch, lookback, channels)``.
+        future: calendar and known covariates of the steps to come, ``(batch, steps, features)``; None without any.
+        context: what is known of the series as a whole, ``(batch, numbers)``; None without any.
+    """
+
+    window: Any
+    sequence: Any
+    future: Any
+    context: Any

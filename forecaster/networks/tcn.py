@@ -14,8 +14,7 @@ from forecaster.networks.heads import dense_head
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 #: Segments that one filter sees, and convolutions in a block.
 KERNEL, CONVOLUTIONS = 3, 2

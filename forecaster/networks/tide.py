@@ -15,8 +15,7 @@ from forecaster.networks.heads import head_initializer
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 #: Numbers that the covariates of a step are projected to, and length of the vector that a step is decoded to.
 PROJECTED, DECODED = 4, 8

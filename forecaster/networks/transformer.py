@@ -18,8 +18,7 @@ from forecaster.networks.heads import dense_head
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.frame import Read
-    from forecaster.networks.shapes import Shapes
+    from forecaster.networks.shapes import Read, Shapes
 
 #: Heads of attention, of ``width / HEADS`` numbers each.
 HEADS = 4

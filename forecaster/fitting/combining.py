@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.attempt import Attempt, Prepared, kept_from_interrupt, told
-from forecaster.calibration import score
 from forecaster.config import Config
 from forecaster.direction.attempt import attempt_kind
 from forecaster.errors import DivergedError
@@ -17,7 +15,9 @@ from forecaster.members import Diverged, Member, all_diverged, left_out
 from forecaster.networks.ensemble import build_ensemble, find_shares
 from forecaster.notes import Note
 from forecaster.planning import Plan
-from forecaster.training import Report
+from forecaster.training.attempt import Attempt, Prepared, kept_from_interrupt, told
+from forecaster.training.calibration import score
+from forecaster.training.training import Report
 
 #: Windows that networks are looked at on once they are trained.
 COMPARED_WINDOWS = 256
@@ -40,7 +40,7 @@ class Together:
         network: one Keras model.
         engine: runs it.
         shares: how much each member counts, ``(members,)``.
-        scores, conformal: of all together, see :func:`forecaster.calibration.score`.
+        scores, conformal: of all together, see :func:`forecaster.training.calibration.score`.
         finished: names of the members that were trained on with all rows.
         unfinished: members whose final run diverged; they have the weights of their validation run.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from forecaster.artifact.model import Model
 from forecaster.data.panel import Panel
 from forecaster.notes import Note, some
-from forecaster.prediction import FALLBACKS, by_network
+from forecaster.prediction.prediction import FALLBACKS, by_network
 
 #: Times that intervals are widened for few separate stretches of validation rows, beyond which a note says so.
 WIDER = 1.2

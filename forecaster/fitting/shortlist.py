@@ -6,13 +6,13 @@ import math
 import time
 from typing import Any
 
-from forecaster.attempt import Attempt, told
-from forecaster.combining import Together
 from forecaster.config import Config
 from forecaster.errors import DivergedError
+from forecaster.fitting.combining import Together
 from forecaster.members import Diverged, budget_seconds, left_out
 from forecaster.notes import Note
-from forecaster.training import Report
+from forecaster.training.attempt import Attempt, told
+from forecaster.training.training import Report
 
 #: Networks that are combined at most, and how much larger than the best one's their validation MASE may be.
 MOST_COMBINED, NEARLY = 3, 1.1

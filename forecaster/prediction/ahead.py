@@ -13,7 +13,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.time.horizons import horizon_steps
 from forecaster.errors import SettingError
 from forecaster.notes import Note, some
-from forecaster.rows import Data, frame_given
+from forecaster.prediction.rows import Data, frame_given
 
 
 def steps_ahead(panel: Panel, horizon: str) -> np.ndarray:

@@ -5,22 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from forecaster.calibration import score, seasonal_naive
-from forecaster.classes import known_cutoffs
 from forecaster.config import Config
 from forecaster.data.packed import clock
 from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
 from forecaster.encoding import Encoder
-from forecaster.errors import DataError
 from forecaster.evaluation.intervals import Conformal
-from forecaster.features import calendar_table, padded_panel, windows_of
+from forecaster.features import calendar_table
 from forecaster.gains import STEADY, needed_gain, steadiness
 from forecaster.inference import calibrating
 from forecaster.members import Member
@@ -30,13 +26,15 @@ from forecaster.networks.shapes import Shapes
 from forecaster.networks.start import find_start
 from forecaster.planning import Plan, refuse_far
 from forecaster.scaling import Scaler
-from forecaster.training import Report, Run, Trainer, seed_everything, steps_per_epoch
+from forecaster.training.calibration import score, seasonal_naive
+from forecaster.training.split import Split
+from forecaster.training.training import Report, Run, Trainer, seed_everything, steps_per_epoch
 from forecaster.windowing import Windows
 
 Found = TypeVar("Found")
 
-#: Windows that validation looks at, and that the loss after each epoch is measured on; more are thinned.
-VALIDATION_WINDOWS, LOSS_WINDOWS = 5_000, 500
+#: Windows that the loss after each epoch is measured on; more are thinned.
+LOSS_WINDOWS = 500
 #: Windows in a batch: at least, as a rule, and at most where an epoch would take more than ``MOST_STEPS`` steps.
 LEAST_BATCH, BATCH, MOST_BATCH = 8, 128, 1_024
 MOST_STEPS = 2_000
@@ -86,7 +84,7 @@ class Attempt:
     Attributes:
         run: the validation run.
         further: it started from given weights.
-        scores, conformal: see :func:`forecaster.calibration.score`.
+        scores, conformal: see :func:`forecaster.training.calibration.score`.
         seconds: what it took.
 
     Raises:
@@ -151,7 +149,7 @@ class Attempt:
         self.scores, self.conformal = self._scored()
 
     def final_run(self, report: Report | None) -> bool:
-        """Train on all rows; see :meth:`forecaster.training.Trainer.final_run`."""
+        """Train on all rows; see :meth:`forecaster.training.training.Trainer.final_run`."""
         windows = self.ready.split.everything.reading(self.member.lookback)
         start = None
         if self.run.starts_over and not self.further:
@@ -160,45 +158,6 @@ class Attempt:
             except KeyboardInterrupt:
                 return False
         return self.trainer.final_run(windows, self.run, start, report)
-
-
-class Split:
-    """Windows by time: to learn from, to choose the epoch by, to score at the whole horizon, and all of them.
-
-    Args:
-        panel: the series.
-        scaler: fitted on the rows before validation.
-        encoder: likewise.
-        plan: what the networks read.
-        from_readings: leave out the windows without a reading at the cutoff.
-    """
-
-    def __init__(self, panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, from_readings: bool = False) -> None:
-        before = plan.lookback - plan.least if plan.padded else 0
-        self.panel, self.padding = padded_panel(panel, panel.lengths + before, plan.season)
-        every = windows_of(self.panel, self.padding, scaler, encoder, plan)
-
-        def windows(steps: int, newest: tuple[int | None, int]) -> Windows:
-            return known_cutoffs(every(steps, newest)) if from_readings else every(steps, newest)
-
-        self.training = windows(plan.steps, (None, plan.validation))
-        self.validation = windows(plan.steps, (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
-        self.scored = windows(plan.whole_runs(plan.horizon), (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
-        self.everything = windows(plan.steps, (None, 0))
-        for part, what in ((self.training, "to learn from"), (self.scored, "for validation")):
-            if not len(part):
-                raise DataError(
-                    f"too many readings are missing: no stretch of {plan.lookback + plan.horizon} rows {what} has gaps "
-                    f"of at most {plan.bearable} rows",
-                    "--gaps fill fills them; or use a shorter --lookback and --horizon",
-                )
-
-    def reading(self, lookback: int) -> Split:
-        """Return the same windows, of which the newest ``lookback`` input steps are read."""
-        shorter = copy(self)
-        for name in ("training", "validation", "scored", "everything"):
-            setattr(shorter, name, getattr(self, name).reading(lookback))
-        return shorter
 
 
 def members_of(config: Config, plan: Plan) -> tuple[Member, ...]:

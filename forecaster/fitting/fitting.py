@@ -16,26 +16,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.artifact.model import Model
-from forecaster.attempt import BATCH, Attempt, members_of, shapes_of
-from forecaster.calibration import moving
-from forecaster.choosing import best_attempt, without_past
-from forecaster.combining import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
 from forecaster.config import FIELDS, Config
 from forecaster.data.packed import clock, packed
 from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
 from forecaster.errors import DataError, ForecasterError, ModelError
 from forecaster.features import READ_LOOKBACKS
+from forecaster.fitting.choosing import best_attempt, without_past
+from forecaster.fitting.combining import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
+from forecaster.fitting.shortlist import Row, try_shortlist
 from forecaster.inference import DropoutEngine, Engine, OnnxEngine
 from forecaster.networks.ensemble import build_ensemble, weights_by_path
 from forecaster.networks.factory import build_network, unread
 from forecaster.networks.outputs import refuse_unlike_counts
 from forecaster.notes import Note, some
 from forecaster.planning import Plan, make_plan
-from forecaster.prediction import SMALLEST
+from forecaster.prediction.prediction import SMALLEST
 from forecaster.quiet import quiet_native, start_keras
-from forecaster.shortlist import Row, try_shortlist
-from forecaster.training import Report, device_name
+from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
+from forecaster.training.calibration import moving
+from forecaster.training.training import Report, device_name
 
 if TYPE_CHECKING:
     import keras

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from forecaster.attempt import Attempt, Prepared, members_of, told
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.direction.attempt import attempt_kind
@@ -13,7 +12,8 @@ from forecaster.members import Diverged, Member, all_diverged, left_out
 from forecaster.networks.losses import gain
 from forecaster.notes import Note
 from forecaster.planning import Plan
-from forecaster.training import Report
+from forecaster.training.attempt import Attempt, Prepared, members_of, told
+from forecaster.training.training import Report
 
 
 def best_attempt(

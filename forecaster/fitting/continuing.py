@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.artifact.model import Model
-from forecaster.attempt import Prepared, members_of
-from forecaster.combining import trained
 from forecaster.config import Config
 from forecaster.data.packed import packed
 from forecaster.data.panel import Panel
 from forecaster.errors import DataError, SettingError
-from forecaster.fitting import finished, learned_series, member_networks
+from forecaster.fitting.combining import trained
+from forecaster.fitting.fitting import finished, learned_series, member_networks
 from forecaster.notes import Note, some
 from forecaster.planning import Plan, validation_rows
 from forecaster.quiet import start_keras
-from forecaster.training import Report, device_name
+from forecaster.training.attempt import Prepared, members_of
+from forecaster.training.training import Report, device_name
 
 if TYPE_CHECKING:
     import keras

@@ -21,7 +21,7 @@ from forecaster.uncertainty import kinds_of, relative, typical_of, uncertainty, 
 from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
-    from forecaster.attempt import Split
+    from forecaster.training.split import Split
 
 #: Levels that the intervals of a model are scored at.
 SCORED_LEVELS = (80, 95)

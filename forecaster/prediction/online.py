@@ -11,7 +11,7 @@ from forecaster.evaluation.backtest import backtest
 from forecaster.features import READ_LOOKBACKS
 from forecaster.inference import Engine
 from forecaster.notes import Note
-from forecaster.prediction import forecast_panel
+from forecaster.prediction.prediction import forecast_panel
 
 #: Newest whole horizons that are looked at.
 MOST_HORIZONS = 50

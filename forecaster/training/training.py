@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.batches import make_batches
 from forecaster.errors import DivergedError
 from forecaster.gains import STEADY_BEST, steadiness
 from forecaster.inference import CHUNK, Engine, KerasEngine
 from forecaster.networks.losses import gain
 from forecaster.networks.start import Start, set_start
+from forecaster.training.batches import make_batches
 from forecaster.windowing import Windows
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Networks trained on the rows before validation, and scored on those."""
