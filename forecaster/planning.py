@@ -94,6 +94,22 @@ class Plan:
         return cls(**{**values, **tuples, "members": members})
 
 
+def padded_series(lengths: np.ndarray, least: int, lookback: int, ahead: int) -> np.ndarray:
+    """Return which series are too short for a whole window, to learn from or, shorter yet, to forecast from.
+
+    Args:
+        lengths: rows of each series, ``(series,)``.
+        least: rows that a padded window needs.
+        lookback: rows of a whole window.
+        ahead: rows after the first window that is learned from: horizon and validation.
+
+    Returns:
+        ``(series,)`` bool; False also for those too short even for a padded window.
+    """
+    learned = lengths >= least + ahead
+    return (lengths >= least) & (lengths < lookback + np.where(learned, ahead, 0))
+
+
 def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     """Decide horizon, validation rows, season, lookback, segment and transformation, in that order.
 
@@ -133,7 +149,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     refuse_far(panel, transform)
     cycles = _cycles(training) if config.calendar else ()
     least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
-    padded = bool(((panel.lengths >= least) & (panel.lengths < lookback + horizon + validation)).any())
+    padded = bool(padded_series(panel.lengths, least, lookback, horizon + validation).any())
     masked = panel.masked and not bool(training.observed.all())
     plan = Plan(
         horizon=horizon,

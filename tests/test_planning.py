@@ -14,7 +14,7 @@ from forecaster.data.columns.roles import Roles
 from forecaster.data.panel import Panel
 from forecaster.data.time.calendar import calendar_cycles, future_times
 from forecaster.errors import DataError, SettingError
-from forecaster.planning import make_plan
+from forecaster.planning import make_plan, padded_series
 
 FREQS = ("MS", "h", "D", "B", "W-SUN", "QS-JAN", "YS-JAN", "15min", "step")
 
@@ -51,13 +51,20 @@ def note(panel, name, **given):
 
 
 def test_windows_are_padded_where_a_series_is_short_enough_to_need_it():
-    """A window is 24 rows, six ahead and twelve for validation: 42 are enough; of fewer than six none is made."""
+    """A window is 24 rows or, padded, six; horizon and validation are 18: 42 rows are learned from whole."""
     given = {"season": 4, "lookback": 24, "horizon": 6, "validation": 12}
     assert not plan_of(panel_of(60, 42), **given).padded
-    for short in (41, 6):  # to be learned from, and to be forecast only
+    for short in (41, 24, 23, 6):  # the latter two are not learned from, but forecast
         plan = plan_of(panel_of(60, short), **given)
         assert plan.padded and plan.indicator and plan.least == 6
     assert not plan_of(panel_of(60, 5), **given).padded
+
+
+def test_a_series_too_short_to_learn_from_but_not_to_forecast_from_pads_no_window():
+    given = {"season": 4, "lookback": 24, "horizon": 6, "validation": 40}
+    lengths = np.array([5, 6, 23, 24, 51, 52, 69, 70])
+    assert padded_series(lengths, 6, 24, 46).tolist() == [False, True, True, False, False, True, True, False]
+    assert not plan_of(panel_of(90, 30), **given).padded
 
 
 # Season

@@ -30,7 +30,7 @@ from forecaster.networks.ensemble import build_ensemble, weights_by_path
 from forecaster.networks.factory import build_network, unread
 from forecaster.networks.outputs import refuse_unlike_counts
 from forecaster.notes import Note, some
-from forecaster.planning import Plan, make_plan
+from forecaster.planning import Plan, make_plan, padded_series
 from forecaster.prediction.prediction import SMALLEST
 from forecaster.quiet import quiet_native, start_keras
 from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
@@ -236,9 +236,9 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     enough = (plan.least if plan.padded else plan.lookback) + ahead
     long = panel.lengths >= enough
     if plan.padded:
-        padded = (panel.lengths >= plan.least) & (panel.lengths < plan.lookback + ahead)
+        padded = padded_series(panel.lengths, plan.least, plan.lookback, ahead)
         count = f"{int(padded.sum()):,} of {len(panel):,} series"
-        reason = f"shorter than {plan.lookback + ahead} rows: rows that count as missing are put before all series"
+        reason = f"too short for windows of {plan.lookback} rows: rows that count as missing are put before all series"
         notes.append(Note("padded", count, reason))
     if not long.all():
         names = [panel.ids[i] for i in np.flatnonzero(~long).tolist()]
