@@ -233,8 +233,7 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
         )
         notes.append(Note("constant", f"{dead:,} of {len(panel):,} series", reason, warning=True))
     ahead = plan.horizon + plan.validation
-    enough = (plan.least if plan.padded else plan.lookback) + ahead
-    long = panel.lengths >= enough
+    long = panel.lengths >= (plan.least if plan.padded else plan.lookback) + ahead
     if plan.padded:
         padded = padded_series(panel.lengths, plan.least, plan.lookback, ahead)
         count = f"{int(padded.sum()):,} of {len(panel):,} series"
@@ -242,6 +241,8 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
         notes.append(Note("padded", count, reason))
     if not long.all():
         names = [panel.ids[i] for i in np.flatnonzero(~long).tolist()]
+        fewest = plan.least + ahead  # are enough for a model whose windows may be padded
+        enough = fewest if (panel.lengths[~long] < fewest).all() else plan.lookback + ahead
         reason = f"not learned from, fewer than {enough} rows: {some(names)}"
         notes.append(Note("short", f"{len(names):,} of {len(panel):,} series", reason, warning=True))
     learned = packed(panel.take_series(long))
