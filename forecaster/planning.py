@@ -11,7 +11,7 @@ import numpy as np
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.data.time.calendar import calendar_cycles
-from forecaster.data.time.freq import Freq, shown
+from forecaster.data.time.freq import Freq
 from forecaster.data.time.horizons import default_horizon, horizon_steps
 from forecaster.data.time.seasons import find_seasons
 from forecaster.errors import DataError, SettingError
@@ -268,19 +268,13 @@ def _cycles(training: Panel) -> tuple[str, ...]:
     return calendar_cycles(training.freq, float(span / np.timedelta64(1, "D")))
 
 
-def place_of(panel: Panel, row: int) -> str:
-    """Return the time of a row, and its series where it has a name, for a person."""
-    series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
-    return shown(panel.times[row]) + (f" of series {series}" if series else "")
-
-
 def _refuse_unfit(panel: Panel, transform: str) -> None:
     row = int(panel.values.argmin())
     if transform not in POSITIVE or panel.values[row] > 0:
         return
     raise DataError(
         f"--transform {transform} needs values above 0, but the smallest of '{panel.roles.target}' is "
-        f"{panel.values[row]:g} at {place_of(panel, row)}",
+        f"{panel.values[row]:g} at {panel.place(row)}",
         "--transform none or difference, which take any value",
     )
 
@@ -304,7 +298,7 @@ def refuse_far(panel: Panel, transform: str) -> None:
         if (ordered[1:] / FAR > ordered[:-1]).any():
             row = panel.rows(series).start + int(away.argmax())
             raise DataError(
-                f"'{panel.roles.target}' is {panel.values[row]:g} at {place_of(panel, row)}, too far from the others "
+                f"'{panel.roles.target}' is {panel.values[row]:g} at {panel.place(row)}, too far from the others "
                 "to be learned beside them: the loss is infinite, or theirs is nothing, before training has begun",
                 "see 'forecaster inspect'; correct that reading, or leave its cell empty",
             )

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from forecaster.data.panel import Panel
-from forecaster.data.time.freq import shown
 from forecaster.errors import DataError
 from forecaster.segments import CHUNK, Segments, chunks
 from forecaster.transforms import CHANGES, POSITIVE, backward, best_powers, forward
@@ -274,20 +273,17 @@ class Scaler:
         if self.kind not in POSITIVE or values.min(initial=np.inf) > 0:
             return
         row = rows.start + int(np.argmax(~(values > 0)))
-        series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
         raise DataError(
-            f"it learned {_LEARNED[self.kind]}, but '{panel.roles.target}' is {panel.values[row]:g} "
-            f"at {shown(panel.times[row])}" + (f" of series {series}" if series else ""),
+            f"it learned {_LEARNED[self.kind]}, but '{panel.roles.target}' is {panel.values[row]:g} at "
+            f"{panel.place(row)}",
             "fit again with --transform none",
         )
 
 
 def _too_far(panel: Panel, row: int) -> DataError:
-    series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
     return DataError(
-        f"'{panel.roles.target}' is {panel.values[row]:g} at {shown(panel.times[row])}"
-        + (f" of series {series}" if series else "")
-        + ", too far from the readings of the training to be computed with",
+        f"'{panel.roles.target}' is {panel.values[row]:g} at {panel.place(row)}, too far from the readings of the "
+        "training to be computed with",
         "correct that reading, or fit again on readings like it",
     )
 

@@ -11,6 +11,7 @@ from forecaster.data.columns.roles import Roles
 from forecaster.data.counts import blocks
 from forecaster.data.fill import refill_ends
 from forecaster.data.time.calendar import default_season
+from forecaster.data.time.freq import shown
 
 #: What a covariate may be: known until the cutoff, known beyond it, or the same in every row of a series.
 COVARIATE_ROLES = ("past", "future", "static")
@@ -110,6 +111,15 @@ class Panel:
     def rows(self, series: int) -> slice:
         """Return the slice of rows that series number ``series`` takes."""
         return slice(int(self.offsets[series]), int(self.offsets[series + 1]))
+
+    def of_series(self, row: int) -> str:
+        """Return, for a person, of which series a row is: ``" of series a"``, empty where it has no name."""
+        series = self.ids[int(np.searchsorted(self.offsets, row, side="right")) - 1]
+        return f" of series {series}" if series else ""
+
+    def place(self, row: int) -> str:
+        """Return, for a person, the time of a row and of which series it is."""
+        return shown(self.times[row]) + self.of_series(row)
 
     def slices(self) -> list[slice]:
         """Return the slice of rows of every series."""

@@ -15,8 +15,7 @@ from forecaster.data.packed import clock
 from forecaster.data.panel import Panel
 from forecaster.direction.outcomes import Assessment, Outcomes
 from forecaster.direction.prediction import COLUMNS, DIGITS, forecast_directions
-from forecaster.errors import DataError
-from forecaster.evaluation.backtest import OriginWindows, origin_windows, past_of, truth_of
+from forecaster.evaluation.backtest import OriginWindows, left_out, origin_windows, past_of, truth_of
 from forecaster.evaluation.seen import ORIGINS, seen_notes, seen_rows, unseen_origins
 from forecaster.features import READ_LOOKBACKS
 from forecaster.inference import Engine, OnnxEngine
@@ -99,16 +98,9 @@ def evaluate_directions(
         DataError: no series is long enough for one origin.
     """
     stride = horizon if stride is None else stride
-    least = model.plan.least
     if origins is None:
         origins = ORIGINS if every else unseen_origins(panel, model.history, horizon, stride, MOST_ORIGINS)
-    windows = origin_windows(panel, horizon, [stride * k for k in reversed(range(origins))], least, sliding)
-    if not len(windows):
-        raise DataError(
-            f"no series is long enough for a backtest: the longest has {panel.lengths.max(initial=0)} rows, "
-            f"one window takes {least + horizon} ({least} before the cutoff and a horizon of {horizon})",
-            "ask for a shorter --horizon, or bring more rows",
-        )
+    windows = origin_windows(panel, horizon, origins, stride, model.plan.least, sliding)
     known = set(panel.ids) <= set(model.ids)  # others are scaled by all of their rows before the cutoff
     found = []
     for number, part in enumerate(_calls(windows, each=bool(every) or not known)):
@@ -122,11 +114,7 @@ def evaluate_directions(
     outcomes = _together(found)
     table = _table(truth_of(panel, windows, horizon, 0), outcomes)
     table.insert(5, "seen", np.zeros(len(table), bool) if every else seen_rows(table, model.history))
-    notes = seen_notes(table)
-    absent = origins * len(panel) - len(windows)
-    if absent:
-        reason = "their series are too short for so many origins and rows before the first"
-        notes.append(Note("windows", f"{absent} of {origins * len(panel)} left out", reason, warning=True))
+    notes = [*seen_notes(table), *left_out(panel, windows, origins)]
     return DirectionEvaluation(table, outcomes.assess(), notes)
 
 

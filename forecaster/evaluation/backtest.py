@@ -119,13 +119,7 @@ def backtest(
     stride = horizon if stride is None else stride
     _check_settings(models, levels, gap, horizon=horizon, origins=origins, stride=stride, least=least)
     ahead = gap + horizon
-    windows = origin_windows(panel, ahead, [stride * k for k in reversed(range(origins))], least, sliding)
-    if not len(windows):
-        raise DataError(
-            f"no series is long enough for a backtest: the longest has {panel.lengths.max(initial=0)} rows, "
-            f"one window takes {least + ahead} ({least} before the cutoff and a horizon of {ahead})",
-            "ask for a shorter --horizon, or bring more rows",
-        )
+    windows = origin_windows(panel, ahead, origins, stride, least, sliding)
     truth = truth_of(panel, windows, horizon, gap)
     names = ["forecast", *level_columns(levels)]
     tables = []
@@ -135,7 +129,7 @@ def backtest(
         own = np.full(len(truth["step"]), name, dtype=object)
         tables.append(pd.DataFrame({"model": own, **truth, **columns}))
     table = pd.concat(tables, ignore_index=True)
-    found = [*_left_out(panel, windows, origins, season), *_without_forecast(table)]
+    found = [*left_out(panel, windows, origins), *_without_season(windows, season), *_without_forecast(table)]
     table.attrs["notes"] = [note.to_dict() for note in found]
     return table
 
@@ -177,22 +171,33 @@ def _check_settings(models: Mapping[str, Forecast], levels: tuple[int, ...], gap
         raise SettingError(f"gap must be 0 or more, got {gap}")
 
 
-def origin_windows(panel: Panel, ahead: int, shifts: list[int], least: int, sliding: bool) -> OriginWindows:
+def origin_windows(panel: Panel, ahead: int, origins: int, stride: int, least: int, sliding: bool) -> OriginWindows:
     """Return the windows of rolling origins.
 
     Args:
         panel: the series.
         ahead: rows that a window reaches beyond its cutoff.
-        shifts: rows that each origin leaves after its windows, the oldest origin first.
+        origins: number of origins, counted from the end.
+        stride: rows between origins.
         least: rows before a cutoff without which a series is left out of that origin.
         sliding: show a model as many rows before each cutoff as there are before the oldest one of its series.
+
+    Raises:
+        DataError: every series is too short for even the newest origin.
     """
     series, origin = [], []
+    shifts = [stride * k for k in reversed(range(origins))]
     for number, shift in enumerate(shifts):
         long = np.flatnonzero(panel.lengths >= least + ahead + shift)
         series.append(long)
         origin.append(np.full(len(long), number))
     which, numbers = np.concatenate(series), np.concatenate(origin)
+    if not len(which):
+        raise DataError(
+            f"no series is long enough for a backtest: the longest has {panel.lengths.max(initial=0)} rows, "
+            f"one window takes {least + ahead} ({least} before the cutoff and a horizon of {ahead})",
+            "ask for a shorter --horizon, or bring more rows",
+        )
     stop = panel.offsets[1:][which] - ahead - np.array(shifts, np.int64)[numbers]
     start = panel.offsets[:-1][which]
     if sliding:
@@ -267,17 +272,21 @@ def past_of(panel: Panel, windows: OriginWindows, ahead: int) -> Panel:
     )
 
 
-def _left_out(panel: Panel, windows: OriginWindows, origins: int, season: int) -> list[Note]:
-    found = []
+def left_out(panel: Panel, windows: OriginWindows, origins: int) -> list[Note]:
+    """Say how many windows series are too short for."""
     absent = origins * len(panel) - len(windows)
-    if absent:
-        reason = "their series are too short for so many origins and rows before the first"
-        found.append(Note("windows", f"{absent} of {origins * len(panel)} left out", reason, warning=True))
+    if not absent:
+        return []
+    reason = "their series are too short for so many origins and rows before the first"
+    return [Note("windows", f"{absent} of {origins * len(panel)} left out", reason, warning=True)]
+
+
+def _without_season(windows: OriginWindows, season: int) -> list[Note]:
     short = int((windows.stop - windows.start < season).sum())
-    if short:
-        reason = f"fewer than {season} rows before the cutoff: it repeats the last value"
-        found.append(Note(REFERENCE, f"{short} windows without a season", reason, warning=True))
-    return found
+    if not short:
+        return []
+    reason = f"fewer than {season} rows before the cutoff: it repeats the last value"
+    return [Note(REFERENCE, f"{short} windows without a season", reason, warning=True)]
 
 
 def _without_forecast(table: pd.DataFrame) -> list[Note]:

@@ -67,10 +67,9 @@ def refuse_unlike_counts(config: Config, panel: Panel) -> None:
     bad = panel.observed & ((panel.values < 0) | (panel.values != np.round(panel.values)))
     if bad.any():
         row = int(bad.argmax())
-        series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
         raise DataError(
             f"the loss negative-binomial is for counts, but {int(bad.sum()):,} values of '{panel.roles.target}' are "
-            f"negative or not whole, the first {panel.values[row]:g}" + (f" of series {series}" if series else ""),
+            f"negative or not whole, the first {panel.values[row]:g}{panel.of_series(row)}",
             "use --loss gaussian or student-t",
         )
 
