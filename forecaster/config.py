@@ -232,7 +232,8 @@ class Config:
         0.2,
         "training",
         "Share by which training must lower the validation loss of the simple forecast it starts from to be believed, "
-        "where the validation rows hold one stretch of a horizon; less where they hold more; 0 believes any gain.",
+        "where the validation rows hold one stretch of a horizon; less where they hold more; 0 believes any gain. "
+        "Likewise a mix of simple forecasts over the last value, on the training rows.",
         low=0.0,
     )
     validation: int | None = _setting(None, "training", "Newest rows of each series kept for validation.", low=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -53,6 +54,13 @@ def fitted():
     return Forecaster(**SETTINGS).fit(table())
 
 
+@functools.cache
+def unpadded():
+    fitted = Forecaster(**SETTINGS).fit(table({"a": 100, "b": 100}))
+    assert not fitted.model.plan.indicator
+    return fitted
+
+
 def by_series(forecast, column="forecast"):
     return {name: rows[column].to_numpy() for name, rows in forecast.groupby("series", sort=False)}
 
@@ -79,9 +87,18 @@ def test_the_engine_is_named_after_the_network():
 
 
 def test_no_series_too_short_is_nothing_said(fitted):
-    forecast = fitted.predict(data=table({"a": 60, "b": 10}))
+    forecast = fitted.predict(data=table({"a": 60, "b": LOOKBACK}))
     assert set(forecast["engine"]) == {"lstm"}
-    assert "engine" not in {note.name for note in fitted.notes}
+    assert not {"engine", "padded"} & {note.name for note in fitted.notes}
+
+
+def test_windows_that_begin_with_placeholders_are_counted(fitted):
+    """A warning where the network has learned from none."""
+    for model, warning, unlike in ((fitted, False, ""), (unpadded(), True, ", which it has not learned from")):
+        model.predict(data=table({"a": 60, "b": 10}))
+        note = next(note for note in model.notes if note.name == "padded")
+        assert (note.value, note.warning) == ("1 of 2 series", warning)
+        assert note.reason == f"windows of {LOOKBACK} rows begin with placeholders{unlike}: b (10)"
 
 
 def test_short_series_are_forecast_by_the_baselines(fitted):
@@ -104,8 +121,7 @@ def test_times_go_on_from_the_end_of_each_series(fitted):
 
 def test_a_short_series_is_padded_by_its_first_season():
     """A short series of whole seasons, and the same with more seasons before it, are one to a network without mask."""
-    fitted = Forecaster(**SETTINGS).fit(table({"a": 100, "b": 100}))
-    assert not fitted.model.plan.indicator
+    fitted = unpadded()
     long = wave(LOOKBACK, noise=0)
     short = pd.DataFrame({"s": "new", "step": np.arange(16), "y": long[-16:]})
     whole = pd.DataFrame({"s": "new", "step": np.arange(LOOKBACK), "y": long})

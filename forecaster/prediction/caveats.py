@@ -16,14 +16,24 @@ WIDER = 1.2
 
 
 def engine_notes(model: Model, panel: Panel) -> list[Note]:
-    """Say which series are too short for the network."""
-    short = ~by_network(model, panel)
-    if not short.any():
-        return []
-    names = [f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(short)]
-    reason = f"the network needs {model.plan.least} rows, there are fewer of {some(names)}"
-    count = f"{len(names):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
-    return [Note("engine", count, reason, warning=True)]
+    """Say which series are too short for the network, and which for a whole window of it."""
+    plan, able, notes = model.plan, by_network(model, panel), []
+    if not able.all():
+        reason = f"the network needs {plan.least} rows, there are fewer of {_lengths(panel, ~able)}"
+        count = f"{int((~able).sum()):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
+        notes.append(Note("engine", count, reason, warning=True))
+    padded = able & (panel.lengths < plan.lookback)
+    if padded.any():
+        unlike = "" if plan.padded else ", which it has not learned from"
+        reason = f"windows of {plan.lookback} rows begin with placeholders{unlike}: {_lengths(panel, padded)}"
+        count = f"{int(padded.sum()):,} of {len(panel):,} series"
+        notes.append(Note("padded", count, reason, warning=not plan.padded))
+    return notes
+
+
+def _lengths(panel: Panel, which: np.ndarray) -> str:
+    """Return some of the series by name, each with the number of its rows."""
+    return some([f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(which)])
 
 
 def interval_notes(model: Model, steps: int, levels: Sequence[int]) -> list[Note]:

@@ -106,6 +106,7 @@ class Attempt:
         self.further = weights is not None
         plan, split = ready.plan, ready.split.reading(member.lookback)
         self.trainer = _trainer(self.config, ready, member, split, weights)
+        self._calibrating = calibrating(self.trainer.engine, self.trainer.network, self.config)
         self.run = self.trainer.validation_run(
             split.training,
             split.validation.thinned(LOSS_WINDOWS),
@@ -123,8 +124,7 @@ class Attempt:
 
     def _scored(self) -> tuple[dict[str, Any], Conformal]:
         split = self.ready.split.reading(self.member.lookback)
-        engine = calibrating(self.trainer.engine, self.trainer.network, self.config)
-        return score(self.config, engine, split, self.ready.scaler, self.ready.plan)
+        return score(self.config, self._calibrating, split, self.ready.scaler, self.ready.plan)
 
     @property
     def loss(self) -> float:
