@@ -7,7 +7,7 @@ DATA := dataset:airline
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: forecast test lint benchmark clean
+.PHONY: forecast test coverage lint benchmark clean
 
 forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
 	mkdir -p $(OUT)
@@ -16,7 +16,10 @@ forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
 	$(BIN)/forecaster predict --model $(OUT)/model --horizon 12 --output $(OUT)/forecast.csv --plot $(OUT)/forecast.png
 	@printf '%s\n' $(OUT)/model $(OUT)/forecast.csv $(OUT)/forecast.png
 
-test: lint  ## lint, then every test with coverage
+test: lint  ## lint, then every test
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+coverage: $(VENV)/test.stamp  ## every test, and the lines that none of them runs; a third slower
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term
 
 lint: $(VENV)/test.stamp  ## style, types and the layers of the imports
