@@ -26,12 +26,8 @@ from forecaster.data.columns.cells import as_written
 from forecaster.data.panel import Panel
 from forecaster.errors import ModelError
 from forecaster.notes import Note, some
+from forecaster.typed import typed
 
-_KINDS: dict[str, type[Number] | type[Category] | type[Present]] = {
-    "number": Number,
-    "category": Category,
-    "present": Present,
-}
 #: Columns of :meth:`Encoder.outside_notes` that are described.
 _MOST = 5
 _GROUPS = ("known_channels", "past_channels", "static_channels", "static_categories")
@@ -219,18 +215,20 @@ class Encoder:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        kinds = {kind: name for name, kind in _KINDS.items()}
         groups = {
-            group: [{"kind": kinds[type(channel)], **asdict(channel)} for channel in getattr(self, group)]
+            group: [{"kind": type(channel).__name__.lower(), **asdict(channel)} for channel in getattr(self, group)]
             for group in _GROUPS
         }
         return {"columns": list(self.columns), **groups}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Encoder:
-        """Return the encoder that :meth:`to_dict` wrote."""
-        groups = {group: tuple(_from_plain(channel) for channel in values[group]) for group in _GROUPS}
-        return cls(columns=tuple(values["columns"]), **groups)
+        """Return the encoder that :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: a key or a type is not that of an encoder.
+        """
+        return typed(cls, values, "encoder")
 
     def _check(self, panel: Panel) -> None:
         names = tuple(column.name for column in panel.columns)
@@ -250,10 +248,3 @@ def _newest(panel: Panel) -> np.ndarray:
     for place in range(cells.shape[1]):
         newest[:, place] = filled(cells[:, place], starts)[panel.offsets[1:] - 1]
     return newest
-
-
-def _from_plain(values: dict[str, Any]) -> Any:
-    parts: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key != "kind"
-    }
-    return _KINDS[values["kind"]](**parts)

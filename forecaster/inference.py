@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.errors import ModelError, SettingError
+from forecaster.errors import SettingError
+from forecaster.graphs import Graph, refused
 
 if TYPE_CHECKING:
     import keras
@@ -43,26 +44,44 @@ class OnnxEngine:
     Args:
         model: the bytes of an ONNX file.
 
+    Attributes:
+        output: steps and outputs of a run.
+
     Raises:
-        ModelError: they are not a network that ONNX Runtime can load.
+        ModelError: they are not a network that ONNX Runtime can load, see :mod:`forecaster.graphs`.
     """
 
     def __init__(self, model: bytes) -> None:
         import onnxruntime
 
+        self._graph = Graph(model)
+        self.output = self._graph.output
+        self._graph.check({name: (1, *shape) for name, shape in self._graph.inputs.items()})
         options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         options.log_severity_level = 4
         options.intra_op_num_threads = 1 if len(model) < 4_000_000 else 0
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"ONNX Runtime cannot load the network: {reason}", "fit the model again") from None
+            raise refused(error) from None
         self._dtypes = {i.name: _DTYPES.get(i.type, "float32") for i in self._session.get_inputs()}
 
     def run(self, inputs: Inputs) -> np.ndarray:
-        """See :class:`Engine`."""
-        return np.asarray(self._session.run(None, _feed(inputs, self._dtypes))[0])
+        """See :class:`Engine`.
+
+        Raises:
+            ModelError: the network cannot be run on them.
+        """
+        feed = _feed(inputs, self._dtypes)
+        self._graph.check({name: array.shape for name, array in feed.items()})
+        try:
+            found = np.asarray(self._session.run(None, feed)[0])
+        except Exception as error:
+            raise refused(error) from None
+        if found.shape != (len(feed["past"]), *self.output) or found.dtype != np.float32:
+            raise refused(ValueError(f"it gives {found.shape} numbers"))
+        return found
 
 
 #: Types of ONNX inputs other than float32.

@@ -10,6 +10,7 @@ from typing import Any
 from forecaster.config import Config
 from forecaster.errors import DivergedError, SettingError
 from forecaster.notes import Note
+from forecaster.typed import Natural
 
 #: Networks that ``--network auto`` tries, in this order, and the settings that each of them changes. Of those, lookback
 #: 2 reads twice the lookback, where the rows are enough for it.
@@ -47,8 +48,8 @@ class Member:
 
     name: str
     seed: int
-    lookback: int
-    segment: int
+    lookback: Natural
+    segment: Natural
     settings: dict[str, Any] = field(default_factory=dict)
 
     def applied(self, config: Config) -> Config:

@@ -18,6 +18,7 @@ from forecaster.errors import DataError, SettingError
 from forecaster.members import Member, longer_lookback, plan_members
 from forecaster.notes import Note
 from forecaster.transforms import POSITIVE, choose_transform
+from forecaster.typed import Natural, typed
 
 #: Share of the rows of a typical series that validation takes, where the horizon does not ask for more.
 VALIDATION_SHARE = 0.15
@@ -58,17 +59,17 @@ class Plan:
         members: the networks that forecast together; none for the one network of the settings themselves.
     """
 
-    horizon: int
-    steps: int
-    seasons: tuple[int, ...]
-    lookback: int
-    segment: int
-    validation: int
+    horizon: Natural
+    steps: Natural
+    seasons: tuple[Natural, ...]
+    lookback: Natural
+    segment: Natural
+    validation: Natural
     transform: str
     cycles: tuple[str, ...] = ()
     holidays: str = ""
     indicator: bool = False
-    least: int = 2
+    least: Natural = 2
     padded: bool = False
     members: tuple[Member, ...] = ()
 
@@ -88,10 +89,12 @@ class Plan:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
-        """Return the plan of which ``dataclasses.asdict`` and JSON made a dictionary."""
-        members = tuple(Member(**member) for member in values.get("members", ()))
-        tuples = {name: tuple(values[name]) for name in ("seasons", "cycles")}
-        return cls(**{**values, **tuples, "members": members})
+        """Return the plan of which ``dataclasses.asdict`` and JSON made a dictionary.
+
+        Raises:
+            ValueError: a key or a type is not that of a plan.
+        """
+        return typed(cls, values, "plan")
 
 
 def padded_series(lengths: np.ndarray, least: int, lookback: int, ahead: int) -> np.ndarray:

@@ -12,13 +12,15 @@ import numpy as np
 from forecaster.data.panel import Panel
 from forecaster.errors import DataError
 from forecaster.segments import CHUNK, Segments, chunks
-from forecaster.transforms import CHANGES, POSITIVE, backward, best_powers, forward
+from forecaster.transforms import CHANGES, POSITIVE, TRANSFORMS, backward, best_powers, forward
 
 #: A series whose deviation is below this share of its level is constant to float64 and is scaled by 1.
 CONSTANT = 1e-12
 #: Distance of the quartiles of a normal variable, in deviations.
 QUARTILES = 1.349
 
+#: What :attr:`Scaler.scaling` may be.
+SCALINGS = ("standard", "robust", "seasonal", "none")
 #: Arrays of one value for each series.
 _PARTS = ("center", "scale", "spread", "moves", "power", "unit")
 _LEARNED = {"log": "logarithms", "box-cox": "a power (Box-Cox)", "return": "returns (changes of the logarithm)"}
@@ -237,10 +239,23 @@ class Scaler:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Scaler:
-        """Return the scaler that :meth:`to_dict` wrote."""
-        ones = np.ones(len(values["center"]))
-        parts = (np.array(values.get(part, ones), np.float64) for part in _PARTS)
-        return cls(str(values["transform"]), str(values["scaling"]), *parts)
+        """Return the scaler that :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: a part is absent, unknown, or of numbers that it cannot have.
+        """
+        kind, scaling = values["transform"], values["scaling"]
+        parts = {
+            name: np.array(part, np.float64) for name, part in values.items() if name not in ("transform", "scaling")
+        }
+        ones = np.ones(len(parts["center"]))
+        expected = _PARTS if kind == "box-cox" else _PARTS[:4]
+        same = all(part.shape == ones.shape and np.isfinite(part).all() for part in parts.values())
+        if kind not in TRANSFORMS or scaling not in SCALINGS or parts.keys() != set(expected) or not same:
+            raise ValueError(f"a scaling of {kind} has other parts than {', '.join(expected)}")
+        if any((parts[name] <= 0).any() for name in ("scale", "unit") if name in parts):
+            raise ValueError("a scale is not above 0")
+        return cls(kind, scaling, *(parts.get(name, ones) for name in _PARTS))
 
     def _each(self, panel: Panel, part: str, rows: slice) -> np.ndarray:
         """Return a part of the series of each of some rows, ``(rows,)``."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.data.columns.roles import Roles
+from forecaster.artifact.manifest import Schema
 from forecaster.data.counts import blocks
 from forecaster.data.packed import laid_together, series_between
-from forecaster.data.panel import Column, Panel
+from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 #: Rows of a group: bounds the memory of writing it, and of reading the newest rows of all.
 GROUP = 1 << 17
+#: Rows of a byte of the file at most: a reading takes 8 bytes as it is written, which Snappy makes a 21st at best.
+ROWS_PER_BYTE = 4
 
 
 def history_pieces(panel: Panel) -> Iterator[bytes]:
@@ -80,39 +86,80 @@ def panel_schema(panel: Panel) -> dict[str, Any]:
 
 
 def read_history(
-    handle: IO[bytes], schema: dict[str, Any], static: np.ndarray, rows: int | None
+    handle: IO[bytes], schema: Schema, static: np.ndarray, rows: int | None
 ) -> tuple[Panel, np.ndarray | None]:
-    """Return what :func:`history_pieces` wrote, or its newest ``rows`` of each series and then all series' ranges."""
+    """Return what :func:`history_pieces` wrote, or its newest ``rows`` of each series and then all series' ranges.
+
+    Raises:
+        ValueError: columns, rows or series are not as they were written, or are more than a file of its size holds.
+    """
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(handle)
+    _check_footer(file, schema, handle.seek(0, os.SEEK_END))
     names = file.schema_arrow.names
-    columns = tuple(_column(**column) for column in schema["columns"])
     parts = []
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, use_threads=False)
+        table.validate(full=True)
         series = table["series"].combine_chunks()
-        counts = np.bincount(np.asarray(series.indices), minlength=len(series.dictionary))
+        codes, times = np.asarray(series.indices), table["time"].to_numpy()
         found = [table[name].to_numpy() for name in names if name.startswith("covariate ")]
         part = Panel(
             values=table["value"].to_numpy(),
             observed=table["observed"].to_numpy(),
-            times=table["time"].to_numpy(),
-            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            times=times,
+            offsets=_offsets(codes, times, len(series.dictionary)),
             ids=tuple(series.dictionary.to_pylist()),
-            freq=schema["freq"],
-            roles=Roles.from_dict(schema["roles"]),
-            zone=schema["zone"],
-            columns=columns,
-            masked=schema["masked"],
-            bridged=schema["bridged"],
+            freq=schema.freq,
+            roles=schema.roles,
+            zone=schema.zone,
+            columns=schema.columns,
+            masked=schema.masked,
+            bridged=schema.bridged,
             covariates=np.column_stack(found) if found else None,  # type: ignore[arg-type]
         )
+        if any(column.null_count for column in table.columns) or not np.isfinite(part.values).all():
+            raise ValueError("a reading of the history is absent or infinite")
         parts.append((part, None) if rows is None else (part.keep_newest(rows), part.ranges))
     release()
     ranges = None if rows is None else np.concatenate([found for _, found in parts])
-    return replace(laid_together([part for part, _ in parts]), static=static), ranges
+    panel = replace(laid_together([part for part, _ in parts]), static=static)
+    if len(set(panel.ids)) < len(panel):
+        raise ValueError("a series comes twice in the history")
+    return panel, ranges
 
 
-def _column(name: str, role: str, categories: list[str] | None, offset: float = 0.0) -> Column:
-    return Column(name, role, None if categories is None else tuple(categories), offset)
+def _check_footer(file: pq.ParquetFile, schema: Schema, size: int) -> None:
+    """Refuse other columns than were written, and more rows than a file of its size can hold as it was written."""
+    import pyarrow as pa
+
+    footer, columns = file.metadata, [column for column in schema.columns if column.role != "static"]
+    kinds = {
+        "series": [pa.dictionary(pa.int32(), pa.string())],
+        "time": [pa.timestamp("ns"), pa.int64()],
+        "value": [pa.float64(), pa.float32()],
+        "observed": [pa.bool_()],
+        **{f"covariate {i}": [pa.float32()] for i in range(len(columns))},
+    }
+    found = file.schema_arrow
+    if found.names != list(kinds) or any(field.type not in kinds[field.name] for field in found):
+        raise ValueError("the columns of the history are not those that were written")
+    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+    rows = [group.num_rows for group in groups]
+    chunks = [(group.column(i), group.num_rows) for group in groups for i in range(footer.num_columns)]
+    if not rows or min(rows) < 1 or sum(rows) != footer.num_rows or sum(rows) > ROWS_PER_BYTE * size:
+        raise ValueError("the rows of the history are not those that were written")
+    if any(chunk.num_values != own or chunk.compression != "SNAPPY" for chunk, own in chunks):
+        raise ValueError("a column of the history is not as it was written")
+
+
+def _offsets(codes: np.ndarray, times: np.ndarray, count: int) -> np.ndarray:
+    """Return the bounds of the series of a group, ``(series + 1,)`` int64, which are in order, and their times too."""
+    steps = np.diff(codes, prepend=-1)
+    starts = np.flatnonzero(steps)
+    later = np.diff(times.astype(np.int64)) > 0
+    later[starts[1:] - 1] = True
+    if not (((steps == 0) | (steps == 1)).all() and len(starts) == count and later.all()):
+        raise ValueError("the series or times of the history are in no order")
+    return np.append(starts, len(codes)).astype(np.int64)

@@ -13,6 +13,8 @@ FORMAT_VERSION = 2
 MANIFEST, WEIGHTS, NETWORK, HISTORY = "manifest.json", "weights.npz", "network.onnx", "history.parquet"
 #: The files whose digests the manifest holds, beside its own.
 FILES = (WEIGHTS, NETWORK, HISTORY)
+#: Bytes of a file at most: none larger is written, and none is read.
+LIMITS = {MANIFEST: 64 << 20, WEIGHTS: 512 << 20, NETWORK: 512 << 20, HISTORY: 16 << 30}
 
 
 def own_digest(manifest: dict[str, Any]) -> str:
@@ -24,3 +26,8 @@ def own_digest(manifest: dict[str, Any]) -> str:
 def real(directory: Path) -> Path:
     """Return the place of a directory with no link in it."""
     return Path(os.path.realpath(directory))
+
+
+def lock_of(place: Path) -> Path:
+    """Return the file that a process holds locked while it writes a directory."""
+    return place.with_name(f".{place.name}.lock")

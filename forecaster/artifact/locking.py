@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from forecaster.artifact.layout import FILES, FORMAT, MANIFEST, real
+from forecaster.artifact.layout import FILES, FORMAT, LIMITS, MANIFEST, lock_of, real
 from forecaster.errors import ForecasterError, SettingError
 
 
@@ -27,7 +27,7 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            handle = _lock_of(place).open("a")
+            handle = lock_of(place).open("a")
         except OSError as error:
             raise cannot_write(directory, error) from None
         with handle:
@@ -35,7 +35,7 @@ def locked(directory: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                _lock_of(place).unlink(missing_ok=True)
+                lock_of(place).unlink(missing_ok=True)
     finally:
         for folder in made:
             with suppress(OSError):
@@ -62,12 +62,9 @@ def _ours(directory: Path) -> bool:
     names = {entry.name for entry in directory.iterdir()}
     if not names <= {MANIFEST, *FILES}:
         return False
-    written = (directory / MANIFEST).read_bytes() if MANIFEST in names else b""
-    return not names or len(names) > len(FILES) - 1 or FORMAT.encode() in written
-
-
-def _lock_of(place: Path) -> Path:
-    return place.with_name(f".{place.name}.lock")
+    manifest = directory / MANIFEST
+    written = manifest.is_file() and manifest.stat().st_size <= LIMITS[MANIFEST]
+    return not names or len(names) > len(FILES) - 1 or (written and FORMAT.encode() in manifest.read_bytes())
 
 
 def _lock(handle: IO[str], directory: Path) -> None:

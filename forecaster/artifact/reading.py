@@ -1,25 +1,29 @@
-"""Read a model directory, without running anyone's code."""
+"""Read a model directory, without running anyone's code: what is decoded was checked before."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import replace
+import hashlib
+from dataclasses import asdict, replace
+from io import BufferedReader
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
-from forecaster.artifact.checks import AGAIN, checked_bytes, checked_handle, checked_manifest
+from forecaster.artifact.agreement import check_panel, check_parts, check_plan
+from forecaster.artifact.arrays import read_arrays
 from forecaster.artifact.history import read_history
-from forecaster.artifact.layout import HISTORY, NETWORK, WEIGHTS
+from forecaster.artifact.layout import HISTORY, LIMITS, MANIFEST, NETWORK, WEIGHTS
+from forecaster.artifact.manifest import Manifest, read_manifest
 from forecaster.artifact.model import Model
-from forecaster.config import Config
-from forecaster.encoding import Encoder
+from forecaster.artifact.opening import AGAIN, opened
 from forecaster.errors import ForecasterError, ModelError
 from forecaster.evaluation.intervals import Conformal
 from forecaster.features import READ_LOOKBACKS
-from forecaster.planning import Plan
 from forecaster.scaling import Scaler
+
+#: Bytes that the network may have beside its weights, in the file and, at most twice, in itself.
+STRUCTURE = 8 << 20
 
 
 def load_model(directory: Path, newest_only: bool = False) -> Model:
@@ -33,51 +37,66 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
         NotFoundError: there is no model.
         ModelError: it is damaged, altered, incomplete, or of a newer format.
     """
-    manifest = checked_manifest(directory)
-    digests = manifest["sha256"]
-    files = {name: checked_bytes(directory, name, digests[name]) for name in (WEIGHTS, NETWORK)}
-    try:
-        arrays = dict(np.load(io.BytesIO(files[WEIGHTS]), allow_pickle=False))
-        groups = {name: _group(arrays, name) for name in ("intervals", "history", "scaler")}
-        plan = Plan.from_dict(manifest["plan"])
-        rows = READ_LOOKBACKS * plan.lookback + 1 if newest_only else None
-        with checked_handle(directory, HISTORY, digests[HISTORY]) as handle:
-            history, ranges = read_history(handle, manifest["panel"], groups["history"]["static"], rows)
-        return Model(
-            config=Config.from_dict(manifest["config"]),
-            plan=plan,
-            ids=_names_where(history.ids, groups["history"]["learned"]),
-            scaler=Scaler.from_dict({**manifest["scaler"], **groups["scaler"]}),
-            encoder=Encoder.from_dict(manifest["encoder"]),
-            conformal=Conformal.from_arrays(groups["intervals"]),
-            onnx=files[NETWORK],
-            weights=arrays,
-            history=replace(history, beyond=groups["history"].get("beyond")),
-            record=manifest["record"],
-            ranges=ranges,
-        )
-    except ModelError:
-        raise
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OSError,
-        EOFError,
-        BadZipFile,
-        ForecasterError,
-    ) as error:
-        raise ModelError(
-            f"the model at '{directory}' is damaged, or of another version of forecaster: {error}", AGAIN
-        ) from None
+    with opened(directory) as files:
+        manifest = read_manifest(files[MANIFEST], directory)
+        found = {name: files[name].read(LIMITS[name]) for name in (WEIGHTS, NETWORK)}
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+        digests[HISTORY] = hashlib.file_digest(files[HISTORY], "sha256").hexdigest()
+        for name, digest in digests.items():
+            if digest != manifest.sha256[name]:
+                raise ModelError(f"{name} of the model at '{directory}' is damaged or was altered", AGAIN)
+        try:
+            return _model(manifest, found, files[HISTORY], newest_only)
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            AttributeError,
+            OSError,
+            EOFError,
+            RecursionError,
+            MemoryError,
+            BadZipFile,
+            ForecasterError,
+        ) as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise ModelError(
+                f"the model at '{directory}' is damaged, or of another version of forecaster: {reason}", AGAIN
+            ) from None
+
+
+def _model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:
+    plan, config, arrays, onnx = manifest.plan, manifest.config, read_arrays(found[WEIGHTS]), found[NETWORK]
+    if len(onnx) > 2 * sum(array.nbytes for array in arrays.values()) + STRUCTURE:
+        raise ValueError("the network is larger than its weights")
+    intervals, kept, scaling = (_group(arrays, name) for name in ("intervals", "history", "scaler"))
+    if not {"static", "learned"} <= kept.keys() <= {"static", "learned", "beyond"}:
+        raise ValueError(f"the history holds {', '.join(sorted(kept))}")
+    rows = READ_LOOKBACKS * plan.lookback + 1 if newest_only else None
+    history, ranges = read_history(parquet, manifest.panel, kept["static"], rows)
+    history = replace(history, beyond=kept.get("beyond"))
+    check_plan(plan, config, int(history.lengths.max()))
+    check_panel(history, manifest.encoder)
+    ids = tuple(name for name, learned in zip(history.ids, kept["learned"].tolist(), strict=True) if learned)
+    scaler, conformal = Scaler.from_dict({**asdict(manifest.scaler), **scaling}), Conformal.from_arrays(intervals)
+    check_parts(manifest, scaler, conformal, arrays, len(ids))
+    return Model(
+        config=config,
+        plan=plan,
+        ids=ids,
+        scaler=scaler,
+        encoder=manifest.encoder,
+        conformal=conformal,
+        onnx=onnx,
+        weights=arrays,
+        history=history,
+        record=dict(manifest.record),
+        ranges=ranges,
+    )
 
 
 def _group(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """Take the arrays out whose names begin with ``name`` and a slash."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): arrays.pop(key) for key in list(arrays) if key.startswith(prefix)}
-
-
-def _names_where(ids: tuple[str, ...], which: np.ndarray) -> tuple[str, ...]:
-    return ids if which.all() else tuple(name for name, ok in zip(ids, which, strict=True) if ok)

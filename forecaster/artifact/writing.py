@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import io
 import json
@@ -9,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,17 @@ from typing import Any
 import numpy as np
 
 from forecaster.artifact.history import history_pieces, panel_schema
-from forecaster.artifact.layout import FORMAT, FORMAT_VERSION, HISTORY, MANIFEST, NETWORK, WEIGHTS, own_digest, real
+from forecaster.artifact.layout import (
+    FORMAT,
+    FORMAT_VERSION,
+    HISTORY,
+    LIMITS,
+    MANIFEST,
+    NETWORK,
+    WEIGHTS,
+    own_digest,
+    real,
+)
 from forecaster.artifact.locking import cannot_write
 from forecaster.artifact.model import Model
 from forecaster.files import json_text, umask
@@ -87,9 +100,12 @@ def _sibling(place: Path) -> Path:
 
 def _write(path: Path, content: Iterable[bytes]) -> str:
     """Write the pieces of a file and return its sha256."""
-    digest = hashlib.sha256()
+    digest, size = hashlib.sha256(), 0
     with path.open("wb") as handle:
         for piece in content:
+            size += len(piece)
+            if size > LIMITS[path.name]:
+                raise OSError(errno.EFBIG, f"{path.name} would be larger than {LIMITS[path.name]:,} bytes")
             handle.write(piece)
             digest.update(piece)
         handle.flush()
@@ -98,10 +114,29 @@ def _write(path: Path, content: Iterable[bytes]) -> str:
 
 
 def _swap(staging: Path, place: Path) -> None:
-    """Put ``staging`` in the place of an older model; on failure the old one is put back."""
+    """Put ``staging`` in its place, and an older model, which was there at every moment until then, in its own."""
+    _flush(staging)
     if not place.exists():
         staging.rename(place)
-        return
+    elif not _exchanged(staging, place):
+        _replace(staging, place)
+    _flush(place.parent)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two directories change places at once; return False where the system has no such call."""
+    library, names = ctypes.CDLL(None, use_errno=True), (os.fsencode(one), os.fsencode(other))
+    if hasattr(library, "renameat2"):
+        return bool(library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0)
+    return hasattr(library, "renamex_np") and bool(library.renamex_np(*names, _EXCHANGE) == 0)
+
+
+#: Of Linux: paths count from the current folder. Of Linux and macOS: both names stay, what they stand for is exchanged.
+_HERE, _EXCHANGE = -100, 2
+
+
+def _replace(staging: Path, place: Path) -> None:
+    """Put ``staging`` in the place of an older model by two renames; on failure the old one is put back."""
     old = _sibling(place)
     try:
         place.rename(old)
@@ -110,3 +145,13 @@ def _swap(staging: Path, place: Path) -> None:
         if not place.exists():
             old.rename(place)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Have the names in a folder written to the disk, where the system does that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

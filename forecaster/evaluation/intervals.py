@@ -151,20 +151,25 @@ class Conformal:
         Raises:
             ModelError: an array is absent or does not fit the others.
         """
-        missing = {"profile", "absolute", "signed", "inflations", "numbers"} - set(arrays)
-        if missing:
+        names = ("profile", "absolute", "signed", "inflations", "numbers")
+        if missing := set(names) - set(arrays):
             raise ModelError(f"the intervals of the model lack {', '.join(sorted(missing))}", "fit the model again")
-        parts = [np.asarray(arrays[name], np.float32) for name in ("profile", "absolute", "signed")]
+        profile, absolute, signed, inflations = (np.asarray(arrays[name], np.float32) for name in names[:4])
         numbers = np.asarray(arrays["numbers"], np.float64)
-        kept = (min(int(numbers[0]), MAX_POINTS),) if numbers.shape == (4,) else None
-        if parts[0].ndim != 1 or not all(part.shape == kept and np.isfinite(part).all() for part in parts[1:]):
-            shapes = ", ".join(str(part.shape) for part in parts)
-            raise ModelError(f"the intervals of the model are damaged: {shapes} do not agree", "fit the model again")
-        count, stretches, kind, typical = numbers.tolist()
-        inflations = np.asarray(arrays["inflations"], np.float32)
-        if inflations.shape != (99,) or not (inflations >= 1).all():
-            raise ModelError("the intervals of the model are damaged: they would be deflated", "fit the model again")
-        profile, absolute, signed = parts
+        count, stretches, kind, typical = numbers.tolist() if numbers.shape == (4,) else [0.0] * 4
+        wrong = {
+            "numbers": not (
+                0 < count < np.inf and stretches > 0 and kind in range(len(KINDS)) and 0 <= typical < np.inf
+            ),
+            "profile": profile.ndim != 1 or not (np.isfinite(profile).all() and (profile >= 0).all()),
+            "inflations": inflations.shape != (99,) or not (np.isfinite(inflations) & (inflations >= 1)).all(),
+            "absolute": not _ordered(absolute, count) or not (absolute >= 0).all(),
+            "signed": not _ordered(signed, count),
+            "another array": len(set(arrays)) > len(names),
+        }
+        if any(wrong.values()):
+            what = ", ".join(name for name, bad in wrong.items() if bad)
+            raise ModelError(f"the intervals of the model are damaged: {what}", "fit the model again")
         return cls(profile, absolute, signed, int(count), stretches, KINDS[int(kind)], typical, inflations)
 
     def _ratios(self, level: float) -> np.ndarray:
@@ -243,6 +248,12 @@ def _kept_ranks(n: int) -> np.ndarray:
     if n <= MAX_POINTS:
         return np.arange(1, n + 1)
     return 1 - (-np.arange(MAX_POINTS) * (n - 1)) // (MAX_POINTS - 1)
+
+
+def _ordered(ratios: np.ndarray, count: float) -> bool:
+    """Return whether these can be the summary of so many ratios."""
+    kept = (int(min(count, MAX_POINTS)),)
+    return ratios.shape == kept and bool(np.isfinite(ratios).all() and (np.diff(ratios) >= 0).all())
 
 
 def _summary(ratios: np.ndarray) -> np.ndarray:

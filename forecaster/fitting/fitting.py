@@ -28,7 +28,7 @@ from forecaster.fitting.shortlist import Row, try_shortlist
 from forecaster.inference import DropoutEngine, Engine, OnnxEngine
 from forecaster.networks.ensemble import build_ensemble, weights_by_path
 from forecaster.networks.factory import build_network, unread
-from forecaster.networks.outputs import refuse_unlike_counts
+from forecaster.networks.outputs import outputs_of, refuse_unlike_counts
 from forecaster.notes import Note, some
 from forecaster.planning import Plan, make_plan, padded_series
 from forecaster.prediction.prediction import SMALLEST
@@ -133,10 +133,19 @@ def finished(
 
 
 def engine_of(model: Model) -> Engine:
-    """Return what runs the network of a model: ONNX Runtime; Keras, rebuilt, where intervals come from dropout."""
+    """Return what runs the network of a model: ONNX Runtime; Keras, rebuilt, where intervals come from dropout.
+
+    Raises:
+        ModelError: the network is not one that forecasts what the model says.
+    """
     if model.config.intervals == "dropout":
         return DropoutEngine(rebuild(model), model.config.seed)
-    return OnnxEngine(model.onnx)
+    engine, count = OnnxEngine(model.onnx), outputs_of(model.config)
+    if engine.output not in ((model.plan.steps, count), (model.plan.steps, count + 1)):
+        raise ModelError(
+            f"the network gives {engine.output} numbers, not {model.plan.steps} steps", "fit the model again"
+        )
+    return engine
 
 
 def rebuild(model: Model) -> keras.Model:

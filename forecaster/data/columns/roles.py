@@ -17,6 +17,7 @@ from forecaster.data.tables.numerals import wrapped_number
 from forecaster.data.tables.sources import listed
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
+from forecaster.typed import typed
 
 #: Which of several readable columns is taken, the earlier pattern first; then the first (time) or last (target) column.
 TARGET_NAMES = (
@@ -91,9 +92,12 @@ class Roles:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Roles:
-        """Return the roles that :meth:`to_dict` wrote."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-        return cls(**fields)
+        """Return the roles that :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: a key or a type is not that of roles.
+        """
+        return typed(cls, plain, "roles")
 
 
 #: Flags of what every table has, for which ``none`` is a name like any other.

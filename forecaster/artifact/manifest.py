@@ -1,0 +1,128 @@
+"""The manifest: read as the types below say, whole and unaltered, or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypedDict
+
+from forecaster.artifact.layout import FILES, FORMAT, FORMAT_VERSION, LIMITS, MANIFEST, own_digest
+from forecaster.artifact.opening import AGAIN
+from forecaster.config import Config
+from forecaster.data.columns.roles import Roles
+from forecaster.data.panel import Column
+from forecaster.encoding import Encoder
+from forecaster.errors import ModelError
+from forecaster.planning import Plan
+from forecaster.typed import typed
+
+#: Objects and lists at most; of each, Python needs many times the bytes that it takes in the file.
+NESTED = 200_000
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What a :class:`forecaster.scaling.Scaler` is beside its arrays."""
+
+    transform: str
+    scaling: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a :class:`forecaster.data.panel.Panel` is beside its arrays."""
+
+    roles: Roles
+    freq: str
+    zone: str
+    columns: tuple[Column, ...]
+    masked: bool
+    bridged: bool
+
+
+class Record(TypedDict):
+    """What is computed with of the record; the rest is for people, and may be anything."""
+
+    trained_until: str
+    rows: int
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest, key by key."""
+
+    format: str
+    version: int
+    config: Config
+    plan: Plan
+    scaler: Scaling
+    encoder: Encoder
+    panel: Schema
+    record: Record
+    sha256: dict[str, str]
+
+
+def read_manifest(handle: IO[bytes], directory: Path) -> Manifest:
+    """Return the manifest, whole and unaltered.
+
+    Args:
+        handle: the file, open at its start.
+        directory: where it is, for the message.
+
+    Raises:
+        ModelError: it is damaged, altered, or of another format.
+    """
+    try:
+        found = _parsed(handle.read(LIMITS[MANIFEST]))
+        version = _version(found)
+        if version == FORMAT_VERSION:
+            _refuse_altered(found)
+            return _typed(found)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ModelError(f"the model at '{directory}' is damaged: {MANIFEST}: {reason}", AGAIN) from None
+    if version > FORMAT_VERSION:
+        raise ModelError(
+            f"the model at '{directory}' has format {version}, this version reads up to {FORMAT_VERSION}",
+            "upgrade with: pip install --upgrade forecaster",
+        )
+    raise ModelError(f"the model at '{directory}' has format {version}, from before covariates", AGAIN)
+
+
+def _parsed(content: bytes) -> Any:
+    """Return what JSON says, where no key comes twice and every number is one."""
+    if content.count(b"[") + content.count(b"{") > NESTED:
+        raise ValueError("too many lists")
+    return json.loads(content.decode(), object_pairs_hook=_once_each, parse_constant=_no_number)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key comes twice")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _version(found: Any) -> int:
+    if not (isinstance(found, dict) and found.get("format") == FORMAT and type(found.get("version")) is int):
+        raise ValueError(f"it is not a manifest of {FORMAT}")
+    return int(found["version"])
+
+
+def _refuse_altered(found: dict[str, Any]) -> None:
+    digests = found.get("sha256")
+    complete = isinstance(digests, dict) and digests.keys() == {MANIFEST, *FILES}
+    if not (complete and found["sha256"][MANIFEST] == own_digest(found)):
+        raise ValueError("it was altered after it was written")
+
+
+def _typed(found: dict[str, Any]) -> Manifest:
+    manifest: Manifest = typed(Manifest, found, MANIFEST)
+    Config.from_dict(found["config"])  # within their ranges
+    return manifest
