@@ -62,7 +62,12 @@ class OnnxEngine:
         options.log_severity_level = 4
         options.intra_op_num_threads = 1 if len(model) < 4_000_000 else 0
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                model,
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # which prints on stdout
+            )
         except Exception as error:
             raise refused(error) from None
         self._dtypes = {i.name: _DTYPES.get(i.type, "float32") for i in self._session.get_inputs()}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
-from numpy.lib import format as npy
 
-#: Kinds of numbers that an array may hold: bool, whole, unsigned and float.
-KINDS = "biuf"
+#: The start of an array of bools, whole numbers or floats, in version 1 of the format.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<|][biuf][1248])', 'fortran_order': (True|False), "
+    rb"'shape': \(([\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
 
 
 def read_arrays(content: bytes) -> dict[str, np.ndarray]:
@@ -36,12 +40,13 @@ def read_arrays(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _array(name: str, content: bytes) -> np.ndarray:
-    """Return an array in the format of ``.npy``, version 1 or 2."""
-    stream = io.BytesIO(content)
-    header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
-    shape, fortran, dtype = header(stream)
-    size = math.prod(shape) * dtype.itemsize
-    if dtype.kind not in KINDS or min(shape, default=0) < 0 or stream.tell() + size != len(content):
-        raise ValueError(f"{name} is no array of numbers, or of another size")
-    flat = np.frombuffer(content, dtype, offset=stream.tell())
-    return flat.reshape(shape, order="F" if fortran else "C").copy()
+    """Return an array in the format of ``.npy``, as NumPy writes the header."""
+    header = _HEADER.match(content)
+    if not header:
+        raise ValueError(f"{name} is no array of numbers")
+    kind, fortran, sizes = (part.decode() for part in header.groups())
+    shape, dtype = tuple(int(size) for size in sizes.split(",") if size), np.dtype(kind)
+    if header.end() + math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(f"{name} is of another size")
+    flat = np.frombuffer(content, dtype, offset=header.end())
+    return flat.reshape(shape, order="F" if fortran == "True" else "C").copy()

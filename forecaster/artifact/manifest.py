@@ -13,7 +13,7 @@ from forecaster.config import Config
 from forecaster.data.columns.roles import Roles
 from forecaster.data.panel import Column
 from forecaster.encoding import Encoder
-from forecaster.errors import ModelError
+from forecaster.errors import ModelError, SettingError
 from forecaster.planning import Plan
 from forecaster.typed import typed
 
@@ -80,7 +80,7 @@ def read_manifest(handle: IO[bytes], directory: Path) -> Manifest:
         if version == FORMAT_VERSION:
             _refuse_altered(found)
             return _typed(found)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, SettingError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise ModelError(f"the model at '{directory}' is damaged: {MANIFEST}: {reason}", AGAIN) from None
     if version > FORMAT_VERSION:
