@@ -8,7 +8,10 @@ in the file. Shape inference then finds the shape of every value without computi
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 from forecaster.errors import ModelError
 
@@ -41,7 +44,9 @@ FIELDS = {
 }
 #: Numbers that a value may hold of each window in any case, and times what :meth:`Graph.check` finds a reason for.
 ALWAYS, TIMES = 1 << 16, 16
-#: Numbers of a weight from which on its shape is enough to infer others.
+#: Operators that shapes are computed with.
+OF_SHAPES = ("Gather", "Cast", "Concat", "Slice", "ReduceProd", "Max", "Squeeze", "Unsqueeze", "Mul", "Add", "Sub")
+#: Numbers of a weight from which on its shape is enough to infer others, and of what is computed of shapes at most.
 LARGE = 1 << 10
 
 
@@ -128,9 +133,17 @@ def _shape(kind: Any) -> tuple[int, ...]:
     return tuple(size.dim_value for size in kind.tensor_type.shape.dim)
 
 
+def _told(kind: Any, most: float = math.inf) -> bool:
+    """Return whether every size of a TypeProto is told, and it holds so many numbers at most."""
+    if kind is None or not kind.tensor_type.HasField("shape"):
+        return False
+    sizes = kind.tensor_type.shape.dim
+    return all(size.HasField("dim_value") for size in sizes) and math.prod(size.dim_value for size in sizes) <= most
+
+
 def _size(kind: Any) -> int:
     """Return how many numbers a value holds."""
-    if not all(size.HasField("dim_value") for size in kind.tensor_type.shape.dim):
+    if not _told(kind):
         raise ValueError("the shape of a value cannot be told")
     return math.prod(_shape(kind))
 
@@ -161,16 +174,47 @@ def _held(model: Any, shapes: dict[str, tuple[int, ...]], passes: int) -> int:
     held = 0
     while loop := next((node for node in sized.graph.node if node.op_type == "Loop"), None):
         held += _replace_loop(sized, loop, passes)
-    return held + _most(sized.graph, _inferred(sized))
+    kinds = _inferred(sized, [name for node in sized.graph.node for name in node.output if name])
+    return held + _most(sized.graph, kinds)
 
 
-def _inferred(model: Any) -> dict[str, Any]:
-    """Return the type of every value of a model that can be told."""
+def _inferred(model: Any, wanted: Iterable[str]) -> dict[str, Any]:
+    """Return the type of every value of a model, all sizes told of those that are wanted.
+
+    Shape inference itself computes little of what shapes are computed from; the rest is put into the model as numbers.
+    """
     import onnx
 
-    found = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
-    given = {w.name: onnx.helper.make_tensor_type_proto(w.data_type, w.dims) for w in found.initializer}
-    return given | {value.name: value.type for value in (*found.input, *found.value_info, *found.output)}
+    while True:
+        found = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
+        kinds = {w.name: onnx.helper.make_tensor_type_proto(w.data_type, w.dims) for w in found.initializer}
+        kinds |= {value.name: value.type for value in (*found.input, *found.value_info, *found.output)}
+        if all(_told(kinds.get(name)) for name in wanted) or not _fold(model, kinds):
+            return kinds
+
+
+def _fold(model: Any, kinds: dict[str, Any]) -> bool:
+    """Make constants of what is computed of shapes alone; return whether there was any."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    graph, opsets = model.graph, {each.domain: each.version for each in model.opset_import}
+    values = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
+    folded = []
+    for node in graph.node:
+        name, given = str(node.output[0]), [str(each) for each in node.input if each]
+        if node.op_type == "Shape" and not node.attribute and _told(kinds.get(given[0])):
+            values[name] = np.array(_shape(kinds[given[0]]), np.int64)
+        elif node.op_type in OF_SHAPES and values.keys() >= set(given) and _told(kinds.get(name), LARGE):
+            known = {each: values[each] for each in given}
+            values[name] = np.asarray(*ReferenceEvaluator(node, opsets=opsets).run(None, known))
+        else:
+            continue
+        folded.append(node)
+    for node in folded:
+        graph.initializer.append(onnx.numpy_helper.from_array(values[node.output[0]], node.output[0]))
+        graph.node.remove(node)
+    return bool(folded)
 
 
 def _most(graph: Any, kinds: dict[str, Any]) -> int:
@@ -195,8 +239,12 @@ def _replace_loop(model: Any, loop: Any, passes: int) -> int:
     """
     import onnx
 
-    known = _inferred(model)
     (body,) = (attribute.g for attribute in loop.attribute)
+    own = {value.name for value in (*body.input, *body.initializer)} | {
+        name for each in body.node for name in each.output
+    }
+    outer = sorted({name for node in body.node for name in node.input if name} - own)
+    known = _inferred(model, [*loop.input[2:], *outer])
     limits = {weight.name: weight for weight in model.graph.initializer}
     count = int(onnx.numpy_helper.to_array(limits[loop.input[0]]))
     carried = [known[name] for name in loop.input[2:]]
@@ -205,14 +253,11 @@ def _replace_loop(model: Any, loop: Any, passes: int) -> int:
     inside = onnx.ModelProto()
     inside.CopyFrom(model)
     inside.graph.CopyFrom(body)
-    own = {value.name for value in body.input}
     for value, kind in zip(body.input[2:], carried, strict=True):
-        next(i for i in inside.graph.input if i.name == value.name).type.CopyFrom(kind)
-    used = {name for node in body.node for name in node.input}
-    made = {name for node in body.node for name in node.output} | {weight.name for weight in body.initializer}
-    for name in sorted(used - made - own - {""}):
+        next(each for each in inside.graph.input if each.name == value.name).type.CopyFrom(kind)
+    for name in outer:
         inside.graph.input.append(onnx.helper.make_value_info(name, known[name]))
-    kinds = _inferred(inside)
+    kinds = _inferred(inside, [name for node in body.node for name in node.output if name])
     given = [kinds[value.name] for value in body.output[1:]]
     if [_shape(kind) for kind in given[: len(carried)]] != [_shape(kind) for kind in carried]:
         raise ValueError("it holds a loop that carries another shape from each pass to the next")

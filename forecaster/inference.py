@@ -78,6 +78,8 @@ class OnnxEngine:
         Raises:
             ModelError: the network cannot be run on them.
         """
+        if absent := self._dtypes.keys() - inputs.keys():
+            raise refused(ValueError(f"it reads {', '.join(absent)}, which the model does not have"))
         feed = _feed(inputs, self._dtypes)
         self._graph.check({name: array.shape for name, array in feed.items()})
         try:

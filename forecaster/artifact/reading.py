@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import asdict, replace
 from io import BufferedReader
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from forecaster.artifact.layout import HISTORY, LIMITS, MANIFEST, NETWORK, WEIGH
 from forecaster.artifact.manifest import Manifest, read_manifest
 from forecaster.artifact.model import Model
 from forecaster.artifact.opening import AGAIN, opened
-from forecaster.errors import ForecasterError, ModelError
+from forecaster.errors import ModelError
 from forecaster.evaluation.intervals import Conformal
 from forecaster.features import READ_LOOKBACKS
 from forecaster.scaling import Scaler
@@ -47,23 +46,11 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
                 raise ModelError(f"{name} of the model at '{directory}' is damaged or was altered", AGAIN)
         try:
             return _model(manifest, found, files[HISTORY], newest_only)
-        except (
-            LookupError,
-            TypeError,
-            ValueError,
-            ArithmeticError,
-            AttributeError,
-            OSError,
-            EOFError,
-            RecursionError,
-            MemoryError,
-            BadZipFile,
-            ForecasterError,
-        ) as error:
+        except Exception as error:  # whatever three libraries raise over a hostile file
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ModelError(
                 f"the model at '{directory}' is damaged, or of another version of forecaster: {reason}", AGAIN
-            ) from None
+            ) from error
 
 
 def _model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:

@@ -26,6 +26,7 @@ from forecaster.fitting.choosing import best_attempt, without_past
 from forecaster.fitting.combining import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
 from forecaster.fitting.shortlist import Row, try_shortlist
 from forecaster.inference import DropoutEngine, Engine, OnnxEngine
+from forecaster.networks.budget import no_more_than
 from forecaster.networks.ensemble import build_ensemble, weights_by_path
 from forecaster.networks.factory import build_network, unread
 from forecaster.networks.outputs import outputs_of, refuse_unlike_counts
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 ENGINE_TOLERANCE = 1e-4
 #: Settings that a likelihood of counts does not read.
 COUNTS_UNREAD = ("scaling", "window_norm")
+#: What to do about a model whose parts do not fit.
+_AGAIN = "fit the model again"
 #: Newest rows of each series that the model keeps, for evaluate and plot; predict needs only the lookback.
 HISTORY_ROWS = 5_000
 
@@ -142,9 +145,7 @@ def engine_of(model: Model) -> Engine:
         return DropoutEngine(rebuild(model), model.config.seed)
     engine, count = OnnxEngine(model.onnx), outputs_of(model.config)
     if engine.output not in ((model.plan.steps, count), (model.plan.steps, count + 1)):
-        raise ModelError(
-            f"the network gives {engine.output} numbers, not {model.plan.steps} steps", "fit the model again"
-        )
+        raise ModelError(f"the network gives {engine.output} numbers, not {model.plan.steps} steps", _AGAIN)
     return engine
 
 
@@ -165,9 +166,10 @@ def member_networks(model: Model) -> list[keras.Model]:
 def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
     start_keras()
     config, shapes, networks = model.config, shapes_of(model.config, model.plan, model.encoder, model.history), {}
-    for member in members_of(config, model.plan):
-        own = replace(shapes, lookback=member.lookback)
-        networks[member.name] = build_network(member.applied(config), own)
+    with no_more_than(model.weights):
+        for member in members_of(config, model.plan):
+            own = replace(shapes, lookback=member.lookback)
+            networks[member.name] = build_network(member.applied(config), own)
     parts = list(networks.values())
     whole = parts[0] if len(parts) == 1 else build_ensemble(networks, spread=config.intervals == "ensemble")
     variables = weights_by_path(whole)
@@ -175,9 +177,7 @@ def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
     stored = {path: value.shape for path, value in model.weights.items()}
     for path in sorted(expected.keys() | stored.keys()):
         if expected.get(path) != stored.get(path):
-            raise ModelError(
-                f"weight {path}: expected {expected.get(path)}, found {stored.get(path)}", "fit the model again"
-            )
+            raise ModelError(f"weight {path}: expected {expected.get(path)}, found {stored.get(path)}", _AGAIN)
     for path, variable in variables.items():
         variable.assign(model.weights[path])
     return whole, parts

@@ -1,0 +1,37 @@
+"""A bound of the memory that building a network takes: the weights that a model has stored for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from forecaster.errors import ModelError
+
+
+@contextmanager
+def no_more_than(weights: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """Refuse to make weights of networks, while the block runs, beyond as many numbers and arrays as are stored.
+
+    Raises:
+        ModelError: before memory is given to the first one too many.
+    """
+    import keras
+
+    add_weight, numbers, arrays = keras.Layer.add_weight, sum(weight.size for weight in weights.values()), len(weights)
+
+    def counted(layer: keras.Layer, shape: Any = None, *args: Any, **options: Any) -> Any:
+        nonlocal numbers, arrays
+        numbers, arrays = numbers - prod(shape or ()), arrays - 1
+        if min(numbers, arrays) < 0:
+            raise ModelError("the settings ask for a larger network than is stored", "fit the model again")
+        return add_weight(layer, shape, *args, **options)
+
+    keras.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.Layer.add_weight = add_weight
