@@ -2,14 +2,14 @@
 
 A network of this project is plain arithmetic on arrays whose shapes follow from those of its inputs. So there may be
 the operators below and nothing else: no function, no data outside the file, no loop but one whose passes are counted
-in the file. Shape inference then finds the shape of every value without computing any, and with them what a run takes.
+in the file. The shape of every value is inferred node by node, and with them what a run takes before there is one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -44,10 +44,14 @@ FIELDS = {
 }
 #: Numbers that a value may hold of each window in any case, and times what :meth:`Graph.check` finds a reason for.
 ALWAYS, TIMES = 1 << 16, 16
-#: Operators that shapes are computed with.
-OF_SHAPES = ("Gather", "Cast", "Concat", "Slice", "ReduceProd", "Max", "Squeeze", "Unsqueeze", "Mul", "Add", "Sub")
-#: Numbers of a weight from which on its shape is enough to infer others, and of what is computed of shapes at most.
-LARGE = 1 << 10
+#: Numbers of an array at most that shapes are computed from.
+FEW = 1 << 10
+#: Bound of sizes and whole numbers, so that no product of two is beyond int64.
+MOST = 1 << 31
+
+#: Types of values by name, and of the small ones that are known what they are.
+Kinds: TypeAlias = dict[str, Any]
+Values: TypeAlias = dict[str, np.ndarray]
 
 
 class Graph:
@@ -68,13 +72,18 @@ class Graph:
         import onnx
 
         try:
-            self._model = onnx.load_model_from_string(content)
-            _check_message(self._model)
-            graph = self._model.graph
-            self.inputs = {value.name: _shape(value.type)[1:] for value in graph.input}
-            (output,) = graph.output
-            self.output = _shape(output.type)[1:]
-            self._weights = _as_inputs(graph)
+            model = onnx.load_model_from_string(content)
+            _check_message(model)
+            self._graph, self._opsets, self._weights = model.graph, model.opset_import, 0
+            self._kinds: Kinds = {}
+            self._values: Values = {}
+            for weight in model.graph.initializer:
+                self._weights += _learn(weight, self._kinds, self._values)
+            del model.graph.initializer[:]
+            self.inputs = {value.name: _sizes(value.type)[1:] for value in model.graph.input}
+            (self.output,) = (_sizes(value.type)[1:] for value in model.graph.output)
+            if min(size for shape in (self.output, *self.inputs.values()) for size in shape) < 1:
+                raise ValueError("an input or the output has no shape")
         except Exception as error:  # of two libraries, which a hostile file may bring to raise any
             raise refused(error) from None
         self._checked: list[dict[str, tuple[int, ...]]] = []
@@ -95,10 +104,15 @@ class Graph:
                 raise ValueError(f"it reads {self.inputs} of each window, not {shapes}")
             windows, lookback, channels = shapes["past"]
             steps = lookback + self.output[0]
-            held = _held(self._model, shapes, steps)
+            kinds, values = dict(self._kinds), dict(self._values)
+            for value in self._graph.input:
+                kinds[value.name] = _kind(value.type.tensor_type.elem_type, shapes[value.name])
+            held = _held(self._graph, kinds, values, self._opsets, steps)
             width = channels + math.isqrt(self._weights)
             if held > self._weights + windows * (ALWAYS + TIMES * steps * (steps + width)):
                 raise ValueError(f"it holds {held:,} numbers at once")
+            if _sizes(kinds[self._graph.output[0].name]) != (windows, *self.output):
+                raise ValueError("its output has another shape than it says")
         except Exception as error:
             raise refused(error) from None
         self._checked.append(shapes)
@@ -106,9 +120,8 @@ class Graph:
 
 def refused(error: Exception) -> ModelError:
     """Return what is said of a network that cannot be run."""
-    return ModelError(
-        f"ONNX Runtime cannot load the network: {str(error).strip().partition(chr(10))[0]}", "fit the model again"
-    )
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return ModelError(f"ONNX Runtime cannot load the network: {reason}", "fit the model again")
 
 
 def _check_message(message: Any) -> None:
@@ -124,151 +137,158 @@ def _check_message(message: Any) -> None:
         raise ValueError(f"it holds the operator {message.domain}.{message.op_type}")
     if kind == "TensorProto" and message.data_type not in NUMBERS:
         raise ValueError(f"it holds an array of another kind, {message.data_type}")
+    if kind == "AttributeProto" and not all(-MOST < whole < MOST for whole in (message.i, *message.ints)):
+        raise ValueError(f"{message.name} is too large")
 
 
-def _shape(kind: Any) -> tuple[int, ...]:
-    """Return the shape of a TypeProto; 0 for a size that is not told."""
-    if not kind.tensor_type.HasField("shape"):
-        raise ValueError("the shape of a value cannot be told")
+def _kind(number: int, shape: Sequence[int]) -> Any:
+    """Return the type of an array."""
+    import onnx
+
+    return onnx.helper.make_tensor_type_proto(number, shape)
+
+
+def _sizes(kind: Any) -> tuple[int, ...]:
+    """Return the shape of a type; 0 for a size that is not told."""
     return tuple(size.dim_value for size in kind.tensor_type.shape.dim)
 
 
-def _told(kind: Any, most: float = math.inf) -> bool:
-    """Return whether every size of a TypeProto is told, and it holds so many numbers at most."""
-    if kind is None or not kind.tensor_type.HasField("shape"):
-        return False
-    sizes = kind.tensor_type.shape.dim
-    return all(size.HasField("dim_value") for size in sizes) and math.prod(size.dim_value for size in sizes) <= most
-
-
 def _size(kind: Any) -> int:
-    """Return how many numbers a value holds."""
-    if not _told(kind):
-        raise ValueError("the shape of a value cannot be told")
-    return math.prod(_shape(kind))
+    """Return how many numbers a value of a type holds."""
+    return math.prod(_sizes(kind))
 
 
-def _as_inputs(graph: Any) -> int:
-    """Make inputs of the large weights of a graph, which shapes do not depend on; return the numbers in all of them."""
+def _learn(weight: Any, kinds: Kinds, values: Values) -> int:
+    """Add a weight to what is known; return how many numbers it holds."""
     import onnx
 
-    sizes = [math.prod(weight.dims) for weight in graph.initializer]
-    for weight, size in reversed(list(zip(graph.initializer, sizes, strict=True))):
-        if size >= LARGE:
-            graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
-    kept = [weight for weight, size in zip(graph.initializer, sizes, strict=True) if size < LARGE]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    return sum(sizes)
+    shape = tuple(weight.dims)
+    if not all(0 <= size < MOST for size in shape):
+        raise ValueError(f"{weight.name} has the shape {shape}")
+    kinds[weight.name] = _kind(weight.data_type, shape)
+    if math.prod(shape) <= FEW:
+        values[weight.name] = onnx.numpy_helper.to_array(weight)
+    return math.prod(shape)
 
 
-def _held(model: Any, shapes: dict[str, tuple[int, ...]], passes: int) -> int:
-    """Return how many numbers a run on inputs of some shapes holds at once, its inputs and weights aside."""
-    import onnx
+def _held(graph: Any, kinds: Kinds, values: Values, opsets: Any, passes: int) -> int:
+    """Return how many numbers the nodes of a graph hold at once, each value from where it is made to its last use.
 
-    sized = onnx.ModelProto()
-    sized.CopyFrom(model)
-    for value in sized.graph.input:
-        for size, found in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
-            size.dim_value = found
-    held = 0
-    while loop := next((node for node in sized.graph.node if node.op_type == "Loop"), None):
-        held += _replace_loop(sized, loop, passes)
-    kinds = _inferred(sized, [name for node in sized.graph.node for name in node.output if name])
-    return held + _most(sized.graph, kinds)
+    Args:
+        graph: its nodes are in the order in which they are run.
+        kinds: types of its inputs and weights; those of all its values are added.
+        values: what is known of them; what is computed of shapes alone is added.
+        opsets: versions of the operators.
+        passes: of a loop at most.
 
-
-def _inferred(model: Any, wanted: Iterable[str]) -> dict[str, Any]:
-    """Return the type of every value of a model, all sizes told of those that are wanted.
-
-    Shape inference itself computes little of what shapes are computed from; the rest is put into the model as numbers.
+    Raises:
+        ValueError: the shape of a value does not follow from those of the inputs.
     """
-    import onnx
-
-    while True:
-        found = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
-        kinds = {w.name: onnx.helper.make_tensor_type_proto(w.data_type, w.dims) for w in found.initializer}
-        kinds |= {value.name: value.type for value in (*found.input, *found.value_info, *found.output)}
-        if all(_told(kinds.get(name)) for name in wanted) or not _fold(model, kinds):
-            return kinds
-
-
-def _fold(model: Any, kinds: dict[str, Any]) -> bool:
-    """Make constants of what is computed of shapes alone; return whether there was any."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    graph, opsets = model.graph, {each.domain: each.version for each in model.opset_import}
-    values = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
-    folded = []
-    for node in graph.node:
-        name, given = str(node.output[0]), [str(each) for each in node.input if each]
-        if node.op_type == "Shape" and not node.attribute and _told(kinds.get(given[0])):
-            values[name] = np.array(_shape(kinds[given[0]]), np.int64)
-        elif node.op_type in OF_SHAPES and values.keys() >= set(given) and _told(kinds.get(name), LARGE):
-            known = {each: values[each] for each in given}
-            values[name] = np.asarray(*ReferenceEvaluator(node, opsets=opsets).run(None, known))
-        else:
-            continue
-        folded.append(node)
-    for node in folded:
-        graph.initializer.append(onnx.numpy_helper.from_array(values[node.output[0]], node.output[0]))
-        graph.node.remove(node)
-    return bool(folded)
-
-
-def _most(graph: Any, kinds: dict[str, Any]) -> int:
-    """Return how many numbers the nodes of a graph hold at once: each value from where it is made to its last use."""
     last = {name: place for place, node in enumerate(graph.node) for name in (*node.input, *node.output)}
-    ending: dict[int, list[str]] = {}
-    for name in (name for node in graph.node for name in node.output if name):
-        ending.setdefault(last[name], []).append(name)
+    alive: dict[int, int] = {}
     held = most = 0
     for place, node in enumerate(graph.node):
-        held += sum(_size(kinds[name]) for name in node.output if name)
-        most = max(most, held)
-        held -= sum(_size(kinds[name]) for name in ending.get(place, ()))
+        inside = 0
+        if node.op_type == "Loop":
+            found, inside = _loop(node, kinds, values, opsets, passes)
+        else:
+            found = _inferred(node, kinds, values, opsets)
+        for name in (name for name in node.output if name):
+            if not (kind := found[name]).tensor_type.HasField("shape") or not all(
+                size.HasField("dim_value") and 0 <= size.dim_value < MOST for size in kind.tensor_type.shape.dim
+            ):
+                raise ValueError(f"the shape of {name} does not follow from those of the inputs")
+            kinds[name] = kind
+            held += _size(kind)
+            alive[last[name]] = alive.get(last[name], 0) + _size(kind)
+        most = max(most, held + inside)
+        held -= alive.get(place, 0)
+        _compute(node, kinds, values)
     return most
 
 
-def _replace_loop(model: Any, loop: Any, passes: int) -> int:
-    """Make inputs of what a loop gives, in its place; return how many numbers it holds at once.
+def _inferred(node: Any, kinds: Kinds, values: Values, opsets: Any) -> Kinds:
+    """Return the types of what a node gives."""
+    import onnx
+
+    given = [name for name in node.input if name]
+    known = {name: values[name] for name in given if name in values}
+    if node.op_type != "Slice" and any(v.dtype.kind == "i" and (np.abs(v) >= MOST).any() for v in known.values()):
+        raise ValueError(f"{node.op_type} is given a number that is too large")
+    version = next(each.version for each in opsets if each.domain in ("", "ai.onnx"))
+    return onnx.shape_inference.infer_node_outputs(
+        onnx.defs.get_schema(node.op_type, version),
+        node,
+        {name: kinds[name] for name in given},
+        {name: onnx.numpy_helper.from_array(value) for name, value in known.items()},
+        opset_imports=list(opsets),
+    )
+
+
+def _compute(node: Any, kinds: Kinds, values: Values) -> None:
+    """Add what a node gives to the known values, where it is one of those that shapes are computed with."""
+    given = [values.get(name) if name else None for name in node.input]
+    small = _size(kinds[node.output[0]]) <= FEW
+    if node.op_type == "Shape" and not node.attribute:
+        values[node.output[0]] = np.array(_sizes(kinds[node.input[0]]), np.int64)
+    elif node.op_type in COMPUTED and all(name in values for name in node.input if name) and small:
+        options = {each.name: each.i if each.type == 2 else list(each.ints) for each in node.attribute}
+        values[node.output[0]] = np.asarray(COMPUTED[node.op_type](*given, **options))
+
+
+def _slice(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Any:
+    axes = range(len(starts)) if axes is None else axes
+    steps = np.ones(len(starts), np.int64) if steps is None else steps
+    parts = [slice(None)] * x.ndim
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        parts[int(axis)] = slice(int(start), int(end), int(step))
+    return x[tuple(parts)]
+
+
+def _cast(x: Any, to: int) -> Any:
+    import onnx
+
+    return x.astype(onnx.helper.tensor_dtype_to_np_dtype(to))
+
+
+#: What shapes are computed with: the rest of a node's inputs, then its attributes.
+COMPUTED: dict[str, Callable[..., Any]] = {
+    "Gather": lambda x, indices, axis=0: np.take(x, indices, axis),
+    "Concat": lambda *parts, axis: np.concatenate(parts, axis),
+    "Cast": _cast,
+    "Slice": _slice,
+    "Squeeze": lambda x, axes=None: np.squeeze(x, None if axes is None else tuple(axes.tolist())),
+    "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(axes.tolist())),
+    "ReduceProd": lambda x, axes=None, keepdims=1: x.prod(
+        None if axes is None else tuple(axes), keepdims=bool(keepdims)
+    ),
+    "Max": lambda *parts: np.maximum.reduce(parts),
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Identity": lambda x: x,
+}
+
+
+def _loop(node: Any, kinds: Kinds, values: Values, opsets: Any, passes: int) -> tuple[Kinds, int]:
+    """Return the types of what a loop gives, and how many numbers one of its passes holds at once.
 
     What it carries has one shape in all passes; what it collects has a row for each of them. It makes as many passes at
     most as stand in the file.
     """
-    import onnx
-
-    (body,) = (attribute.g for attribute in loop.attribute)
-    own = {value.name for value in (*body.input, *body.initializer)} | {
-        name for each in body.node for name in each.output
-    }
-    outer = sorted({name for node in body.node for name in node.input if name} - own)
-    known = _inferred(model, [*loop.input[2:], *outer])
-    limits = {weight.name: weight for weight in model.graph.initializer}
-    count = int(onnx.numpy_helper.to_array(limits[loop.input[0]]))
-    carried = [known[name] for name in loop.input[2:]]
-    if not 0 <= count <= passes or any(node.op_type == "Loop" for node in body.node):
+    (body,) = (attribute.g for attribute in node.attribute)
+    count, carried = int(values[node.input[0]]), [kinds[name] for name in node.input[2:]]
+    if not 0 <= count <= passes or any(each.op_type == "Loop" for each in body.node):
         raise ValueError(f"it holds a loop of {count} passes, or a loop in a loop")
-    inside = onnx.ModelProto()
-    inside.CopyFrom(model)
-    inside.graph.CopyFrom(body)
-    for value, kind in zip(body.input[2:], carried, strict=True):
-        next(each for each in inside.graph.input if each.name == value.name).type.CopyFrom(kind)
-    for name in outer:
-        inside.graph.input.append(onnx.helper.make_value_info(name, known[name]))
-    kinds = _inferred(inside, [name for node in body.node for name in node.output if name])
-    given = [kinds[value.name] for value in body.output[1:]]
-    if [_shape(kind) for kind in given[: len(carried)]] != [_shape(kind) for kind in carried]:
+    names = [value.name for value in body.input]
+    own, known = {**kinds, **dict(zip(names, [_kind(7, []), _kind(9, []), *carried], strict=True))}, dict(values)
+    for name in names:
+        known.pop(name, None)
+    for weight in body.initializer:
+        _learn(weight, own, known)
+    inside = _held(body, own, known, opsets, 0)
+    given = [own[value.name] for value in body.output[1:]]
+    if [_sizes(kind) for kind in given[: len(carried)]] != [_sizes(kind) for kind in carried]:
         raise ValueError("it holds a loop that carries another shape from each pass to the next")
-    collected = [
-        onnx.helper.make_tensor_type_proto(kind.tensor_type.elem_type, (count, *_shape(kind)))
-        for kind in given[len(carried) :]
-    ]
-    held = _most(inside.graph, kinds)
-    for name, kind in zip(loop.output, [*carried, *collected], strict=False):
-        if name:
-            model.graph.input.append(onnx.helper.make_value_info(name, kind))
-            held += _size(kind)
-    model.graph.node.remove(loop)
-    return held
+    collected = [_kind(kind.tensor_type.elem_type, (count, *_sizes(kind))) for kind in given[len(carried) :]]
+    return dict(zip(node.output, [*carried, *collected], strict=False)), inside

@@ -10,18 +10,23 @@ import json
 import os
 import pickle
 import shutil
+import struct
 import subprocess
 import sys
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import snapshot
 
 from forecaster import Forecaster
-from forecaster.artifact import writing
+from forecaster.artifact import opening, reading, writing
+from forecaster.artifact.arrays import read_arrays
 from forecaster.artifact.layout import FORMAT_VERSION, own_digest
 from forecaster.artifact.locking import locked
 from forecaster.artifact.model import Model
@@ -431,3 +436,219 @@ def test_the_plan_in_the_manifest_can_be_read_by_people(model):
     manifest = json.loads((model / "manifest.json").read_text())
     assert manifest["plan"] == json.loads(json.dumps(asdict(load_model(model).plan)))
     assert list(manifest["sha256"]) == ["weights.npz", "network.onnx", "history.parquet", "manifest.json"]
+
+
+# A hostile directory, all of whose digests are right
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_only_regular_files_inside_the_directory_are_read(model, folder, name, kind):
+    place = model / name
+    place.rename(folder / "elsewhere")
+    if kind == "link":
+        place.symlink_to(folder / "elsewhere")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+    with pytest.raises(ModelError, match=f"cannot read {name} of the model at 'forecaster-model': "):
+        load_model(Path("forecaster-model"))
+
+
+def test_a_file_too_large_to_be_one_of_ours_is_not_read(model):
+    os.truncate(model / "manifest.json", 1 << 40)
+    with pytest.raises(ModelError, match=r"cannot read manifest.json .*: it is too large"):
+        load_model(model)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"version": 2', '"version": 2, "version": 2', "a key comes twice"),
+        ('"lookback": ', '"lookback": NaN, "x": ', "NaN is no number"),
+        ('"record": {', '"record": {"deep": ' + "[" * 90_000 + "]" * 90_000 + ",", "nested too deeply"),
+        ('"record": {', '"record": {"wide": [' + "[]," * 250_000 + "0],", "too many lists"),
+    ],
+)
+def test_json_that_is_not_ours_is_refused(model, old, new, words):
+    path = model / "manifest.json"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ModelError, match=words):
+        load_model(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m["plan"].update(lookback=10**12), "a lookback of 1000000000000, but 144 rows"),
+        (lambda m: m["plan"].update(lookback=0), "plan.lookback should be 1 or more"),
+        (lambda m: m["plan"].update(lookback=24.0), "plan.lookback should be a whole number"),
+        (lambda m: m["plan"].update(lookback=True), "plan.lookback should be a whole number"),
+        (lambda m: m["plan"].update(horizon=10**9), "intervals of 12 steps"),
+        (lambda m: m["plan"].update(seasons=[]), "no season"),
+        (lambda m: m["plan"].update(cycles=["moon"]), "cycles"),
+        (lambda m: m["plan"].update(more=1), "plan should be without 'more'"),
+        (lambda m: m["plan"].pop("steps"), "plan should be with steps"),
+        (lambda m: m.update(more=1), "should be without 'more'"),
+        (lambda m: m["config"].update(units=[64, "64"]), r"config.units\[1\] should be a whole number"),
+        (lambda m: m["config"].update(dropout=7), "dropout must be below 1"),
+        (lambda m: m["config"].update(network="../lstm"), "unknown network"),
+        (lambda m: m["panel"].update(freq="9" * 5000 + "h"), "damaged"),
+        (lambda m: m["panel"].update(zone="../../etc/passwd"), "unknown time zone"),
+        (lambda m: m["panel"]["roles"].update(target="\ud800"), "roles.target should be text"),
+        (lambda m: m["record"].update(smallest=None), "record.smallest should be a number"),
+        (lambda m: m["encoder"]["columns"].append("none"), "covariates of another name"),
+        (
+            lambda m: m["encoder"]["past_channels"].append({"kind": "present", "name": "x", "place": 7}),
+            "channel x",
+        ),
+        (
+            lambda m: m["encoder"]["past_channels"].append({"kind": "evil", "name": "x", "place": 0}),
+            "should be of a known kind",
+        ),
+        (lambda m: m["scaler"].update(transform="return"), "damaged"),
+    ],
+)
+def test_a_manifest_that_says_what_cannot_be_is_refused_though_its_digests_are_right(model, change, words):
+    rewrite(model, change, sign=True)
+    with pytest.raises(ModelError, match=words) as error:
+        load_model(model)
+    assert "\n" not in error.value.message
+
+
+def archive(method: int = zipfile.ZIP_STORED, **members: bytes) -> bytes:
+    """Return an archive of members named ``scaler/center.npy`` for ``scaler__center``."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as writer:
+        for name, content in members.items():
+            writer.writestr(name.replace("__", "/") + ".npy", content)
+    return sink.getvalue()
+
+
+def npy(array: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    np.save(sink, array)
+    return sink.getvalue()
+
+
+def test_arrays_are_read_back_as_numpy_wrote_them():
+    sink = io.BytesIO()
+    arrays = {
+        "a/b": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "c": np.asfortranarray(np.arange(6.0).reshape(3, 2)),
+        "d": np.array(True),
+        "e": np.zeros((0, 3), np.int32),
+    }
+    np.savez(sink, **arrays)
+    found = read_arrays(sink.getvalue())
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (archive(zipfile.ZIP_DEFLATED, a=npy(np.zeros(10**6))), "compressed"),
+        (archive(a=npy(np.zeros(3)).replace(b"(3,)", b"(9" + b"9" * 2 + b",)")), "another size"),
+        (archive(a=npy(np.zeros(3)).replace(b"(3,)", b"-3,)")), "no array of numbers"),
+        (archive(a=npy(np.array(["text"]))), "no array of numbers"),
+        (archive(a=npy(np.zeros(3)).replace(b"'<f8'", b"'|O8'")), "no array of numbers"),
+        (archive(a=npy(np.zeros(3))).replace(b"a.npy", b"a.txt"), "no arrays"),
+    ],
+)
+def test_an_archive_of_anything_but_plain_arrays_is_refused(content, words):
+    with pytest.raises(ValueError, match=words):
+        read_arrays(content)
+
+
+def test_members_of_one_name_or_of_the_same_bytes_are_refused():
+    both = archive(a=npy(np.zeros(3)), b=npy(np.zeros(3)))
+    with pytest.raises(ValueError, match="twice"):
+        read_arrays(both.replace(b"b.npy", b"a.npy"))
+    many = archive(**{f"member{i}": npy(np.zeros(999)) for i in range(3)})
+    first, directory = many[: many.index(b"PK\x03\x04", 4)], many.index(b"PK\x01\x02")
+    entry = many[directory : many.index(b"PK\x01\x02", directory + 4)]
+    names = [entry.replace(b"member0", b"member%d" % i) for i in range(3)]
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, 3 * len(entry), len(first), 0)
+    with pytest.raises(ValueError, match="larger than it"):
+        read_arrays(first + b"".join(names) + end)
+
+
+def rewritten_history(directory: Path, change, **settings) -> None:
+    table = change(pq.read_table(directory / "history.parquet"))
+    pq.write_table(table, directory / "history.parquet", **settings)
+    rewrite(directory, lambda m: None, sign=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "words"),
+    [
+        (lambda t: t.drop_columns(["observed"]), {}, "columns of the history"),
+        (lambda t: t.set_column(2, "value", t["value"].cast("string")), {}, "columns of the history"),
+        (lambda t: t, {"compression": "zstd"}, "a column of the history"),
+        (lambda t: t.slice(0, 0), {}, "rows of the history"),
+        (lambda t: t.slice(0, 1).take(np.zeros(10**6, np.int64)), {}, "rows of the history"),
+        (lambda t: t.take(list(range(len(t)))[::-1]), {}, "in no order"),
+        (lambda t: pa.concat_tables([t, t]), {}, "in no order"),
+        (lambda t: t, {"row_group_size": 50}, "twice"),
+        (lambda t: t.set_column(2, "value", pa.array([np.inf, *t["value"].to_pylist()[1:]])), {}, "infinite"),
+    ],
+)
+def test_a_history_that_was_not_written_here_is_refused(model, change, settings, words):
+    rewritten_history(model, change, **settings)
+    with pytest.raises(ModelError, match=words):
+        load_model(model)
+
+
+# Readers while it is replaced
+
+
+def test_readers_see_one_model_or_the_other_while_it_is_replaced(folder):
+    from manual.readers import in_threads
+
+    replaced, wrong = in_threads(folder / "model", readers=3, rounds=4)
+    assert not wrong and replaced
+    assert os.listdir(folder) == ["model"]
+
+
+def test_a_reader_that_finds_a_model_half_deleted_takes_the_one_in_its_place(model, folder, monkeypatch):
+    """The directory is moved away and loses a file after it was opened, before its files were."""
+    new = load_model(model)
+    new.record["command"] = "the new one"
+    save_model(new, folder / "new")
+    regular, calls = opening.regular, []
+
+    def late(name, descriptor):
+        calls.append(name)
+        if calls == ["manifest.json", "weights.npz"]:
+            model.rename(folder / "old")
+            (folder / "new").rename(model)
+            (folder / "old" / "weights.npz").unlink()
+        return regular(name, descriptor)
+
+    monkeypatch.setattr(opening, "regular", late)
+    assert load_model(model).record["command"] == "the new one"
+    assert calls.count("weights.npz") == 2
+
+
+def test_a_reader_keeps_the_model_that_it_opened(model, folder, monkeypatch):
+    """It is replaced and deleted once its files are open, before they are read."""
+    before, read = load_model(model), reading.read_manifest
+
+    def late(handle, directory):
+        shutil.rmtree(model)
+        return read(handle, directory)
+
+    monkeypatch.setattr(reading, "read_manifest", late)
+    assert same(load_model(model), before)
+
+
+def test_changed_directories_are_refused_or_forecast_the_same():
+    """A few of the many that ``python tests/manual/tamper.py`` tries."""
+    from manual.tamper import run
+
+    ends, wrong, most = run(120, seed=7, say=lambda line: None)
+    assert not wrong and ends.total() == 120 and most < 1 << 30
