@@ -39,11 +39,13 @@ def check_plan(plan: Plan, config: Config, longest: int) -> None:
     _check(bool(plan.seasons), "no season")
     _check(plan.steps <= plan.horizon, f"{plan.steps} steps of a horizon of {plan.horizon}")
     _check(plan.lookback <= longest, f"a lookback of {plan.lookback}, but {longest} rows")
-    _check(max(plan.segment, plan.least) <= plan.lookback, f"segment {plan.segment}, least {plan.least}")
+    _check(plan.segment <= longest, f"segments of {plan.segment} steps, but {longest} rows")
+    _check(plan.least <= plan.lookback, f"{plan.least} rows at least of a lookback of {plan.lookback}")
     _check(set(plan.cycles) <= CYCLE_DAYS.keys(), f"cycles {plan.cycles}")
     reach = max((member.lookback for member in members), default=plan.lookback)
     _check(reach == plan.lookback and len({m.name for m in members}) == len(members), "members of another lookback")
     for member in members:
+        _check(member.segment <= member.lookback, f"segments of {member.segment} of {member.lookback} steps")
         member.applied(config)
     if plan.holidays:
         check_country(plan.holidays)
