@@ -22,6 +22,9 @@ from forecaster.evaluation.intervals import Conformal
 from forecaster.planning import Plan
 from forecaster.scaling import Scaler
 
+#: Of the cells of covariates.
+LARGEST = float(np.finfo(np.float32).max)
+
 
 def check_plan(plan: Plan, config: Config, longest: int) -> None:
     """Refuse a plan that cannot be.
@@ -105,7 +108,8 @@ def check_panel(panel: Panel, encoder: Encoder) -> None:
 def _fits(channel: Channel, column: Column) -> bool:
     """Return whether a channel was fitted on such a column."""
     if isinstance(channel, Number):
-        return column.categories is None and channel.scale > 0 and channel.unit >= 0
+        held = -LARGEST <= channel.low <= channel.high <= LARGEST
+        return column.categories is None and channel.scale > 0 and channel.unit >= 0 and held
     if isinstance(channel, Category):
         return column.categories is not None and max(channel.codes, default=0) < max(1, len(column.categories))
     return True

@@ -439,10 +439,9 @@ def signed(files: Files) -> None:
     files[MANIFEST] = text.encode("utf-8", "surrogatepass")
 
 
-def mutated(number: int, seed: int, source: Path) -> tuple[str, bool, Files]:
+def mutated(number: int, seed: int, files: Files) -> tuple[str, bool, Files]:
     """Return the name of a mutation, whether its digests are right, and the files that it leaves."""
-    rng = random.Random(f"{seed}:{number}")
-    files = {name: (source / name).read_bytes() for name in (MANIFEST, *FILES)}
+    rng, files = random.Random(f"{seed}:{number}"), dict(files)
     forged = bool(number % 2)
     mutation = rng.choice(FORGERIES if forged else ACCIDENTS)
     mutation(rng, files)
@@ -451,10 +450,11 @@ def mutated(number: int, seed: int, source: Path) -> tuple[str, bool, Files]:
     return mutation.__name__, forged, files
 
 
-def sources() -> list[tuple[Path, pd.DataFrame]]:
-    """Return the golden models and their forecasts."""
-    found = sorted(path.parent for path in GOLDEN.glob(f"*/*/{MANIFEST}"))
-    return [(place, Forecaster.load(place, True).predict()) for place in found]
+def sources() -> list[tuple[Files, pd.DataFrame]]:
+    """Return the files of the golden models, and their forecasts."""
+    places = sorted(path.parent for path in GOLDEN.glob(f"*/*/{MANIFEST}"))
+    files = [{name: (place / name).read_bytes() for name in (MANIFEST, *FILES)} for place in places]
+    return list(zip(files, [Forecaster.load(place, True).predict() for place in places], strict=True))
 
 
 def outcome(directory: Path, expected: pd.DataFrame) -> str:
@@ -475,9 +475,9 @@ def work(seed: int, first: int, last: int) -> None:
     """Try mutations, a line on stdout before and after each."""
     known = sources()
     for number in range(first, last):
-        place, expected = known[number // 2 % len(known)]
+        source, expected = known[number // 2 % len(known)]
         print(json.dumps([number]), flush=True)
-        name, forged, files = mutated(number, seed, place)
+        name, forged, files = mutated(number, seed, source)
         with tempfile.TemporaryDirectory() as folder:
             for file, content in files.items():
                 Path(folder, file).write_bytes(content)
