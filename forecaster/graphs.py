@@ -25,8 +25,8 @@ ReduceSumSquare Relu Reshape ReverseSequence Round ScatterND Selu Shape Sigmoid 
 Softsign Split Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Where
 """
 OPERATORS = frozenset(_OPERATORS.split())
-#: Kinds of numbers, as ONNX counts them: float32, int32, int64, bool and float64.
-NUMBERS = frozenset((1, 6, 7, 9, 11))
+#: Kinds of numbers, as ONNX counts them, and the bytes of each: float32, int32, int64, bool and float64.
+NUMBERS = {1: 4, 6: 4, 7: 8, 9: 1, 11: 8}
 #: What a file may hold, by the messages of the ONNX format: data outside the file, shapes that somebody claims,
 #: functions and whatever will be added to the format are not among it.
 FIELDS = {
@@ -159,12 +159,13 @@ def _size(kind: Any) -> int:
 
 
 def _learn(weight: Any, kinds: Kinds, values: Values) -> int:
-    """Add a weight to what is known; return how many numbers it holds."""
+    """Add a weight to what is known; return how many numbers it holds, which are all in the file."""
     import onnx
 
-    shape = tuple(weight.dims)
-    if not all(0 <= size < MOST for size in shape):
-        raise ValueError(f"{weight.name} has the shape {shape}")
+    shape, written = tuple(weight.dims), len(weight.raw_data) / NUMBERS[weight.data_type]
+    written += sum(len(getattr(weight, f"{name}_data")) for name in ("float", "int32", "int64", "double"))
+    if not all(0 <= size < MOST for size in shape) or math.prod(shape) != written:
+        raise ValueError(f"{weight.name} has the shape {shape}, but {written:g} numbers")
     kinds[weight.name] = _kind(weight.data_type, shape)
     if math.prod(shape) <= FEW:
         values[weight.name] = onnx.numpy_helper.to_array(weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -43,19 +44,19 @@ class OnnxEngine:
 
     Args:
         model: the bytes of an ONNX file.
-
-    Attributes:
-        output: steps and outputs of a run.
+        output: steps and outputs of each that a run may give; by default whatever it gives.
 
     Raises:
-        ModelError: they are not a network that ONNX Runtime can load, see :mod:`forecaster.graphs`.
+        ModelError: they are not a network that ONNX Runtime can load, see :mod:`forecaster.graphs`, or one that gives
+            something else.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, output: Collection[tuple[int, int]] | None = None) -> None:
         import onnxruntime
 
         self._graph = Graph(model)
-        self.output = self._graph.output
+        if output is not None and self._graph.output not in output:
+            raise refused(ValueError(f"it gives {self._graph.output} numbers of a window"))
         self._graph.check({name: (1, *shape) for name, shape in self._graph.inputs.items()})
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.load_model_format", "ONNX")
@@ -86,7 +87,7 @@ class OnnxEngine:
             found = np.asarray(self._session.run(None, feed)[0])
         except Exception as error:
             raise refused(error) from None
-        if found.shape != (len(feed["past"]), *self.output) or found.dtype != np.float32:
+        if found.shape != (len(feed["past"]), *self._graph.output) or found.dtype != np.float32:
             raise refused(ValueError(f"it gives {found.shape} numbers"))
         return found
 

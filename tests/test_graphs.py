@@ -168,6 +168,20 @@ def test_what_is_small_for_one_window_and_large_for_many_is_refused_before_the_r
         engine.run({"past": np.ones((1000, 4, 1))})
 
 
+def test_weights_that_are_not_in_the_file_count_for_nothing():
+    """More weights are a reason for larger values."""
+    claimed = TensorProto(name="w", data_type=1, dims=[1 << 30], raw_data=b"1234")
+    with pytest.raises(ModelError, match="w has the shape"):
+        OnnxEngine(network(LAST, weights=(*BOUNDS, claimed)))
+
+
+def test_another_output_than_asked_for_is_refused():
+    content = network(LAST, weights=BOUNDS)
+    OnnxEngine(content, [(3, 1), (2, 1)])
+    with pytest.raises(ModelError, match=r"it gives \(2, 1\) numbers of a window"):
+        OnnxEngine(content, [(3, 1)])
+
+
 def test_a_loop_of_few_passes_runs():
     content = network(
         NODE("Loop", ["n", "true", "past"], ["same"], body=SAME),

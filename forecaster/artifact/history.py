@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Rows of a group: bounds the memory of writing it, and of reading the newest rows of all.
 GROUP = 1 << 17
-#: Rows of a byte of the file at most: a reading takes 8 bytes as it is written, which Snappy makes a 21st at best.
-ROWS_PER_BYTE = 4
+#: Rows of a byte of the file at most: a reading takes 4 bytes or 8 as it is written, which Snappy makes a 21st at best.
+ROWS_PER_BYTE = 8
 
 
 def history_pieces(panel: Panel) -> Iterator[bytes]:

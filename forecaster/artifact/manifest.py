@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypedDict
 
-from forecaster.artifact.layout import FILES, FORMAT, FORMAT_VERSION, LIMITS, MANIFEST, own_digest
+from forecaster.artifact.layout import FILES, FORMAT, FORMAT_VERSION, MANIFEST, own_digest
 from forecaster.artifact.opening import AGAIN
 from forecaster.config import Config
 from forecaster.data.columns.roles import Roles
@@ -75,7 +75,7 @@ def read_manifest(handle: IO[bytes], directory: Path) -> Manifest:
         ModelError: it is damaged, altered, or of another format.
     """
     try:
-        found = _parsed(handle.read(LIMITS[MANIFEST]))
+        found = _parsed(handle.read())
         version = _version(found)
         if version == FORMAT_VERSION:
             _refuse_altered(found)

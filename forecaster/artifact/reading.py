@@ -12,7 +12,7 @@ import numpy as np
 from forecaster.artifact.agreement import check_panel, check_parts, check_plan
 from forecaster.artifact.arrays import read_arrays
 from forecaster.artifact.history import read_history
-from forecaster.artifact.layout import HISTORY, LIMITS, MANIFEST, NETWORK, WEIGHTS
+from forecaster.artifact.layout import HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.manifest import Manifest, read_manifest
 from forecaster.artifact.model import Model
 from forecaster.artifact.opening import AGAIN, opened
@@ -38,7 +38,7 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
     """
     with opened(directory) as files:
         manifest = read_manifest(files[MANIFEST], directory)
-        found = {name: files[name].read(LIMITS[name]) for name in (WEIGHTS, NETWORK)}
+        found = {name: files[name].read() for name in (WEIGHTS, NETWORK)}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
         digests[HISTORY] = hashlib.file_digest(files[HISTORY], "sha256").hexdigest()
         for name, digest in digests.items():

@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 ENGINE_TOLERANCE = 1e-4
 #: Settings that a likelihood of counts does not read.
 COUNTS_UNREAD = ("scaling", "window_norm")
-#: What to do about a model whose parts do not fit.
-_AGAIN = "fit the model again"
 #: Newest rows of each series that the model keeps, for evaluate and plot; predict needs only the lookback.
 HISTORY_ROWS = 5_000
 
@@ -143,10 +141,8 @@ def engine_of(model: Model) -> Engine:
     """
     if model.config.intervals == "dropout":
         return DropoutEngine(rebuild(model), model.config.seed)
-    engine, count = OnnxEngine(model.onnx), outputs_of(model.config)
-    if engine.output not in ((model.plan.steps, count), (model.plan.steps, count + 1)):
-        raise ModelError(f"the network gives {engine.output} numbers, not {model.plan.steps} steps", _AGAIN)
-    return engine
+    steps, count = model.plan.steps, outputs_of(model.config)
+    return OnnxEngine(model.onnx, [(steps, count), (steps, count + 1)])
 
 
 def rebuild(model: Model) -> keras.Model:
@@ -177,7 +173,9 @@ def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
     stored = {path: value.shape for path, value in model.weights.items()}
     for path in sorted(expected.keys() | stored.keys()):
         if expected.get(path) != stored.get(path):
-            raise ModelError(f"weight {path}: expected {expected.get(path)}, found {stored.get(path)}", _AGAIN)
+            raise ModelError(
+                f"weight {path}: expected {expected.get(path)}, found {stored.get(path)}", "fit the model again"
+            )
     for path, variable in variables.items():
         variable.assign(model.weights[path])
     return whole, parts
