@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from conftest import snapshot
 from forecaster import Forecaster
 from forecaster.artifact import opening, reading, writing
 from forecaster.artifact.arrays import read_arrays
+from forecaster.artifact.footer import rows_of_groups
 from forecaster.artifact.layout import FORMAT_VERSION, own_digest
 from forecaster.artifact.locking import locked
 from forecaster.artifact.model import Model
@@ -663,3 +665,26 @@ def test_keras_builds_no_larger_network_than_is_stored(model):
     with pytest.raises(ModelError, match="a larger network than is stored"):
         rebuild(loaded)
     assert keras.Layer.add_weight is add_weight
+
+
+def test_a_footer_that_would_end_the_interpreter_is_refused_before_pyarrow_is_asked():
+    """It does where a codec is none that it knows; what is let through has the codec that was written."""
+    table, sink = pa.table({"a": [1, 2], "b": [0.5, 1.5]}), io.BytesIO()
+    pq.write_table(table, sink, compression="snappy")
+    content, refused = sink.getvalue(), 0
+    assert rows_of_groups(io.BytesIO(content)) == [2]
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place in range(start, len(content)):
+        changed = bytearray(content)
+        changed[place] = 74
+        try:
+            rows_of_groups(io.BytesIO(changed))
+        except ValueError:
+            refused += 1
+            continue
+        codecs = ["SNAPPY", "SNAPPY"]
+        with suppress(Exception):
+            group = pq.ParquetFile(io.BytesIO(changed)).metadata.row_group(0)
+            codecs = [group.column(i).compression for i in range(2)]
+        assert codecs == ["SNAPPY", "SNAPPY"]
+    assert refused > 20

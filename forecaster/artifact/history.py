@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecaster.artifact.footer import rows_of_groups
 from forecaster.artifact.manifest import Schema
 from forecaster.data.counts import blocks
 from forecaster.data.packed import laid_together, series_between
@@ -95,8 +96,11 @@ def read_history(
     """
     import pyarrow.parquet as pq
 
+    groups = rows_of_groups(handle)
+    if not groups or min(groups) < 1 or sum(groups) > ROWS_PER_BYTE * os.fstat(handle.fileno()).st_size:
+        raise ValueError("the rows of the history are not those that were written")
     file = pq.ParquetFile(handle)
-    _check_footer(file, schema, handle.seek(0, os.SEEK_END))
+    _check_columns(file, schema)
     names = file.schema_arrow.names
     parts = []
     for group in range(file.num_row_groups):
@@ -130,11 +134,11 @@ def read_history(
     return panel, ranges
 
 
-def _check_footer(file: pq.ParquetFile, schema: Schema, size: int) -> None:
-    """Refuse other columns than were written, and more rows than a file of its size can hold as it was written."""
+def _check_columns(file: pq.ParquetFile, schema: Schema) -> None:
+    """Refuse other columns than were written."""
     import pyarrow as pa
 
-    footer, columns = file.metadata, [column for column in schema.columns if column.role != "static"]
+    columns = [column for column in schema.columns if column.role != "static"]
     kinds = {
         "series": [pa.dictionary(pa.int32(), pa.string())],
         "time": [pa.timestamp("ns"), pa.int64()],
@@ -145,13 +149,6 @@ def _check_footer(file: pq.ParquetFile, schema: Schema, size: int) -> None:
     found = file.schema_arrow
     if found.names != list(kinds) or any(field.type not in kinds[field.name] for field in found):
         raise ValueError("the columns of the history are not those that were written")
-    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-    rows = [group.num_rows for group in groups]
-    chunks = [(group.column(i), group.num_rows) for group in groups for i in range(footer.num_columns)]
-    if not rows or min(rows) < 1 or sum(rows) != footer.num_rows or sum(rows) > ROWS_PER_BYTE * size:
-        raise ValueError("the rows of the history are not those that were written")
-    if any(chunk.num_values != own or chunk.compression != "SNAPPY" for chunk, own in chunks):
-        raise ValueError("a column of the history is not as it was written")
 
 
 def _offsets(codes: np.ndarray, times: np.ndarray, count: int) -> np.ndarray:
