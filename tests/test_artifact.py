@@ -668,13 +668,15 @@ def test_keras_builds_no_larger_network_than_is_stored(model):
 
 
 def test_a_footer_that_would_end_the_interpreter_is_refused_before_pyarrow_is_asked():
-    """It does where a codec is none that it knows; what is let through has the codec that was written."""
-    table, sink = pa.table({"a": [1, 2], "b": [0.5, 1.5]}), io.BytesIO()
+    """It does where a codec is none that it knows, and somebody asks which it is."""
+    table, sink, other, refused = pa.table({"a": [1, 2], "b": [0.5, 1.5]}), io.BytesIO(), io.BytesIO(), 0
     pq.write_table(table, sink, compression="snappy")
-    content, refused = sink.getvalue(), 0
-    assert rows_of_groups(io.BytesIO(content)) == [2]
-    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    for place in range(start, len(content)):
+    pq.write_table(table, other, compression="gzip")
+    with pytest.raises(ValueError, match="not as it was written"):
+        rows_of_groups(other)
+    content = sink.getvalue()
+    assert rows_of_groups(sink) == [2]
+    for place in range(len(content) - 8 - int.from_bytes(content[-8:-4], "little"), len(content)):
         changed = bytearray(content)
         changed[place] = 74
         try:
@@ -682,9 +684,6 @@ def test_a_footer_that_would_end_the_interpreter_is_refused_before_pyarrow_is_as
         except ValueError:
             refused += 1
             continue
-        codecs = ["SNAPPY", "SNAPPY"]
-        with suppress(Exception):
-            group = pq.ParquetFile(io.BytesIO(changed)).metadata.row_group(0)
-            codecs = [group.column(i).compression for i in range(2)]
-        assert codecs == ["SNAPPY", "SNAPPY"]
+        with suppress(Exception):  # what is let through may be refused by pyarrow, but ends nothing
+            pq.ParquetFile(io.BytesIO(changed)).read_row_group(0, use_threads=False)
     assert refused > 20
