@@ -12,7 +12,7 @@ from forecaster import Forecaster
 from forecaster.data.tables.sources import read_table
 from forecaster.errors import DataError, DivergedError, ForecasterError, NotFoundError, SettingError
 from forecaster.features import calendar_table
-from forecaster.fitting import fitting
+from forecaster.fitting import combining, fitting
 from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.notes import Note
 from forecaster.quiet import start_keras
@@ -608,7 +608,7 @@ def test_forecasts_beyond_reason_are_a_divergence():
             return np.full((len(inputs["past"]), 2), 1e6, np.float32)
 
     with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations"):
-        fitting._check_outputs(Absurd(), b"", Windows(np.arange(20.0), 4, 2).batch(), counts=False)
+        combining.refuse_beyond_reason(Absurd(), Windows(np.arange(20.0), 4, 2), False, str)
 
 
 def test_engines_may_differ_by_a_share_of_a_large_output(monkeypatch):

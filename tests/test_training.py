@@ -7,7 +7,6 @@ import pytest
 
 from forecaster.config import Config
 from forecaster.data.packed import empty_aligned
-from forecaster.errors import DivergedError
 from forecaster.networks.mixes import mix_shares
 from forecaster.networks.start import Start
 from forecaster.quiet import start_keras
@@ -302,22 +301,3 @@ def test_interrupting_the_final_run_keeps_the_weights_before_it():
     assert trainer.final_run(windows, Run(best_epoch=2), report=press) is False
     for a, b in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_divergence_is_an_error_that_names_the_epoch():
-    values = wave() * 1e18
-    windows = windows_of(values, 8, 2)
-    network = tiny_network(8, 2, 1, optimizer="sgd", learning_rate=1e6, clipnorm=None)
-    with pytest.raises(DivergedError, match=r"training diverged: the .*loss became (nan|inf) in epoch 1") as error:
-        Trainer(network, 32, 20, 0).validation_run(windows, windows, 3, 3)
-    assert "--learning-rate" in error.value.hint
-
-
-def test_a_loss_that_is_infinite_before_training_is_told_as_such():
-    values = wave().astype(np.float32)
-    values[-3, 0] = 1e25
-    training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
-    network = tiny_network(8, 2, 1)
-    with pytest.raises(DivergedError, match="the validation loss is inf before training has begun") as error:
-        Trainer(network, 32, 20, 0).validation_run(training, validation, 3, 3)
-    assert "forecaster inspect" in error.value.hint and "--learning-rate" not in error.value.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,9 @@ from forecaster.notes import Note
 from forecaster.planning import Plan
 from forecaster.training.attempt import Attempt, Prepared, kept_from_interrupt, told
 from forecaster.training.calibration import score
+from forecaster.training.divergence import MEND, Cell, to_blame
 from forecaster.training.training import Report
+from forecaster.windowing import Windows
 
 #: Windows that networks are looked at on once they are trained.
 COMPARED_WINDOWS = 256
@@ -102,7 +105,8 @@ class Together:
                 if not attempt.final_run(told(report, attempt.member, len(self.attempts))):
                     return False
                 windows = self.ready.split.everything.thinned(COMPARED_WINDOWS).reading(attempt.member.lookback)
-                refuse_beyond_reason(attempt.trainer.engine, windows.batch(), self.config.counts)
+                trainer = attempt.trainer
+                refuse_beyond_reason(trainer.engine, windows, self.config.counts, trainer.described)
                 self.finished.add(attempt.member.name)
             except DivergedError as error:
                 attempt.trainer.network.set_weights(weights)
@@ -188,23 +192,32 @@ def trained(
     return Together(attempts, config, failed)
 
 
-def refuse_beyond_reason(engine: Engine, inputs: Inputs, counts: bool) -> None:
+def refuse_beyond_reason(engine: Engine, windows: Windows, counts: bool, described: Callable[[Cell], str]) -> None:
     """Refuse a network whose forecasts are beyond reason.
 
     Args:
         engine: runs it.
-        inputs: windows, see :class:`forecaster.inference.Engine`.
+        windows: what it forecasts from.
         counts: the target is learned in its own unit, so that large readings have large forecasts.
+        described: says for a person what a cell of the windows is.
 
     Raises:
         DivergedError: they are more than :data:`BEYOND_REASON` deviations from the mean, or NaN.
     """
-    largest = float(np.abs(engine.run(inputs)).max()) / size_of(inputs, counts)
-    if not largest <= BEYOND_REASON:
-        raise DivergedError(
-            f"training diverged: the network forecasts up to {largest:.2g} deviations from the mean of the readings",
-            "try --activation tanh, a smaller --learning-rate, --clipnorm 1, or a shorter --lookback",
-        )
+
+    def largest(some: Windows) -> float:
+        inputs = some.batch()
+        return float(np.abs(engine.run(inputs)).max()) / size_of(inputs, counts)
+
+    if (found := largest(windows)) <= BEYOND_REASON:
+        return
+    message = f"training diverged: the network forecasts up to {found:.2g} deviations from the mean of the readings"
+    cell = to_blame(windows, lambda other: not largest(other) <= BEYOND_REASON)
+    if cell is not None:
+        raise DivergedError(f"{message}; {described(cell)}: without readings so far from the others it does not", MEND)
+    raise DivergedError(
+        message, "try --activation tanh, a smaller --learning-rate, --clipnorm 1, or a shorter --lookback"
+    )
 
 
 def size_of(inputs: Inputs, counts: bool) -> float:

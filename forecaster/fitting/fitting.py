@@ -29,6 +29,7 @@ from forecaster.inference import DropoutEngine, Engine, OnnxEngine
 from forecaster.networks.budget import no_more_than
 from forecaster.networks.ensemble import build_ensemble, weights_by_path
 from forecaster.networks.factory import build_network, unread
+from forecaster.networks.optimizers import LOWERED
 from forecaster.networks.outputs import outputs_of, refuse_unlike_counts
 from forecaster.notes import Note, some
 from forecaster.planning import Plan, make_plan, padded_series
@@ -113,8 +114,10 @@ def finished(
     if config.final and not interrupted:
         interrupted = not together.final_run(report)
     notes.extend([*together.notes(), *_training_notes(together, config, interrupted)])
-    compared = ready.split.everything.thinned(COMPARED_WINDOWS).reading(plan.lookback).batch()
-    del ready.split  # as large as the panel, and so is what TensorFlow made of it
+    windows = ready.split.everything.thinned(COMPARED_WINDOWS).reading(plan.lookback)
+    refuse_beyond_reason(together.engine, windows, config.counts, together.attempts[0].trainer.described)
+    compared = windows.batch()
+    del windows, ready.split  # as large as the panel, and so is what TensorFlow made of it
     gc.collect()
     release()
     onnx = export_onnx(together.network)
@@ -274,6 +277,10 @@ def _training_notes(together: Together, config: Config, interrupted: bool) -> It
         final = name in together.finished
         note = _training_note(attempt, final, interrupted and not final)
         yield replace(note, value=f"{name}: {note.value}") if several else note
+        if attempt.run.lowered:
+            rate = attempt.config.learning_rate
+            lowered = f"lowered from {rate:g} to {LOWERED * rate:g}"
+            yield Note("learning rate", f"{name}: {lowered}" if several else lowered, attempt.run.lowered, warning=True)
     for name, error in together.unfinished.items():
         kept = "the weights of its validation run are kept"
         yield Note("final run", f"{name}: {kept}" if several else kept, error.message, warning=True)
@@ -298,8 +305,7 @@ def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
 
 
 def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], counts: bool) -> None:
-    """Refuse a network whose forecasts are beyond reason, or whose two engines disagree."""
-    refuse_beyond_reason(engine, inputs, counts)
+    """Refuse a network whose two engines disagree."""
     found = engine.run(inputs)
     size = size_of(inputs, counts)
     apart = float((np.abs(OnnxEngine(onnx).run(inputs) - found) / np.maximum(size, np.abs(found))).max())

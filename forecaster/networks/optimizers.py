@@ -15,6 +15,8 @@ OPTIMIZERS: dict[str, str] = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"
 
 #: Share of the learning rate that half a cosine ends at.
 LEAST_SHARE = 0.05
+#: Share of the learning rate that training goes on with once it has diverged.
+LOWERED = 0.1
 
 
 def constant(learning_rate: float, decay_steps: int) -> float:
@@ -54,3 +56,19 @@ def build_optimizer(config: Config, decay_steps: int) -> keras.optimizers.Optimi
 
     rate = SCHEDULES[config.schedule](config.learning_rate, max(1, decay_steps))
     return getattr(keras.optimizers, OPTIMIZERS[config.optimizer])(learning_rate=rate, clipnorm=config.clipnorm)
+
+
+def first_rate(network: keras.Model) -> float:
+    """Return the learning rate that a network begins with."""
+    rate = network.optimizer._learning_rate
+    return float(getattr(rate, "initial_learning_rate", rate))
+
+
+def lower_rate(network: keras.Model) -> None:
+    """Lower the learning rate of a network, wherever it has fallen to, to :data:`LOWERED` of it."""
+    rate = network.optimizer._learning_rate
+    if hasattr(rate, "initial_learning_rate"):
+        rate.initial_learning_rate *= LOWERED
+        network.train_function = None  # it was traced with the schedule as it was
+    else:
+        rate.assign(LOWERED * rate)

@@ -27,6 +27,7 @@ from forecaster.networks.start import find_start
 from forecaster.planning import Plan, refuse_far
 from forecaster.scaling import Scaler
 from forecaster.training.calibration import score, seasonal_naive
+from forecaster.training.divergence import Cell, describe
 from forecaster.training.split import Split
 from forecaster.training.training import Report, Run, Trainer, seed_everything, steps_per_epoch
 from forecaster.windowing import Windows
@@ -191,7 +192,11 @@ def _trainer(
     network = build_network(config, shapes, start, config.epochs * steps)
     if weights is not None:
         network.set_weights(weights)
-    return Trainer(network, batch_size, steps, config.seed, config.averaging)
+
+    def described(cell: Cell) -> str:
+        return describe(ready.split.panel, ready.encoder, cell)
+
+    return Trainer(network, batch_size, steps, config.seed, config.averaging, described)
 
 
 def _batch_size(config: Config, windows: int) -> int:

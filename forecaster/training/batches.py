@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def make_batches(windows: Windows, batch_size: int, seed: int | None = None) -> tf.data.Dataset:
+def make_batches(windows: Windows, batch_size: int, seed: int | None = None, first: int = 0) -> tf.data.Dataset:
     """Return batches of windows, gathered by index inside TensorFlow's input pipeline, beside the training step.
 
     The readings are held once, without a copy where they lie as TensorFlow asks; a batch is ``(inputs, targets,
@@ -27,6 +27,7 @@ def make_batches(windows: Windows, batch_size: int, seed: int | None = None) -> 
         batch_size: windows in a batch.
         seed: where given, batches come without end, each pass over the windows in another pseudo-random order that
             costs no memory; else the windows come once, in order.
+        first: number of the batch to begin with, where they come without end.
     """
     import tensorflow as tf
 
@@ -45,7 +46,7 @@ def make_batches(windows: Windows, batch_size: int, seed: int | None = None) -> 
     def numbered(batch: tf.Tensor) -> tuple[Any, ...]:
         return gathered(in_order(batch) if seed is None else shuffled(batch))
 
-    numbers = tf.data.Dataset.range(math.ceil(count / batch_size)) if seed is None else tf.data.Dataset.counter()
+    numbers = tf.data.Dataset.range(math.ceil(count / batch_size)) if seed is None else tf.data.Dataset.counter(first)
     return numbers.map(numbered, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 

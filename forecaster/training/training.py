@@ -15,12 +15,15 @@ from forecaster.errors import DivergedError
 from forecaster.gains import STEADY_BEST, steadiness
 from forecaster.inference import CHUNK, Engine, KerasEngine
 from forecaster.networks.losses import gain
+from forecaster.networks.optimizers import LOWERED, first_rate, lower_rate
 from forecaster.networks.start import Start, set_start
 from forecaster.training.batches import make_batches
+from forecaster.training.divergence import Cell, Divergence, cause_of, to_blame, untrained_error
 from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 #: Optimisation steps of an epoch at least; a small data set is passed several times in one epoch.
 LEAST_STEPS = 20
@@ -54,6 +57,8 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+#: Of an epoch and its loss, whether to stop.
+Watch = Callable[[int, float], bool]
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Run:
         whole: an epoch is a pass over all windows.
         keep: which epoch was to be kept, ``"best"`` or ``"last"``.
         interrupted: True where Ctrl-C ended it.
+        lowered: what diverged and why, where training went on with a lower learning rate; else empty.
         gain: share by which training lowered the validation loss.
         needed_gain: share by which it had to be lowered for the trained weights to be believed.
         window_losses: validation loss of each window with the weights that are kept, ``(windows,)``.
@@ -78,6 +84,7 @@ class Run:
     whole: bool = True
     keep: str = "best"
     interrupted: bool = False
+    lowered: str = ""
     gain: float = 0.0
     needed_gain: float = 0.0
     window_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -133,22 +140,35 @@ class Trainer:
     averaging) * weights`` after each, from the untrained weights on (Polyak & Juditsky 1992, Acceleration of stochastic
     approximation by averaging, SIAM J. Control Optim. 30(4), in its exponential form).
 
+    Where the loss becomes NaN or infinite, training goes back to the best weights so far, and on from there with a
+    tenth of the learning rate, once: of the validation run and the final run, the first that diverges.
+
     Args:
         network: compiled, from :func:`forecaster.networks.factory.build_network`.
         batch_size: windows in a batch.
         steps: optimisation steps of an epoch.
         seed: seed of the shuffling.
         averaging: share of the old average kept; 0 for none.
+        described: says for a person what a cell of the windows is.
     """
 
-    def __init__(self, network: keras.Model, batch_size: int, steps: int, seed: int, averaging: float = 0.0) -> None:
-        self.network, self.batch_size, self.steps = network, batch_size, steps
+    def __init__(
+        self,
+        network: keras.Model,
+        batch_size: int,
+        steps: int,
+        seed: int,
+        averaging: float = 0.0,
+        described: Callable[[Cell], str] = str,
+    ) -> None:
+        self.network, self.batch_size, self.steps, self.described = network, batch_size, steps, described
         self.seed, self.averaging = seed, averaging
         network.optimizer.build(network.trainable_variables)
         network.steps_per_execution = min(steps, LEAST_STEPS)
         _unroll(network)
         self.engine = KerasEngine(network)
         self._start = self._state()
+        self._began = 0, self._start
 
     def validation_run(
         self,
@@ -180,20 +200,24 @@ class Trainer:
             report: called after each epoch.
 
         Raises:
-            DivergedError: the loss became NaN or infinite.
+            DivergedError: the loss became NaN or infinite, with a lower learning rate too, or before training.
         """
-        whole = self.steps * self.batch_size >= len(training)
+        network, engine, whole = self.network, self.engine, self.steps * self.batch_size >= len(training)
         run = Run(epoch_steps=self.steps, whole=whole, keep=keep, needed_gain=needed_gain)
         best = self._state()
         losses, began = run.history["val_loss"], time.monotonic()
         before = after = np.zeros(0)
 
+        def blamed() -> Cell | None:
+            return to_blame(validation, lambda some: not np.isfinite(window_losses(network, engine, some)).all())
+
         def watch(epoch: int, loss: float) -> bool:
             nonlocal best, after
-            found = window_losses(self.network, self.engine, validation)
+            found = window_losses(network, engine, validation)
+            if not math.isfinite(found.mean()):
+                raise Divergence("validation loss", float(found.mean()), epoch, self._executed, blamed())
             losses.append(float(found.mean()))
             run.history["loss"].append(loss)
-            _refuse_nan({"validation loss": losses[-1]}, epoch)
             if keep == "last" or losses[-1] < losses[run.best_epoch]:
                 run.best_epoch, best, after = epoch, self._state(), found
             if report:
@@ -201,11 +225,17 @@ class Trainer:
                 report(Progress("validation run", epoch, epochs, loss, skill, _eta(began, epoch, epochs)))
             return epoch - run.best_epoch >= patience
 
+        def back() -> int:
+            del losses[run.best_epoch + 1 :], run.history["loss"][run.best_epoch :]
+            self._restore(best)
+            return run.best_epoch
+
         try:
-            before = after = window_losses(self.network, self.engine, validation)
+            before = after = window_losses(network, engine, validation)
             losses.append(float(before.mean()))
-            _refuse_untrained(losses[0])
-            self._fit(training, epochs, run.epoch_steps, watch)
+            if not math.isfinite(losses[0]):
+                raise untrained_error(losses[0], blamed(), self.described)
+            self._train(training, epochs, run, "validation run", watch, back)
         except KeyboardInterrupt:
             run.interrupted = True
         run.gain = gain(self.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
@@ -248,13 +278,18 @@ class Trainer:
             bool: False where Ctrl-C ended it; the network then has the weights it had before.
 
         Raises:
-            DivergedError: the loss became NaN or infinite.
+            DivergedError: the loss became NaN or infinite, with a lower learning rate too.
         """
         before, began, epochs = self._state(), time.monotonic(), run.final_epochs
         if run.starts_over:
             self.start_over()
         if run.starts_over and start is not None:
             set_start(self.network, start)
+        first = self._state()
+
+        def back() -> int:
+            self._restore(first)
+            return 0
 
         def watch(epoch: int, loss: float) -> bool:
             if report:
@@ -262,17 +297,50 @@ class Trainer:
             return False
 
         try:
-            self._fit(windows, epochs, run.epoch_steps, watch)
+            self._train(windows, epochs, run, "final run", watch, back)
         except KeyboardInterrupt:
             self._restore(before)
             return False
         return True
 
-    def _fit(self, windows: Windows, epochs: int, steps: int, watch: Callable[[int, float], bool]) -> None:
+    def _train(
+        self, windows: Windows, epochs: int, run: Run, phase: str, watch: Watch, back: Callable[[], int]
+    ) -> None:
+        """Train as :meth:`_fit`; where that diverges, ``back()`` to an epoch and on with a lower learning rate, once.
+
+        Raises:
+            DivergedError: it diverges, and the learning rate has been lowered.
+        """
+        first = 0
+        while True:
+            try:
+                return self._fit(windows, epochs, run.epoch_steps, watch, first)
+            except Divergence as found:
+                why, hint = cause_of(found, self.network, self._again, windows, self.described)
+            if run.lowered:
+                rate = first_rate(self.network)
+                rates = f"with learning rates of {rate / LOWERED:g} and {rate:g}"
+                raise DivergedError(f"training diverged twice, {rates}: {why}", hint)
+            run.lowered = f"the {phase} diverged: {why}"
+            first = back()
+            lower_rate(self.network)
+
+    def _again(self, windows: Windows) -> tf.data.Dataset:
+        """Go back to where the last epoch began, and return its batches, and those after it, of some windows."""
+        epoch, state = self._began
+        self._restore(state)
+        return make_batches(windows, self.batch_size, self.seed, epoch * self._executed)
+
+    @property
+    def _executed(self) -> int:
+        """Steps of an epoch: whole executions."""
+        return -(-self.steps // self.network.steps_per_execution) * self.network.steps_per_execution
+
+    def _fit(self, windows: Windows, epochs: int, steps: int, watch: Watch, first: int = 0) -> None:
         """Train; ``watch(epoch, loss)`` sees the averaged weights after each epoch and says whether to stop."""
         import keras
 
-        network, share = self.network, self.averaging
+        trainer, network, share = self, self.network, self.averaging
 
         class Average(keras.callbacks.Callback):
             """Averages the weights; the network has them while ``watch`` looks, and at the end."""
@@ -280,8 +348,14 @@ class Trainer:
             def on_train_begin(self, logs: Any = None) -> None:
                 self.average = network.get_weights()
 
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                trainer._began = epoch, trainer._state()
+
+            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+                if not math.isfinite(logs["loss"]):
+                    raise Divergence("training loss", logs["loss"], epoch=trainer._began[0] + 1, steps=batch + 1)
+
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                _refuse_nan({"training loss": logs["loss"]}, epoch + 1)
                 weights = network.get_weights()
                 self.average = [share * a + (1 - share) * w for a, w in zip(self.average, weights, strict=True)]
                 network.set_weights(self.average)
@@ -290,15 +364,20 @@ class Trainer:
                     network.set_weights(weights)
 
         if epochs:
-            batches = make_batches(windows, self.batch_size, self.seed)
+            batches = make_batches(windows, self.batch_size, self.seed, first * self._executed)
             options = {"steps_per_epoch": steps, "callbacks": [Average()], "shuffle": False, "verbose": 0}
-            network.fit(batches, epochs=epochs, **options)
+            network.fit(batches, initial_epoch=first, epochs=epochs, **options)
+
+    def _variables(self) -> list[keras.Variable]:
+        """Return what training changes: not the learning rate, which once lowered is low for good."""
+        optimizer = self.network.optimizer
+        return [*self.network.variables, *(v for v in optimizer.variables if v is not optimizer._learning_rate)]
 
     def _state(self) -> list[np.ndarray]:
-        return [v.numpy() for v in (*self.network.variables, *self.network.optimizer.variables)]
+        return [variable.numpy() for variable in self._variables()]
 
     def _restore(self, state: list[np.ndarray]) -> None:
-        for variable, value in zip((*self.network.variables, *self.network.optimizer.variables), state, strict=True):
+        for variable, value in zip(self._variables(), state, strict=True):
             variable.assign(value)
 
 
@@ -329,20 +408,3 @@ def window_losses(network: keras.Model, engine: Engine, windows: Windows) -> np.
 
 def _eta(began: float, epoch: int, epochs: int) -> float:
     return (time.monotonic() - began) / epoch * (epochs - epoch)
-
-
-def _refuse_untrained(loss: float) -> None:
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"the validation loss is {loss} before training has begun: some reading is too far from the others",
-            "see 'forecaster inspect' for such readings; or try --transform log, or --loss mae",
-        )
-
-
-def _refuse_nan(losses: dict[str, float], epoch: int) -> None:
-    for name, loss in losses.items():
-        if not math.isfinite(loss):
-            raise DivergedError(
-                f"training diverged: the {name} became {loss} in epoch {epoch}",
-                "try a smaller --learning-rate, --clipnorm 1, or --activation tanh",
-            )

@@ -1,0 +1,220 @@
+"""What diverges is caught at its step, told with its cause, and tried once more with a lower learning rate."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_training import tiny_network, wave, windows_of
+
+from forecaster import Forecaster
+from forecaster.encoding import Encoder
+from forecaster.errors import DivergedError
+from forecaster.networks.optimizers import first_rate, lower_rate
+from forecaster.training import training
+from forecaster.training.divergence import Cell, describe, to_blame
+from forecaster.training.training import Run, Trainer
+from forecaster.windowing import Windows
+
+#: Settings with which nothing holds a gradient back.
+UNCHECKED = {"optimizer": "sgd", "clipnorm": None, "dropout": 0.0}
+
+
+def split(values):
+    return windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
+
+
+def trainer_of(features=1, steps=20, **settings):
+    return Trainer(tiny_network(8, 2, features, **{**UNCHECKED, **settings}), 32, steps, 0)
+
+
+# What is to blame
+
+
+def spiked(row=30, channel=0, value=1e12):
+    values = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    values[row, channel] = value
+    return values
+
+
+@pytest.mark.parametrize(("row", "channel", "value"), [(30, 0, 1e12), (22, 1, -20.0), (59, 0, 40.0)])
+def test_the_reading_to_blame_is_the_one_without_which_nothing_fails(row, channel, value):
+    windows, seen = Windows(spiked(row, channel, value), 5, 3, [0, 20, 60], known=1), []
+
+    def fails(some):
+        seen.append(some.values)
+        return bool(np.abs(some.values).max() >= abs(value))
+
+    assert to_blame(windows, fails) == Cell(row, channel)
+    [mended] = seen
+    expected = spiked(row, channel, value)
+    moved = mended[row, channel]
+    assert 3 < abs(moved) < 15 and np.sign(moved) == np.sign(value)
+    expected[row, channel] = moved
+    np.testing.assert_array_equal(mended, expected)
+    assert windows.values[row, channel] == np.float32(value)
+
+
+def test_no_reading_is_to_blame_where_it_fails_without_it_or_none_is_far_or_none_reads_it():
+    assert to_blame(Windows(spiked(), 5, 3), lambda some: True) is None
+    assert to_blame(Windows(spiked(value=1.0), 5, 3), lambda some: False) is None
+    assert to_blame(Windows(spiked(50), 5, 3, newest=(None, 20)), lambda some: False) is None
+    assert to_blame(Windows(spiked(38), 5, 3, newest=(None, 20)), lambda some: False) == Cell(38, 0)
+
+
+def test_what_is_far_is_told_by_the_median_of_each_series_and_not_below_a_deviation():
+    values = np.concatenate([np.full(20, 1e6), [1e6 + 8], np.tile([-3.0, 3.0], 20), [1e5]])[:, None]
+    assert to_blame(Windows(values, 5, 3, [0, 21, 62]), lambda some: False) == Cell(61, 0)
+
+
+def test_a_placeholder_is_moved_as_its_reading_is():
+    values = spiked()
+    windows = Windows(values, 5, 3, known=1, causal=values[:, 0], latest=np.arange(60))
+    seen = []
+    to_blame(windows, lambda some: seen.append(some.causal))
+    np.testing.assert_array_equal(seen[0] != values[:, 0], np.arange(60) == 30)
+
+
+def test_a_cell_is_told_as_it_is_in_the_table():
+    from test_features import panel_of
+
+    panel = panel_of([40, 30])
+    encoder = Encoder.fit(panel)
+    assert describe(panel, encoder, Cell(50, 0)).startswith(f"'{panel.roles.target}' is {panel.values[50]:g} at ")
+    covariates, past, number, told = panel.covariates.copy(), len(panel.of_role("past")), 1, []
+    for channel in (*encoder.known_channels, *encoder.past_channels):
+        covariates[50, channel.place + (past if channel in encoder.known_channels else 0)] = 1e30
+        told.append(describe(replace(panel, covariates=covariates), encoder, Cell(50, number)))
+        assert told[-1] == f"'{channel.name}' is 1e+30 at {panel.place(50)}"
+        number += channel.width
+    assert len(told) > 2
+
+
+# A lower learning rate
+
+
+def test_a_learning_rate_that_is_too_high_is_lowered_once_and_told():
+    windows = windows_of(wave() * 1e18, 8, 2)
+    with pytest.raises(DivergedError) as error:
+        trainer_of(learning_rate=1e6, network="nlinear").validation_run(windows, windows, 3, 3)
+    assert error.value.message == (
+        "training diverged twice, with learning rates of 1e+06 and 100000: the training loss became nan in epoch 1, "
+        "step 2; no reading is to blame, so the learning rate of 100000 is"
+    )
+    assert error.value.hint == "try a --learning-rate below 100000, --clipnorm 1, or --activation tanh"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_training_goes_on_from_the_best_weights_with_a_lower_learning_rate(schedule, monkeypatch):
+    """As by hand: two epochs, then as many as are left with a tenth of the rate, over the batches that come then."""
+    settings, calls = {"learning_rate": 0.05, "schedule": schedule, "network": "nlinear"}, []
+    training_windows, validation = split(wave())
+    real = training.window_losses
+
+    def losses(network, engine, windows):
+        calls.append(1)
+        return real(network, engine, windows) * (np.nan if len(calls) == 4 else 1)  # after epoch 3
+
+    monkeypatch.setattr(training, "window_losses", losses)
+    healed = trainer_of(steps=25, **settings)
+    run = healed.validation_run(training_windows, validation, 5, 5, keep="last")
+    assert len(calls) == 7 and len(run.history["val_loss"]) == 6 and len(run.history["loss"]) == 5
+    assert run.lowered == (
+        "the validation run diverged: the validation loss became nan in epoch 3, step 40; no reading is to blame, so "
+        "the learning rate of 0.05 is"
+    )
+    assert first_rate(healed.network) == pytest.approx(0.005)
+    by_hand = trainer_of(steps=25, **settings)
+    by_hand._fit(training_windows, 2, 25, lambda *_: False)
+    lower_rate(by_hand.network)
+    by_hand._fit(training_windows, 5, 25, lambda *_: False, 2)
+    for a, b in zip(healed.network.get_weights(), by_hand.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    healed.start_over()
+    assert first_rate(healed.network) == pytest.approx(0.005)
+
+
+def test_an_absurd_covariate_is_named_and_the_step_is_that_of_fit():
+    values = wave(400)
+    values[150, 1] = 1e17
+    training_windows, validation = split(values)
+    trainer = trainer_of(learning_rate=0.01, network="nlinear")
+    with pytest.raises(DivergedError, match=r"Cell\(row=150, channel=1\): without readings so far") as error:
+        trainer.validation_run(training_windows, validation, 3, 3)
+    assert "correct that reading" in error.value.hint and "--learning-rate" not in error.value.hint
+
+
+def test_a_final_run_that_diverges_is_tried_once_more():
+    windows, _ = split(wave() * 1e18)
+    run, trainer = Run(best_epoch=2), trainer_of(network="nlinear", learning_rate=1e3)
+    with pytest.raises(DivergedError, match="twice, with learning rates of 1000 and 100:"):
+        trainer.final_run(windows, run)
+    assert run.lowered.startswith("the final run diverged: the training loss became nan in epoch 1")
+
+
+def test_a_loss_that_is_infinite_before_training_names_the_reading():
+    values = wave()
+    values[-3, 0] = 1e25
+    training_windows, validation = split(values)
+    with pytest.raises(DivergedError, match=r"inf before training has begun: Cell\(row=197, channel=0\)") as error:
+        trainer_of().validation_run(training_windows, validation, 3, 3)
+    assert "forecaster inspect" in error.value.hint
+    with pytest.raises(DivergedError, match="inf before training has begun, and no reading is to blame"):
+        trainer_of().validation_run(*split(wave() * 1e25), 3, 3)
+
+
+# Whole fits
+
+
+FRAGILE = {
+    **{"network": "nlinear", "base": "none", "window_norm": "none", "transform": "none", "scaling": "robust"},
+    **{"optimizer": "sgd", "clipnorm": None, "epochs": 2, "lookback": 12, "horizon": 3, "season": 12, "final": False},
+}
+ABSURD = "'y' is 9e+11 at 2003-05-01 of series b: without readings so far from the others it"
+
+
+def three_series(rows=80, **absurd):
+    rng, steps, parts = np.random.default_rng(0), np.arange(rows), []
+    for name in "abc":
+        values = 20 + 5 * np.sin(2 * np.pi * steps / 12) + rng.normal(0, 0.5, rows)
+        month = pd.date_range("2000-01-01", periods=rows, freq="MS")
+        parts.append(pd.DataFrame({"s": name, "month": month, "y": values, "x": rng.normal(size=rows)}))
+    for column, value in absurd.items():
+        parts[1].loc[40, column] = value
+    return pd.concat(parts)
+
+
+def flags(settings):
+    return [part for k, v in settings.items() if v for part in (f"--{k.replace('_', '-')}", str(v))]
+
+
+def test_one_absurd_reading_of_one_series_is_named_and_nothing_is_written(command, folder):
+    """And not an absurd covariate, which is cut off at 10 deviations."""
+    three_series(y=9e11, x=1e30).to_csv(folder / "y.csv", index=False)
+    (folder / "c.toml").write_text("clipnorm = 1e30\nfinal = false\n")
+    ended = command(
+        "fit", "y.csv", "--config", "c.toml", *flags({**FRAGILE, "series": "s", "past": "x", "learning_rate": 0.3})
+    )
+    assert ended.code == 6 and ended.out == ""
+    assert "training diverged twice, with learning rates of 0.3 and 0.03: the training loss became" in ended.err
+    assert f"in epoch 1, step 2; {ABSURD} stays finite" in ended.err and "correct that reading" in ended.err
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+
+
+def test_members_that_a_lower_learning_rate_heals_are_kept_and_told():
+    frame, settings = three_series().drop(columns="x"), {**FRAGILE, "series": "s", "learning_rate": 2.0, "members": 2}
+    found = Forecaster(**settings).fit(frame)
+    said = [note for note in found.notes if note.name == "learning rate"]
+    assert [note.value for note in said] == [f"nlinear-{i}: lowered from 2 to 0.2" for i in range(2)]
+    assert all(note.warning and note.reason.startswith("the validation run diverged: the training") for note in said)
+    assert np.isfinite(found.predict()["forecast"]).all() and found.model.record["trained"]
+
+
+@pytest.mark.parametrize("settings", [{"task": "direction"}, {"network": "rnn", "activation": "relu", "units": (4,)}])
+def test_forecasts_beyond_reason_name_the_reading(settings):
+    given = {**FRAGILE, "optimizer": "rmsprop", "series": "s", "learning_rate": 0.01, **settings}
+    with pytest.raises(DivergedError, match=re.escape(f"deviations from the mean of the readings; {ABSURD} does not")):
+        Forecaster(**given).fit(three_series(y=9e11).drop(columns="x"))
