@@ -207,7 +207,7 @@ def test_forecasts_do_not_depend_on_how_many_are_made_at_once(fitted, monkeypatc
     ],
 )
 def test_batches_grow_with_the_windows_unless_given(given, windows, size):
-    assert attempt._batch_size(Config(batch_size=given), windows) == size
+    assert attempt.batch_size_of(Config(batch_size=given), windows) == size
 
 
 def test_larger_batches_are_told(fitted, monkeypatch):

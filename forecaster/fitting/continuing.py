@@ -19,6 +19,7 @@ from forecaster.notes import Note, some
 from forecaster.planning import Plan, validation_rows
 from forecaster.quiet import start_keras
 from forecaster.training.attempt import Prepared, members_of
+from forecaster.training.memory import refuse_beyond_memory
 from forecaster.training.training import Report, device_name
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def fit_further(
         SettingError: a setting contradicts the model.
         DataError: too few newer rows.
         DivergedError: training ended in NaN.
+        ForecasterError: there is too little memory.
     """
     config = continued(model.config, given, decided_by(model))
     newer = newer_rows(panel, model.history)
@@ -105,6 +107,7 @@ def fit_further(
         raise DataError("no series has rows enough to be trained further", "bring more rows of each series")
     scaler = model.scaler.matched(model.ids, _before_validation(panel, learned, plan), plan.season)
     places = {name: i for i, name in enumerate(panel.ids)}
+    notes.extend(refuse_beyond_memory(config, plan, learned))
     start_keras()
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     own = scaler.take(np.array([places[name] for name in learned.ids]))

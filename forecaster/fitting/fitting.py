@@ -37,6 +37,7 @@ from forecaster.prediction.prediction import SMALLEST
 from forecaster.quiet import quiet_native, start_keras
 from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.training.calibration import moving
+from forecaster.training.memory import refuse_beyond_memory
 from forecaster.training.training import Report, device_name
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     Raises:
         DataError: a constant target, or too few rows.
         DivergedError: training ended in NaN, or in forecasts beyond reason.
-        ForecasterError: the exported network does not agree with Keras.
+        ForecasterError: there is too little memory; or the exported network does not agree with Keras.
     """
     panel = packed(panel)  # its times are freed where the caller does not hold them
     plan, found = make_plan(panel, config)
@@ -73,6 +74,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     notes.extend(_unread_notes(config))
     learned = learned_series(panel, plan, notes)
     release()
+    notes.extend(refuse_beyond_memory(config, plan, learned))
     start_keras()
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     began = time.monotonic()

@@ -185,7 +185,7 @@ def shapes_of(config: Config, plan: Plan, encoder: Encoder, panel: Panel) -> Sha
 def _trainer(
     config: Config, ready: Prepared, member: Member, split: Split, weights: list[np.ndarray] | None
 ) -> Trainer:
-    batch_size = _batch_size(config, len(split.training))
+    batch_size = batch_size_of(config, len(split.training))
     steps = config.epoch_steps or steps_per_epoch(len(split.training), batch_size, ready.plan.steps)
     shapes = ready.shapes(config, member)
     start = find_start(config, shapes, split.training) if weights is None else None
@@ -199,8 +199,13 @@ def _trainer(
     return Trainer(network, batch_size, steps, config.seed, config.averaging, described)
 
 
-def _batch_size(config: Config, windows: int) -> int:
-    """Return the windows in a batch: the given number, or twice as many as the rule while an epoch has too many."""
+def batch_size_of(config: Config, windows: int) -> int:
+    """Return the windows in a batch: the given number, or twice as many as the rule while an epoch has too many.
+
+    Args:
+        config: ``batch_size`` is read.
+        windows: windows to learn from.
+    """
     size = config.batch_size or BATCH
     while config.batch_size is None and size < MOST_BATCH and windows > MOST_STEPS * size:
         size *= 2

@@ -1,0 +1,196 @@
+"""The memory that training takes, predicted before TensorFlow is imported, beside what there is."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_features import panel_of
+from test_quiet_processes import environment
+
+from forecaster import Forecaster
+from forecaster.config import FAMILIES, Config
+from forecaster.data.panel import Panel
+from forecaster.errors import ForecasterError
+from forecaster.planning import Plan
+from forecaster.training import memory
+from forecaster.training.memory import KEPT, available, needed, refuse_beyond_memory
+
+GB = 10**9
+CONFIG = Config.of(units=(8, 4), batch_size=16, segment=6)
+PLAN = Plan(horizon=5, steps=5, seasons=(1,), lookback=24, segment=6, validation=10, transform="none", cycles=("day",))
+
+
+def plain(*lengths: int) -> Panel:
+    panel = panel_of(list(lengths))
+    return replace(panel, columns=(), covariates=np.zeros((len(panel.values), 0), np.float32), static=None)
+
+
+def test_a_need_by_hand():
+    """One target, two numbers of the calendar; 4 segments; 102 windows to learn from and 12 to score."""
+    found = needed(CONFIG, PLAN, plain(100, 80))
+    inputs = 12 * (24 + 5) * 3 + 60 * 5
+    assert found.learned == 4 * 16 * (inputs + 11 * 4 * (8 + 4))
+    assert found.forecast == 4 * 12 * (inputs + 4 * 4 * (8 + 4))
+    weights = 18 * 8 + 4 * 8 * (8 + 8) + 4 * 4 * (8 + 4) + (4 + 5 * 2) * 5 * 9
+    assert found.fixed == 0.75e9 + 180 * (30 + 10 * 3) + 4 * 14 * weights
+    assert found.exported == 4 * 66 * weights
+    assert found.total == found.fixed + max(found.learned, found.forecast, found.exported)
+
+
+@pytest.mark.parametrize("network", FAMILIES)
+def test_more_of_anything_needs_no_less(network):
+    config, panel = CONFIG.replace(network=network), plain(300)
+    plan = replace(PLAN, lookback=48, seasons=(6,))
+    least = needed(config, plan, panel)
+    for name, more in {
+        "rows": needed(config, plan, plain(600)),
+        "series": needed(config, plan, plain(300, 300)),
+        "lookback": needed(config, replace(plan, lookback=96), panel),
+        "horizon": needed(config, replace(plan, horizon=10, steps=10), panel),
+        "units": needed(config.replace(units=(16, 8)), plan, panel),
+        "batch": needed(config.replace(batch_size=32), plan, panel),
+        "calendar": needed(config, replace(plan, cycles=("day", "week")), panel),
+    }.items():
+        for part in ("fixed", "learned", "exported"):
+            assert getattr(more, part) >= getattr(least, part), (name, part)
+        assert more != least, name
+
+
+def test_of_members_the_largest_counts_and_the_weights_of_all():
+    from forecaster.members import Member
+
+    small, large = Member("lstm-0", 0, 24, 6), Member("lstm-1", 0, 48, 6)
+    panel, alone = plain(300), [needed(CONFIG, replace(PLAN, lookback=n), plain(300)) for n in (24, 48)]
+    both = needed(CONFIG, replace(PLAN, lookback=48, members=(small, large)), panel)
+    assert both.learned == alone[1].learned and both.exported == pytest.approx(sum(n.exported for n in alone))
+
+
+def test_every_network_has_its_numbers():
+    assert set(KEPT) == set(FAMILIES)
+
+
+# What there is
+
+
+def system(folder, files):
+    for name, text in {"proc/self/status": "Name:\tx\nVmSize:\t  1000 kB\nVmData:\t  400 kB\n", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return available(folder)
+
+
+MACHINE = {"proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    5000 kB\nSwapFree:   10 kB\nHugePages_Total:  0\n"}
+
+
+def test_the_memory_of_the_machine(tmp_path):
+    assert system(tmp_path, MACHINE) == 5010 * 1024
+
+
+def test_a_system_that_does_not_say_refuses_nothing(tmp_path, monkeypatch):
+    assert available(tmp_path) is None
+    monkeypatch.setattr(memory, "available", lambda: None)
+    assert refuse_beyond_memory(CONFIG, PLAN, plain(300)) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "files"),
+    [
+        ("0::/a/b\n", {"a/memory.max": "3000000", "a/memory.current": "1000000", "a/b/memory.max": "max"}),
+        (
+            "5:cpu:/a\n4:hugetlb,memory:/a\n",
+            {"memory/memory.limit_in_bytes": "3000000", "memory/memory.usage_in_bytes": "1000000"},
+        ),
+    ],
+)
+def test_the_limit_of_a_group_around_the_own_one(tmp_path, groups, files):
+    place = next(iter(files)).rpartition("/")[0]
+    stat = {f"{place}/memory.stat": "cache 5\nactive_file 200000\ninactive_file 300000\n"}
+    found = {f"sys/fs/cgroup/{name}": text for name, text in (files | stat).items()}
+    assert system(tmp_path, {**MACHINE, "proc/self/cgroup": groups, **found}) == 2_500_000
+
+
+@pytest.mark.parametrize(("limited", "taken"), [("RLIMIT_AS", 1000 * 1024 + 0.85e9), ("RLIMIT_DATA", 400 * 1024)])
+def test_the_limits_of_the_process(tmp_path, monkeypatch, limited, taken):
+    none = resource.RLIM_INFINITY
+    limits = {getattr(resource, limited): (10**9, none)}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits.get(kind, (none, none)))
+    assert system(tmp_path, {"proc/meminfo": "MemAvailable: 9000000 kB\n"}) == pytest.approx(1e9 - taken)
+
+
+# What is said
+
+
+def with_room(monkeypatch, room):
+    monkeypatch.setattr(memory, "available", lambda: room)
+    return refuse_beyond_memory
+
+
+LARGE = CONFIG.replace(units=(512, 512), batch_size=1_024)
+LONG = replace(PLAN, lookback=1_200)
+
+
+def test_too_little_is_refused_with_what_would_fit(monkeypatch):
+    panel, room = plain(4_000), 5 * GB
+    refuse = with_room(monkeypatch, room)
+    most = needed(LARGE, LONG, panel).total
+    with pytest.raises(ForecasterError, match=rf"needs about {most / GB:.1f} GB, and 5\.0 GB are left") as error:
+        refuse(LARGE, LONG, panel)
+    assert error.value.exit_code == 1
+    said = error.value.hint.removeprefix("this would fit: ").split(", or ")
+    given = dict(flag.split() for flag in said)
+    assert set(given) == {"--batch-size", "--lookback", "--units"}
+    batch, lookback = int(given["--batch-size"]), int(given["--lookback"])
+    units = tuple(map(int, given["--units"].split(",")))
+    for factor, fits in ((1, True), (2, False)):
+        for config, plan in (
+            (LARGE.replace(batch_size=batch * factor), LONG),
+            (LARGE, replace(LONG, lookback=lookback * factor)),
+            (LARGE.replace(units=tuple(n * factor for n in units)), LONG),
+        ):
+            assert (needed(config, plan, panel).total <= room) == fits
+
+
+def test_what_may_be_too_little_is_a_warning(monkeypatch):
+    panel = plain(4_000)
+    most = needed(LARGE, LONG, panel).total
+    [note] = with_room(monkeypatch, 0.7 * most)(LARGE, LONG, panel)
+    assert note.warning and note.name == "memory" and "--batch-size" in note.reason
+    assert with_room(monkeypatch, most)(LARGE, LONG, panel) == []
+    with pytest.raises(ForecasterError):
+        with_room(monkeypatch, 0.59 * most)(LARGE, LONG, panel)
+
+
+def test_where_no_setting_is_enough_fewer_rows_are(monkeypatch):
+    with pytest.raises(ForecasterError) as error:
+        with_room(monkeypatch, 1e8)(LARGE, LONG, plain(4_000))
+    assert "fewer rows" in error.value.hint
+
+
+def test_a_fit_tells_the_warning_and_a_fit_of_more_than_there_is_writes_nothing(monkeypatch, command, folder):
+    monkeypatch.setattr(memory, "available", lambda: 0.6e9)
+    found = Forecaster(units=(2,), epochs=1, final=False, network="nlinear").fit("dataset:airline")
+    [note] = [note for note in found.notes if note.name == "memory"]
+    assert note.warning and note.value == "about 0.8 GB needed, 0.6 GB left"
+    monkeypatch.setattr(memory, "available", lambda: 0.1e9)
+    ended = command("fit", "dataset:airline")
+    assert ended.code == 1 and "not enough memory: training needs about 0.8 GB, and 0.1 GB are left" in ended.err
+    assert not list(folder.glob("*/manifest.json"))
+
+
+def test_a_limit_of_the_process_refuses_before_tensorflow_is_imported(folder):
+    code = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))
+from forecaster.cli.main import run
+code = run(["fit", "dataset:airline"])
+print([code, "tensorflow" in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    assert json.loads(done.stdout.lower()) == [1, False]
+    assert "not enough memory: training needs about" in done.stderr and "Traceback" not in done.stderr
