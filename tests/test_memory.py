@@ -34,9 +34,8 @@ def plain(*lengths: int) -> Panel:
 def test_a_need_by_hand():
     """One target, two numbers of the calendar; 4 segments; 102 windows to learn from and 12 to score."""
     found = needed(CONFIG, PLAN, plain(100, 80))
-    inputs = 12 * (24 + 5) * 3 + 60 * 5
-    assert found.learned == 4 * 16 * (inputs + 11 * 4 * (8 + 4))
-    assert found.forecast == 4 * 12 * (inputs + 4 * 4 * (8 + 4))
+    assert found.learned == 4 * 16 * (12 * (24 + 5) * 3 + 60 * 5 + 11 * 4 * (8 + 4))
+    assert found.forecast == 4 * 12 * (6 * (24 + 5) * 3 + 60 * 5 + 4 * 4 * (8 + 4))
     weights = 18 * 8 + 4 * 8 * (8 + 8) + 4 * 4 * (8 + 4) + (4 + 5 * 2) * 5 * 9
     assert found.fixed == 0.75e9 + 180 * (30 + 10 * 3) + 4 * 14 * weights
     assert found.exported == 4 * 66 * weights

@@ -17,6 +17,7 @@ from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.errors import ForecasterError
 from forecaster.inference import CHUNK
+from forecaster.networks.factory import NETWORKS
 from forecaster.networks.tcn import widths
 from forecaster.networks.transformer import HEADS
 from forecaster.notes import Note
@@ -27,14 +28,14 @@ from forecaster.training.attempt import LEAST_BATCH, batch_size_of, members_of
 PROGRAMS, ADDRESSES = 0.75e9, 1.6e9
 #: Bytes of a row, and of each of its channels, beside those of the panel.
 ROW, CHANNEL = 30, 10
-#: Numbers held for each number of a window that is read, and for each step that is forecast.
-READ, STEP = 12, 60
+#: Numbers held for each number of a window that is learned from, of one that is forecast from, and for each step ahead.
+LEARNED, READ, STEP = 12, 6, 60
 #: Numbers held for each weight, of gradients, optimiser, average and states to go back to; and while it is exported.
 WEIGHT, EXPORT = 14, 66
 #: Numbers of each step that a head gives, where it weighs simple forecasts.
 OUTPUTS = 9
 #: Numbers kept for each pair of segments of which one attends to the other, in numbers kept for a unit.
-ATTENTION = 0.4
+ATTENTION = 0.054
 #: Numbers that a network keeps for each unit of each segment: for the way there and back, and there alone.
 KEPT: dict[str, tuple[float, float]] = {
     "lstm": (11, 4),
@@ -45,7 +46,7 @@ KEPT: dict[str, tuple[float, float]] = {
     "cnn-lstm": (14, 5),
     "attention-lstm": (13, 5),
     "encoder-decoder": (13, 4.5),
-    "transformer": (14, 10),
+    "transformer": (34, 20),
     "tcn": (8, 3.5),
     "nbeats": (0, 0),
     "nhits": (0, 0),
@@ -94,13 +95,13 @@ def needed(config: Config, plan: Plan, panel: Panel) -> Need:
     learned = forecast = weights = 0.0
     for member in members_of(config, plan):
         own = member.applied(config)
-        inputs = READ * (member.lookback + plan.steps) * channels + STEP * plan.steps
+        inputs, ahead = (member.lookback + plan.steps) * channels, STEP * plan.steps
         back, there = KEPT[own.network]
         segment = min(member.segment, member.lookback)
         segments = member.lookback // segment
         numbers = _numbers(own, segments, member.lookback)
-        learned = max(learned, 4 * batch_size_of(own, windows) * (inputs + back * numbers))
-        forecast = max(forecast, 4 * scored * (inputs + there * numbers))
+        learned = max(learned, 4 * batch_size_of(own, windows) * (LEARNED * inputs + ahead + back * numbers))
+        forecast = max(forecast, 4 * scored * (READ * inputs + ahead + there * numbers))
         weights += _weights(own, segments, segment * channels, features, plan.steps)
     rows = len(panel.values) * (ROW + CHANNEL * channels)
     return Need(PROGRAMS + rows + 4 * WEIGHT * weights, learned, forecast, 4 * EXPORT * weights)
@@ -133,7 +134,9 @@ def _weights(config: Config, segments: int, read: int, features: int, steps: int
     for units in config.units:
         found, below = found + 4 * units * (below + units), units
     shown = below * segments if config.network == "transformer" else below  # its head reads every segment
-    return found + (shown + steps * features) * steps * (OUTPUTS if config.base == "gate" else 1)
+    return found + (shown + steps * features) * steps * (
+        OUTPUTS if config.base == "gate" and NETWORKS[config.network].gates else 1
+    )
 
 
 def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel) -> list[Note]:
