@@ -25,7 +25,7 @@ from forecaster.planning import Plan
 from forecaster.training.attempt import LEAST_BATCH, batch_size_of, members_of
 
 #: Bytes that TensorFlow and the exporter take, and of addresses, which a limit may be set on.
-PROGRAMS, ADDRESSES = 0.75e9, 1.6e9
+PROGRAMS, ADDRESSES = 0.75e9, 2.7e9
 #: Bytes of a row, and of each of its channels, beside those of the panel.
 ROW, CHANNEL = 30, 10
 #: Numbers held for each number of a window that is learned from, of one that is forecast from, and for each step ahead.
@@ -160,7 +160,7 @@ def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel) -> list[Note]
     if room is None or (most := total(config, plan)) <= room:
         return []
     fits = ", or ".join(_smaller(config, plan, lambda *changed: total(*changed) <= room))
-    hint = f"this would fit: {fits}" if fits else "fewer rows or series; no setting makes enough of a difference"
+    hint = f"this would fit: {fits}" if fits else "no setting alone is enough: fewer rows or series, or more memory"
     if SURELY * most <= room:
         return [Note("memory", f"about {_shown(most)} needed, {_shown(room)} left", hint, warning=True)]
     raise ForecasterError(f"not enough memory: training needs about {_shown(most)}, and {_shown(room)} are left", hint)
