@@ -125,8 +125,9 @@ def test_the_limits_of_the_process(tmp_path, monkeypatch, limited, taken):
 # What is said
 
 
-def with_room(monkeypatch, room):
+def with_room(monkeypatch, room, gpu=False):
     monkeypatch.setattr(memory, "available", lambda: room)
+    monkeypatch.setattr(memory, "has_gpu", lambda: gpu)
     return refuse_beyond_memory
 
 
@@ -163,6 +164,13 @@ def test_what_may_be_too_little_is_a_warning(monkeypatch):
     assert with_room(monkeypatch, most)(LARGE, LONG, panel) == []
     with pytest.raises(ForecasterError):
         with_room(monkeypatch, 0.59 * most)(LARGE, LONG, panel)
+
+
+def test_on_a_gpu_what_is_kept_of_a_batch_takes_none_of_the_machine(monkeypatch):
+    need = needed(LARGE, LONG, plain(4_000))
+    room = need.fixed + need.exported
+    assert need.total > room and with_room(monkeypatch, room, gpu=True)(LARGE, LONG, plain(4_000)) == []
+    assert with_room(monkeypatch, room - 1, gpu=True)(LARGE, LONG, plain(4_000))
 
 
 def test_where_no_setting_is_enough_fewer_rows_are(monkeypatch):

@@ -150,8 +150,7 @@ def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel) -> list[Note]
     Raises:
         ForecasterError: it surely will not; the hint says which setting to lower to what.
     """
-    room = available()
-    on_gpu = Path("/proc/driver/nvidia/gpus").is_dir()  # which then holds what is kept of a batch
+    room, on_gpu = available(), has_gpu()  # which then holds what is kept of a batch
 
     def total(config: Config, plan: Plan) -> float:
         need = needed(config, plan, panel)
@@ -164,6 +163,11 @@ def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel) -> list[Note]
     if SURELY * most <= room:
         return [Note("memory", f"about {_shown(most)} needed, {_shown(room)} left", hint, warning=True)]
     raise ForecasterError(f"not enough memory: training needs about {_shown(most)}, and {_shown(room)} are left", hint)
+
+
+def has_gpu() -> bool:
+    """Return whether the machine has a GPU that TensorFlow may train on, without asking TensorFlow."""
+    return Path("/proc/driver/nvidia/gpus").is_dir()
 
 
 def _shown(size: float) -> str:
