@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -96,3 +97,36 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_sealed(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that begins with the sha256 of its content; it is on the disk before it replaces an older one.
+
+    Raises:
+        OSError: it cannot be written; an older file stays as it was.
+    """
+    unfinished = path.with_name(f"{path.name}.tmp")
+    try:
+        with unfinished.open("wb") as handle:
+            handle.write(hashlib.sha256(content).digest())
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_sealed(path: Path) -> bytes | None:
+    """Return the content of a file of :func:`write_sealed`; None where it is absent, cannot be read or is damaged."""
+    try:
+        written = path.read_bytes()
+    except OSError:
+        return None
+    size = hashlib.sha256().digest_size
+    return written[size:] if hashlib.sha256(written[size:]).digest() == written[:size] else None

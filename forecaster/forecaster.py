@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from forecaster.artifact.reading import load_model
 from forecaster.artifact.writing import save_model
 from forecaster.assessment import Evaluation, Rolling, assess, assess_directions
 from forecaster.config import RECIPES, Config
-from forecaster.data.packed import unpacked
+from forecaster.data.packed import packed, unpacked
 from forecaster.data.panel import Panel
 from forecaster.data.time.calendar import future_times
 from forecaster.direction.backtest import DirectionEvaluation
@@ -42,6 +41,8 @@ from forecaster.prediction.online import followed
 from forecaster.prediction.prediction import below_zero, engines_of, forecast_panel, refuse_beyond_reason, unbounded
 from forecaster.prediction.rows import Data, joined_panel, training_panel, without_holdout
 from forecaster.tables import forecast_table, readings_table
+from forecaster.training.checkpoint import Checkpoints
+from forecaster.training.fingerprint import fingerprint
 from forecaster.training.training import Report
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Forecaster:
         tell: Callable[[Note], None] | None = None,
         future: Data | None = None,
         start: Forecaster | str | Path | None = None,
+        directory: str | Path | None = None,
+        resume: bool = False,
     ) -> Forecaster:
         """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
 
@@ -98,46 +101,57 @@ class Forecaster:
         its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its weights are
         kept where the newest rows, which it has not seen, do not favour others; with ``keep="last"`` never.
 
+        With ``directory``, checkpoints are kept beside it until :meth:`save` has written the model there. After a
+        death of the process, or Ctrl-C, the same fit with ``resume`` goes on from there, to the same weights to the
+        byte, on the same machine.
+
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
             report: called with a :class:`forecaster.training.training.Progress` after each epoch.
             tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
             future: a table of covariates known beyond the cutoff; its columns become future covariates.
             start: what is trained further: a forecaster, or a model directory.
+            directory: the model directory to be, for one fit at a time.
+            resume: go on with the fit into ``directory`` that was cut off; where the same fit was finished, its model
+                is loaded.
 
         Returns:
             Forecaster: itself.
 
         Raises:
-            NotFoundError: no such file or column.
+            NotFoundError: no such file or column, or nothing to resume.
             DataError: the data cannot be learned from as they are, or ``start`` knows them already.
-            SettingError: a setting contradicts ``start``.
+            SettingError: a setting contradicts ``start``, or the fit that is to be resumed.
             DivergedError: training ended in NaN.
         """
         check_settings(self.config)
-        began = time.monotonic()
+        if start is not None and future is not None:
+            raise SettingError("what is trained further knows its future covariates", "leave --future out")
         notes = ToldNotes(tell)
-        if start is not None:
-            if future is not None:
-                raise SettingError("what is trained further knows its future covariates", "leave --future out")
-            self._model = self._further(data, start, notes, report)
-            self.config = self._model.config
-        else:
-            self._model = fitting.fit_panel(
-                training_panel(data, future, self.config, notes), self.config, notes, report
-            )
-        self._model.record["seconds"] = round(time.monotonic() - began, 1)
-        self._engine = None
-        self.notes = list(notes)
+        with Checkpoints(directory, notes) as checkpoints:
+            before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
+            old = None if before is None else before.model
+            if before is None:
+                panel: Panel = packed(training_panel(data, future, self.config, notes))
+            else:
+                panel = before._newer(data, self._given, notes)
+            model = checkpoints.begin(lambda: fingerprint(panel, self.config, old), resume)
+            if model is None:
+                if old is None:
+                    model = fitting.fit_panel(panel, self.config, notes, report)
+                else:
+                    model = fit_further(old, panel, self._given, notes, report)
+                model.record |= checkpoints.record()
+        if old is not None:
+            self.config = model.config
+        self._model, self._engine, self.notes = model, None, list(notes)
         return self
 
-    def _further(self, data: Data, start: Forecaster | str | Path, notes: list[Note], report: Report | None) -> Model:
-        """Return the model of ``start``, trained further."""
-        before = start if isinstance(start, Forecaster) else Forecaster.load(start)
-        panel, found = before.panel(data)
+    def _newer(self, data: Data, given: Mapping[str, Any], notes: list[Note]) -> Panel:
+        """Return the newer rows, joined to the history, that the model is trained further on."""
+        panel, found = self.panel(data)
         notes.extend(found)
-        holdout = continued(before.config, self._given).holdout
-        return fit_further(before.model, without_holdout(panel, holdout), self._given, notes, report)
+        return without_holdout(panel, continued(self.config, given).holdout)
 
     def predict(
         self,

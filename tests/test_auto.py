@@ -50,7 +50,7 @@ class Pretended:
 def tried(monkeypatch):
     """Return a function that tries networks of said MASE, each of which takes said seconds."""
     clock = [0.0]
-    monkeypatch.setattr(shortlist, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(shortlist, "elapsed", lambda: clock[0])
 
     def call(mases, budget="1h", seconds=60.0, together=9.0, interrupted=False, **settings):
         config = Config.of(network="auto", budget=budget, **settings)

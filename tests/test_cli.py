@@ -373,7 +373,7 @@ def test_an_interrupted_fit_keeps_its_model_and_ends_with_130(command, folder, t
     assert ended.code == 130
     assert ended.err.splitlines() == [
         "forecaster: error: interrupted",
-        "  the best weights so far are kept in 'forecaster-model'",
+        "  the best weights so far are kept in 'forecaster-model'; the same command with --resume goes on",
     ]
     assert command("predict").code == 0
 

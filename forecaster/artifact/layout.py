@@ -1,4 +1,4 @@
-"""Names of the files of a model directory, the number of its format, and where it really is."""
+"""Names of the files of a model directory and of a checkpoint, the number of its format, and where it really is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ MANIFEST, WEIGHTS, NETWORK, HISTORY = "manifest.json", "weights.npz", "network.o
 FILES = (WEIGHTS, NETWORK, HISTORY)
 #: Bytes of a file at most: none larger is written, and none is read.
 LIMITS = {MANIFEST: 64 << 20, WEIGHTS: 512 << 20, NETWORK: 512 << 20, HISTORY: 16 << 30}
+#: Names of the files of a checkpoint: what a fit was begun with, and, before its number, each training run.
+BEGUN, RUN = "fit", "run-"
 
 
 def own_digest(manifest: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ from forecaster.artifact.layout import (
     own_digest,
     real,
 )
+from forecaster.artifact.leftovers import remove_leftovers
 from forecaster.artifact.locking import cannot_write
 from forecaster.artifact.model import Model
 from forecaster.files import json_text, umask
@@ -53,6 +54,7 @@ def save_model(model: Model, directory: Path) -> None:
         _write(staging / MANIFEST, [_manifest_text(model, digests).encode()])
         staging.chmod(0o777 & ~umask())
         _swap(staging, place)
+        remove_leftovers(place, model.record)
     except OSError as error:
         raise cannot_write(directory, error) from None
     finally:

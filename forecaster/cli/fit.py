@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +51,7 @@ EPILOG = "\b\nNetworks:\n" + "\n".join(f"  {name:<16}{says}" for name, says in F
 @click.option(
     "--from", "start", metavar="MODEL", help="Train this model further on DATA: newer rows, its settings and weights."
 )
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the same fit, which was cut off.")
 @click.option("--future", metavar="FILE", help="Table of covariates known beyond the cutoff; - for standard input.")
 @source_options
 @click.option("--plot", metavar="FILE", help="Draw the learning curve to a PNG or SVG.")
@@ -64,6 +66,7 @@ def command(
     recipe: str | None,
     config_file: str | None,
     start: str | None,
+    resume: bool,
     future: str | None,
     sql: str | None,
     delimiter: str | None,
@@ -89,6 +92,7 @@ def command(
     forecaster fit sales.csv --network auto --budget 10m
     forecaster fit sales.csv --members 5
     forecaster fit newer.csv --from forecaster-model
+    forecaster fit sales.csv --resume
     forecaster fit prices.csv --target close --task direction --horizon 5
 
     Time column, target, series, covariates, freq, season, lookback and horizon are inferred and printed; every one has
@@ -106,9 +110,9 @@ def command(
     merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
     forecaster = Forecaster(**merged)
     source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
-    with locked(Path(model)):
+    with locked(Path(model)), _resumable(model):
         with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
-            forecaster.fit(source, report, lambda note: say_notes([note], quiet), future, start)
+            forecaster.fit(source, report, lambda note: say_notes([note], quiet), future, start, model, resume)
         forecaster.model.record["command"] = command_line()
         save_model(forecaster.model, Path(model))
     if plot:
@@ -132,10 +136,27 @@ def _next(model: Model, directory: str) -> str:
     return f"{fill} forecaster predict{flag} --horizon 10 --future future.csv"
 
 
+@contextmanager
+def _resumable(model: str) -> Iterator[None]:
+    """Say, where Ctrl-C ends the block, that what a checkpoint has is not lost."""
+    from pathlib import Path
+
+    from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder
+    from forecaster.errors import InterruptedByUser
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not checkpoint_files(checkpoint_folder(Path(model))):
+            raise
+        raise InterruptedByUser("interrupted", "the same command with --resume goes on") from None
+
+
 def _interrupted(model: str) -> Exception:
     from forecaster.errors import InterruptedByUser
 
-    return InterruptedByUser("interrupted", f"the best weights so far are kept in '{model}'")
+    kept = f"the best weights so far are kept in '{model}'"
+    return InterruptedByUser("interrupted", f"{kept}; the same command with --resume goes on")
 
 
 def _model_flag(model: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import platform
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,6 +36,7 @@ from forecaster.prediction.prediction import SMALLEST
 from forecaster.quiet import quiet_native, start_keras
 from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.training.calibration import moving
+from forecaster.training.checkpoint import elapsed
 from forecaster.training.memory import refuse_beyond_memory
 from forecaster.training.training import Report, device_name
 
@@ -77,7 +77,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     notes.extend(refuse_beyond_memory(config, plan, learned))
     start_keras()
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
-    began = time.monotonic()
+    began = elapsed()
     first, diverged = best_attempt(learned, config, plan, notes, report)
     tried: list[Row] = []
     if config.network == "auto":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 from forecaster.config import Config
@@ -12,6 +11,7 @@ from forecaster.fitting.combining import Together
 from forecaster.members import Diverged, budget_seconds, left_out
 from forecaster.notes import Note
 from forecaster.training.attempt import Attempt, told
+from forecaster.training.checkpoint import elapsed
 from forecaster.training.training import Report
 
 #: Networks that are combined at most, and how much larger than the best one's their validation MASE may be.
@@ -40,7 +40,7 @@ def try_shortlist(
         first: an attempt of the first network that did not diverge.
         diverged: the networks before it; those after it that diverge are added.
         config: the settings of the model; ``budget`` is read.
-        began: when trying began, by ``time.monotonic``.
+        began: when trying began, by :func:`forecaster.training.checkpoint.elapsed`.
         notes: what was found is appended.
         report: called after each epoch.
 
@@ -85,13 +85,13 @@ def _attempts(
 ) -> tuple[list[Attempt], list[Row], list[str]]:
     """Return the attempts, a row for each, also for those that diverged, and the names of those not tried."""
     members = first.ready.plan.members
-    attempts, last = [first], time.monotonic() - began
+    attempts, now = [first], elapsed()
+    last = now - began
     rows = [*(_diverged_row(name) for name in diverged), _row(first)]
     for number, member in enumerate(members[len(rows) :], len(rows)):
-        left = budget_seconds(config) - (time.monotonic() - began)
-        if left < last or attempts[-1].run.interrupted:
+        if budget_seconds(config) - (now - began) < last or attempts[-1].run.interrupted:
             return attempts, rows, [other.name for other in members[number:]]
-        begins = time.monotonic()
+        begins = now
         try:
             attempts.append(Attempt(first.ready, config, member, told(report, member, len(members))))
             rows.append(_row(attempts[-1]))
@@ -100,7 +100,8 @@ def _attempts(
             rows.append(_diverged_row(member.name))
         except KeyboardInterrupt:
             attempts[-1].run.interrupted = True
-        last = time.monotonic() - begins
+        now = elapsed()
+        last = now - begins
     return attempts, rows, []
 
 

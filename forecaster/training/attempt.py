@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from forecaster.networks.start import find_start
 from forecaster.planning import Plan, refuse_far
 from forecaster.scaling import Scaler
 from forecaster.training.calibration import score, seasonal_naive
+from forecaster.training.checkpoint import elapsed
 from forecaster.training.divergence import Cell, describe
 from forecaster.training.split import Split
 from forecaster.training.training import Report, Run, Trainer, seed_everything, steps_per_epoch
@@ -101,7 +101,7 @@ class Attempt:
         report: Report | None,
         weights: list[np.ndarray] | None = None,
     ) -> None:
-        began = time.monotonic()
+        began = elapsed()
         seed_everything(member.seed)
         self.ready, self.member, self.config = ready, member, member.applied(config)
         self.further = weights is not None
@@ -121,7 +121,7 @@ class Attempt:
         if self.run.interrupted and not self.run.history["loss"]:
             raise KeyboardInterrupt
         self.scores, self.conformal = kept_from_interrupt(self._scored, [self.run])
-        self.seconds = time.monotonic() - began
+        self.seconds = elapsed() - began
 
     def _scored(self) -> tuple[dict[str, Any], Conformal]:
         split = self.ready.split.reading(self.member.lookback)

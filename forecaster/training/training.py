@@ -18,6 +18,7 @@ from forecaster.networks.losses import gain
 from forecaster.networks.optimizers import LOWERED, first_rate, lower_rate
 from forecaster.networks.start import Start, set_start
 from forecaster.training.batches import make_batches
+from forecaster.training.checkpoint import Saved, Values, next_run
 from forecaster.training.divergence import Cell, Divergence, cause_of, to_blame, untrained_error
 from forecaster.windowing import Windows
 
@@ -150,7 +151,12 @@ class Trainer:
         seed: seed of the shuffling.
         averaging: share of the old average kept; 0 for none.
         described: says for a person what a cell of the windows is.
+
+    Attributes:
+        saved: what a checkpoint has of the run that was begun last.
     """
+
+    saved = Saved()
 
     def __init__(
         self,
@@ -204,9 +210,11 @@ class Trainer:
         """
         network, engine, whole = self.network, self.engine, self.steps * self.batch_size >= len(training)
         run = Run(epoch_steps=self.steps, whole=whole, keep=keep, needed_gain=needed_gain)
-        best = self._state()
+        if self._kept(run):
+            return run
+        best = self.saved.values.get("best") or self._state()
         losses, began = run.history["val_loss"], time.monotonic()
-        before = after = np.zeros(0)
+        before, after = self.saved.values.get("windows", (np.zeros(0), np.zeros(0)))
 
         def blamed() -> Cell | None:
             return to_blame(validation, lambda some: not np.isfinite(window_losses(network, engine, some)).all())
@@ -222,7 +230,7 @@ class Trainer:
                 run.best_epoch, best, after = epoch, self._state(), found
             if report:
                 skill = None if math.isnan(reference) else 1 - losses[run.best_epoch] / reference
-                report(Progress("validation run", epoch, epochs, loss, skill, _eta(began, epoch, epochs)))
+                report(Progress("validation run", epoch, epochs, loss, skill, self._eta(began, epoch, epochs)))
             return epoch - run.best_epoch >= patience
 
         def back() -> int:
@@ -230,12 +238,16 @@ class Trainer:
             self._restore(best)
             return run.best_epoch
 
+        def so_far() -> Values:
+            return {"history": run.history, "best_epoch": run.best_epoch, "windows": [before, after], "best": best}
+
         try:
-            before = after = window_losses(network, engine, validation)
-            losses.append(float(before.mean()))
-            if not math.isfinite(losses[0]):
-                raise untrained_error(losses[0], blamed(), self.described)
-            self._train(training, epochs, run, "validation run", watch, back)
+            if not losses:
+                before = after = window_losses(network, engine, validation)
+                losses.append(float(before.mean()))
+                if not math.isfinite(losses[0]):
+                    raise untrained_error(losses[0], blamed(), self.described)
+            self._train(training, epochs, run, "validation run", watch, back, so_far)
         except KeyboardInterrupt:
             run.interrupted = True
         run.gain = gain(self.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
@@ -245,6 +257,8 @@ class Trainer:
             run.best_epoch = 0
             self.start_over()
         run.window_losses = after if run.best_epoch else before
+        if not run.interrupted:
+            self.saved.end({"state": self._state(), **vars(run)})
         return run
 
     @contextmanager
@@ -280,6 +294,8 @@ class Trainer:
         Raises:
             DivergedError: the loss became NaN or infinite, with a lower learning rate too.
         """
+        if self._kept(run):
+            return True
         before, began, epochs = self._state(), time.monotonic(), run.final_epochs
         if run.starts_over:
             self.start_over()
@@ -293,7 +309,7 @@ class Trainer:
 
         def watch(epoch: int, loss: float) -> bool:
             if report:
-                report(Progress("final run", epoch, epochs, loss, None, _eta(began, epoch, epochs)))
+                report(Progress("final run", epoch, epochs, loss, None, self._eta(began, epoch, epochs)))
             return False
 
         try:
@@ -301,28 +317,64 @@ class Trainer:
         except KeyboardInterrupt:
             self._restore(before)
             return False
+        self.saved.end({"state": self._state(), "lowered": run.lowered})
         return True
 
+    def _kept(self, run: Run) -> bool:
+        """Begin a run with what a checkpoint has of it, and return whether that is all of it.
+
+        Raises:
+            DivergedError: that is how it ended.
+        """
+        self.saved = next_run()
+        values = self.saved.values
+        if "diverged" in values:
+            raise DivergedError(*values["diverged"])
+        if values.get("lowered") and not run.lowered:
+            lower_rate(self.network)
+        vars(run).update({name: values[name] for name in vars(run) if name in values})
+        if self.saved.over:
+            self._restore(values["state"])
+        return self.saved.over
+
     def _train(
-        self, windows: Windows, epochs: int, run: Run, phase: str, watch: Watch, back: Callable[[], int]
+        self,
+        windows: Windows,
+        epochs: int,
+        run: Run,
+        phase: str,
+        watch: Watch,
+        back: Callable[[], int],
+        so_far: Callable[[], Values] = dict,
     ) -> None:
         """Train as :meth:`_fit`; where that diverges, ``back()`` to an epoch and on with a lower learning rate, once.
+
+        A run that a checkpoint has up to an epoch goes on after it; ``so_far()`` is what the next one needs to have.
 
         Raises:
             DivergedError: it diverges, and the learning rate has been lowered.
         """
-        first = 0
+        first, average = self.saved.epoch, self.saved.values.get("average")
+        if first:
+            self._restore(self.saved.values["state"])
+
+        def keep(epoch: int, average: list[np.ndarray]) -> None:
+            own = {"average": average, "lowered": run.lowered}
+            self.saved.keep(epoch, epochs, lambda: {**so_far(), "state": self._state(), **own})
+
         while True:
             try:
-                return self._fit(windows, epochs, run.epoch_steps, watch, first)
+                return self._fit(windows, epochs, run.epoch_steps, watch, first, average, keep)
             except Divergence as found:
                 why, hint = cause_of(found, self.network, self._again, windows, self.described)
             if run.lowered:
                 rate = first_rate(self.network)
                 rates = f"with learning rates of {rate / LOWERED:g} and {rate:g}"
-                raise DivergedError(f"training diverged twice, {rates}: {why}", hint)
+                error = DivergedError(f"training diverged twice, {rates}: {why}", hint)
+                self.saved.end({"diverged": [error.message, error.hint]})
+                raise error
             run.lowered = f"the {phase} diverged: {why}"
-            first = back()
+            first, average = back(), None
             lower_rate(self.network)
 
     def _again(self, windows: Windows) -> tf.data.Dataset:
@@ -336,8 +388,21 @@ class Trainer:
         """Steps of an epoch: whole executions."""
         return -(-self.steps // self.network.steps_per_execution) * self.network.steps_per_execution
 
-    def _fit(self, windows: Windows, epochs: int, steps: int, watch: Watch, first: int = 0) -> None:
-        """Train; ``watch(epoch, loss)`` sees the averaged weights after each epoch and says whether to stop."""
+    def _fit(
+        self,
+        windows: Windows,
+        epochs: int,
+        steps: int,
+        watch: Watch,
+        first: int = 0,
+        average: list[np.ndarray] | None = None,
+        keep: Callable[[int, list[np.ndarray]], None] = lambda *_: None,
+    ) -> None:
+        """Train from epoch ``first`` on, with the ``average`` of the weights that was reached by then.
+
+        ``watch(epoch, loss)`` sees the averaged weights after each epoch and says whether to stop; where not,
+        ``keep(epoch, average)`` is called.
+        """
         import keras
 
         trainer, network, share = self, self.network, self.averaging
@@ -346,7 +411,7 @@ class Trainer:
             """Averages the weights; the network has them while ``watch`` looks, and at the end."""
 
             def on_train_begin(self, logs: Any = None) -> None:
-                self.average = network.get_weights()
+                self.average = average or network.get_weights()
 
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
                 trainer._began = epoch, trainer._state()
@@ -362,11 +427,16 @@ class Trainer:
                 network.stop_training = watch(epoch + 1, float(logs["loss"]))
                 if not network.stop_training and epoch + 1 < epochs:
                     network.set_weights(weights)
+                    keep(epoch + 1, self.average)
 
         if epochs:
             batches = make_batches(windows, self.batch_size, self.seed, first * self._executed)
             options = {"steps_per_epoch": steps, "callbacks": [Average()], "shuffle": False, "verbose": 0}
             network.fit(batches, initial_epoch=first, epochs=epochs, **options)
+
+    def _eta(self, began: float, epoch: int, epochs: int) -> float:
+        """Return the seconds that are left, were every epoch run; those that a checkpoint had took no time."""
+        return (time.monotonic() - began) / max(1, epoch - self.saved.epoch) * (epochs - epoch)
 
     def _variables(self) -> list[keras.Variable]:
         """Return what training changes: not the learning rate, which once lowered is low for good."""
@@ -404,7 +474,3 @@ def window_losses(network: keras.Model, engine: Engine, windows: Windows) -> np.
         weights = windows.target_weights(which)
         found.append((losses if weights is None else losses * weights).mean(axis=1))
     return np.concatenate(found)
-
-
-def _eta(began: float, epoch: int, epochs: int) -> float:
-    return (time.monotonic() - began) / epoch * (epochs - epoch)
