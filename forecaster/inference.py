@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,6 +43,9 @@ class Engine(Protocol):
 class OnnxEngine:
     """ONNX Runtime on the CPU; imports neither TensorFlow nor Keras.
 
+    Its telemetry, which since version 1.29 puts an identifier of the machine into the home folder and reports models
+    and errors to Microsoft, is switched off, as it must be before the import.
+
     Args:
         model: the bytes of an ONNX file.
         output: steps and outputs of each that a run may give; by default whatever it gives.
@@ -52,6 +56,7 @@ class OnnxEngine:
     """
 
     def __init__(self, model: bytes, output: Collection[tuple[int, int]] | None = None) -> None:
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         self._graph = Graph(model)

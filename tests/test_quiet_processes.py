@@ -80,6 +80,17 @@ def test_predict_imports_neither_what_trains_nor_what_draws(model):
     assert not modules & (TRAINERS | {"scipy", "statsmodels", "statsforecast", "rich", "matplotlib", "holidays"})
 
 
+def test_predict_leaves_nothing_behind_and_reports_to_nobody(model, folder):
+    """ONNX Runtime would write an identifier of the machine, and report each model, were it not told not to."""
+    for name in ("home", "temporary"):
+        (folder / name).mkdir()
+    env = environment(HOME=str(folder / "home"), TMPDIR=str(folder / "temporary"))
+    env = {name: text for name, text in env.items() if not name.startswith(("ORT_", "XDG_")) and name != "CI"}
+    argv = [sys.executable, "-m", "forecaster", "predict", "-q"]
+    subprocess.run(argv, check=True, capture_output=True, env=env, timeout=60)
+    assert not [*(folder / "home").iterdir(), *(folder / "temporary").iterdir()]
+
+
 def test_no_command_but_fit_imports_what_trains(model, folder):
     (folder / "empty.csv").write_text("")
     (folder / "text.csv").write_text("date,sales\n2020-01-01,1\n2020-01-02,x\n2020-01-03,2\n2020-01-04,3\n")
