@@ -7,7 +7,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,21 @@ def _replace(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
         raise
 
 
+@contextmanager
+def scratch_file() -> Iterator[Path]:
+    """Give the path of an empty file for the block; in memory, where Linux has it, as a disk may be full or read-only.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("scratch"), "rb") as handle:
+            yield Path(f"/proc/self/fd/{handle.fileno()}")
+    else:
+        with tempfile.NamedTemporaryFile() as handle:
+            yield Path(handle.name)
+
+
 def umask() -> int:
     """Return the permissions that new files of this process do not get."""
     mask = os.umask(0o077)
@@ -85,8 +101,9 @@ def umask() -> int:
 
 
 def json_text(document: Any) -> str:
-    """Return a document of plain and NumPy values as strict JSON; NaN and infinity become null."""
-    return json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False)
+    """Return a document of plain and NumPy values as strict JSON that can be encoded; NaN and infinity become null."""
+    text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode()  # half a character, as in the name of a file
 
 
 def _plain(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -26,30 +28,75 @@ def quiet_native() -> Iterator[None]:
         os.close(nowhere)
 
 
+class _Lenient(io.FileIO):
+    """Writes what can be written: a terminal that is gone, or a full disk, must not end a training."""
+
+    def write(self, data: Any) -> int:
+        try:
+            written = super().write(data)
+        except OSError:
+            written = None
+        return len(data) if written is None else written
+
+
 def separate_native() -> None:
     """For the rest of the process: ``sys.stderr`` keeps the terminal, native code's descriptor 2 goes nowhere."""
     sys.stderr.flush()
     kept = os.dup(2)
-    sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    stream = io.BufferedWriter(_Lenient(kept, "w"))
+    sys.stderr = io.TextIOWrapper(stream, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
 
 
 def start_keras() -> None:
-    """Import Keras and TensorFlow without a line of their logs.
+    """Import Keras and TensorFlow without a line of their logs, and Keras without the settings of a home folder.
 
     Raises:
-        DependencyError: TensorFlow is not installed.
+        DependencyError: TensorFlow is not installed, or Keras was imported before with other settings.
     """
     from forecaster.errors import DependencyError
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with quiet_native():
-            import keras  # noqa: F401
+        with quiet_native(), _environment(_KERAS):
+            import keras
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise DependencyError(f"training needs TensorFlow: {error}", "pip install tensorflow") from None
+    found = f"{keras.config.backend()} in {keras.config.dtype_policy().name}"
+    if found != "tensorflow in float32":
+        raise DependencyError(
+            f"training needs Keras on tensorflow in float32, and it was set to {found} before",
+            "set KERAS_BACKEND=tensorflow, and mind ~/.keras/keras.json",
+        )
     for name in ("tensorflow", "absl", "tf2onnx"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+#: A home in which Keras neither finds a ``keras.json`` nor can write one, and nothing that shortens a training.
+_KERAS: dict[str, str | None] = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": os.devnull,
+    **dict.fromkeys(("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")),
+}
+
+
+@contextmanager
+def _environment(values: dict[str, str | None]) -> Iterator[None]:
+    """Give variables of the environment other values, None for no value, while the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

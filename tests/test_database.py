@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from forecaster.data.tables import database
-from forecaster.data.tables.database import read_database, without_password
+from forecaster.data.tables.database import read_database
 from forecaster.data.tables.sources import Source, read_table
 from forecaster.errors import DataError, DependencyError, ForecasterError, NotFoundError, SettingError
 
@@ -174,18 +174,6 @@ def test_a_column_of_sqlite_may_change_its_type_between_pieces(tmp_path: Path, m
     assert frame["i"].tolist() == [1, 2, 3, 4, 5, 6]
     assert [None if pd.isna(v) else str(v) for v in frame["y"]] == ["1", "2", "3.5", None, "x", "7"]
     assert frame["s"].iloc[2] == "a"
-
-
-def test_passwords_are_taken_out_of_any_text() -> None:
-    for text in (
-        "postgresql://me:s3cret@host/db",
-        "cannot open postgresql+psycopg://me:s3cret@host:5432/db?x=1",
-        "postgresql://me:s3/cr@et@host/db".replace("s3/cr@et", "s3cret/@s3cret"),
-        "postgresql://host/db?user=me&password=s3cret",
-    ):
-        assert "s3cret" not in without_password(text)
-        assert "host" in without_password(text)
-    assert Source("postgresql://me:s3cret@host/db").shown == "postgresql://me:***@host/db"
 
 
 def test_addresses_that_are_none_are_refused_without_the_password() -> None:

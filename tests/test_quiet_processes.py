@@ -195,7 +195,7 @@ def test_the_bar_shows_skill_and_time_left_and_ctrl_c_keeps_the_best_weights(fol
     finally:
         terminal.process.kill()
     assert code == 130, terminal.text
-    assert re.search("note: training: .*Ctrl-C", terminal.text) and "Traceback" not in terminal.text
+    assert re.search("note: training: .* until it was interrupted", terminal.text) and "Traceback" not in terminal.text
     kept = "the best weights so far are kept in 'forecaster-model'; the same command with --resume goes on"
     assert f"forecaster: error: interrupted\r\n  {kept}\r\n" in terminal.text
     assert out.startswith("model: forecaster-model, 144 rows")

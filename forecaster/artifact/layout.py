@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from forecaster.errors import NotFoundError
+
 FORMAT = "forecaster-model"
 FORMAT_VERSION = 2
 MANIFEST, WEIGHTS, NETWORK, HISTORY = "manifest.json", "weights.npz", "network.onnx", "history.parquet"
@@ -26,8 +28,15 @@ def own_digest(manifest: dict[str, Any]) -> str:
 
 
 def real(directory: Path) -> Path:
-    """Return the place of a directory with no link in it."""
-    return Path(os.path.realpath(directory))
+    """Return the place of a directory with no link in it.
+
+    Raises:
+        NotFoundError: the current folder, in which it is, was removed.
+    """
+    try:
+        return Path(os.path.realpath(directory))
+    except FileNotFoundError:
+        raise NotFoundError(f"the current folder, with '{directory}' in it, was removed", "go to another one") from None
 
 
 def lock_of(place: Path) -> Path:

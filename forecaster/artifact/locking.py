@@ -51,7 +51,7 @@ def _replaceable(directory: Path) -> Path:
     place = real(directory)
     if place.exists() and not (place.is_dir() and _ours(place)):
         raise SettingError(f"'{directory}' exists and is not a model of forecaster", "name another one with --model")
-    if place == Path.cwd() or place.is_mount():
+    if (place.exists() and place.samefile(os.curdir)) or place.is_mount():
         kind = "a mount point" if place.is_mount() else "the current folder"
         raise SettingError(f"'{directory}' is {kind}, which no model can replace", "name a folder in it with --model")
     return place

@@ -109,10 +109,12 @@ def read_source(place: str, **options: str | None) -> Source:
 
 
 def command_line() -> str:
-    """Return the command as it was given, without the password of a database's URL."""
-    from forecaster.data.tables.database import without_password
+    """Return the command as it was given, for a shell, without the secrets of its arguments."""
+    import shlex
 
-    return without_password("forecaster " + " ".join(sys.argv[1:]))
+    from forecaster.redaction import redacted_address
+
+    return shlex.join(["forecaster", *map(redacted_address, sys.argv[1:])])
 
 
 def horizon_option(help: str) -> Callable[[F], F]:
@@ -121,9 +123,15 @@ def horizon_option(help: str) -> Callable[[F], F]:
 
 
 def plain(text: str) -> str:
-    """Return text as one line for a terminal: control characters as escapes, of a very long word its two ends."""
+    """Return text as one line for a terminal: without the secrets of the arguments, control characters as escapes.
+
+    Of a very long word it has the two ends.
+    """
     import re
 
+    from forecaster.redaction import secrets_of, without
+
+    text = without(text, set().union(*map(secrets_of, sys.argv[1:])))
     text = "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)
     text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:90]}...{word[0][-30:]}", text)
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
@@ -144,10 +152,10 @@ def say_notes(notes: Iterable[Note], quiet: bool = False) -> None:
 
 
 def echo_json(document: Any) -> None:
-    """Print one JSON document on stdout; NaN becomes null."""
+    """Print one JSON document on stdout, in UTF-8 wherever that is; NaN becomes null."""
     from forecaster.files import json_text
 
-    click.echo(json_text(document))
+    click.echo(json_text(document).encode())
 
 
 def text_time(table: pd.DataFrame) -> pd.DataFrame:

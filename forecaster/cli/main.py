@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -28,7 +29,9 @@ ALIASES = {"forecast": "predict"}
 EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 usage or setting, 3 missing package, 4 file,
 column or model not found, 5 bad data or model, 6 training diverged,
-7 a gate failed, 130 interrupted."""
+7 a gate failed; 128 and the number of a signal where one ended the command:
+129 terminal closed, 130 interrupted, 141 reader of the output gone,
+143 terminated."""
 
 
 class Commands(click.Group):
@@ -88,13 +91,19 @@ def cli(ctx: click.Context, traceback: bool, version: bool) -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line, keep native log lines off the terminal, and exit with the documented code."""
+    from forecaster.cli.signals import ignore_stops, stop_like_ctrl_c, stopped_code
     from forecaster.quiet import separate_native
 
     args = sys.argv[1:] if args is None else args
     _open_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding has no word for
     if "--traceback" not in args:
         separate_native()
-    sys.exit(run(args))
+    stop_like_ctrl_c()
+    code = run(args)
+    ignore_stops()  # while Python ends
+    sys.exit(stopped_code(code))
 
 
 def _open_closed_streams() -> None:
@@ -141,7 +150,7 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, BrokenPipeError):
-        return 1
+        return 141  # as SIGPIPE ends other programs
     if isinstance(error, OSError):
         place = f"'{error.filename}': " if error.filename else ""
         return _say(f"{place}{error.strerror or error}", "", 1)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gc
 import platform
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
 from forecaster.errors import DataError, ForecasterError, ModelError
 from forecaster.features import READ_LOOKBACKS
+from forecaster.files import scratch_file
 from forecaster.fitting.choosing import best_attempt, without_past
 from forecaster.fitting.combining import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
 from forecaster.fitting.shortlist import Row, try_shortlist
@@ -188,8 +187,7 @@ def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
 
 def export_onnx(network: keras.Model) -> bytes:
     """Return the network as an ONNX file; recurrent layers are traced as loops, which ONNX has a word for."""
-    with tempfile.TemporaryDirectory() as folder, quiet_native(), _as_loops(network):
-        path = Path(folder, "network.onnx")
+    with scratch_file() as path, quiet_native(), _as_loops(network):
         network.export(str(path), format="onnx", verbose=False)
         return path.read_bytes()
 
@@ -290,7 +288,8 @@ def _training_notes(together: Together, config: Config, interrupted: bool) -> It
 
 def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
     run, effect = attempt.run, bool(attempt.ready.panel.of_role("future"))
-    how = f"of {len(run.history['loss'])} epochs of {run.epoch_steps} steps{' before Ctrl-C' if interrupted else ''}"
+    ended = " until it was interrupted" if interrupted else ""
+    how = f"of {len(run.history['loss'])} epochs of {run.epoch_steps} steps{ended}"
     if not run.best_epoch and attempt.further:
         return Note("training", "the weights of the model are kept", f"none {how} lowered the validation loss")
     if not run.best_epoch:

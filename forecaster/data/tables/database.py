@@ -16,6 +16,7 @@ from forecaster.data.tables.arrays import array_of, release, small, table_of, us
 from forecaster.data.tables.frames import check_names, listed, one_line
 from forecaster.errors import DataError, DependencyError, NotFoundError, SettingError, nearest
 from forecaster.notes import Note
+from forecaster.redaction import hiding, redacted_address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,12 +39,6 @@ _TIMEOUTS = {
 }
 
 
-def without_password(text: str) -> str:
-    """Return a text with the password of every database address in it replaced by ``***``."""
-    text = re.sub(r"(\w://[^:/@\s]*):[^\s]*@", r"\1:***@", text)
-    return re.sub(r"(?i)([?&](?:password|passwd|pwd)=)[^&\s]*", r"\1***", text)
-
-
 def read_database(place: str, sql: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return what a query on a database finds. Text is kept as categories, Decimal becomes float64.
 
@@ -59,7 +54,14 @@ def read_database(place: str, sql: str | None = None, columns: Sequence[str] | N
         SettingError: the address is none, or there are several tables and no query.
         DataError: the server refuses, the query fails or returns nothing.
     """
-    file, shown = _file_of(place), f"'{without_password(place)}'"
+    with hiding(place):
+        frame = _read(place, sql, columns)
+    release()
+    return frame
+
+
+def _read(place: str, sql: str | None, columns: Sequence[str] | None) -> pd.DataFrame:
+    file, shown = _file_of(place), f"'{redacted_address(place)}'"
     if file is not None:
         path = Path(file).expanduser()
         if not path.is_file():
@@ -69,13 +71,10 @@ def read_database(place: str, sql: str | None = None, columns: Sequence[str] | N
         if not kind:
             raise DataError(f"'{path}' is neither an SQLite nor a DuckDB database file")
         reader = _from_duckdb if kind == "duckdb" else _from_sqlite
-        frame = reader(path, f"'{path}'", sql, columns)
-    elif sql is None:
+        return reader(path, f"'{path}'", sql, columns)
+    if sql is None:
         raise SettingError(f"{shown} is a database: which rows?", "--sql 'SELECT time, value FROM readings'")
-    else:
-        frame = _from_server(place, shown, sql, columns)
-    release()
-    return frame
+    return _from_server(place, shown, sql, columns)
 
 
 def database_kind(head: bytes) -> str:
@@ -174,7 +173,7 @@ def _frame(
 
 
 def _query_failed(name: str, error: BaseException) -> DataError:
-    return DataError(f"the query on {name} failed: {without_password(one_line(error))}", "try it in a database client")
+    return DataError(f"the query on {name} failed: {one_line(error)}", "try it in a database client")
 
 
 def _from_duckdb(path: Path, name: str, sql: str | None, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -183,8 +182,8 @@ def _from_duckdb(path: Path, name: str, sql: str | None, columns: Sequence[str] 
     except ImportError:
         raise DependencyError(f"reading {name} needs duckdb, which is not installed", _INSTALL) from None
     notes = []
-    try:
-        connection = duckdb.connect(str(path), read_only=True)
+    try:  # a view in the file may name other files, and addresses
+        connection = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
     except duckdb.Error as error:
         raise DataError(f"{name} is not a DuckDB file that can be opened: {one_line(error)}") from None
     try:
@@ -228,9 +227,9 @@ def _from_server(place: str, shown: str, sql: str, columns: Sequence[str] | None
             names = list(result.keys()) if result.returns_rows else []
             return _frame(names, _fetched(result.fetchmany, names) if names else iter(()), shown, columns, [])
     except DBAPIError as error:
-        raise _query_failed(shown, _scrubbed(error.orig or error, engine.url)) from None
+        raise _query_failed(shown, error.orig or error) from None
     except (SQLAlchemyError, ValueError, OSError, sqlalchemy.exc.NoSuchColumnError) as error:
-        raise _query_failed(shown, _scrubbed(error, engine.url)) from None
+        raise _query_failed(shown, error) from None
     finally:
         engine.dispose()
 
@@ -271,17 +270,8 @@ def _postgres_driver() -> str:
     return "psycopg2" if find_spec("psycopg2") and not find_spec("psycopg") else "psycopg"
 
 
-def _scrubbed(error: BaseException, url: Any) -> Exception:
-    """Return the error's first line without the password, however a driver may have put it in."""
-    text = without_password(one_line(error))
-    password = str(url.password or "")
-    for written in {password, quote(password, safe="")} - {""}:
-        text = text.replace(written, "***")
-    return ValueError(text)
-
-
 def _unreachable(url: Any, shown: str, error: BaseException) -> NotFoundError | DataError:
-    """Say what kept a server from letting us in, with its address and without the password."""
+    """Say what kept a server from letting us in, with its address."""
     cause = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split())
     place = f"{url.host or 'localhost'}:{url.port}" if url.port else url.host or "this machine"
@@ -292,8 +282,7 @@ def _unreachable(url: Any, shown: str, error: BaseException) -> NotFoundError | 
         )
     if re.search(r"database .* does not exist|unknown database", text, re.I):
         return NotFoundError(f"there is no database '{url.database}' on the server at {place}", "check its name")
-    reason = str(_scrubbed(ValueError(text), url))
     return NotFoundError(
-        f"no database server answers at {place} (database '{url.database or ''}'): {reason[-160:]}",
+        f"no database server answers at {place} (database '{url.database or ''}'): {text[-160:]}",
         "check host and port, and that the server is running",
     )

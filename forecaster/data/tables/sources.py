@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ import pandas as pd
 from forecaster.data.tables.frames import PART_NAMES, frame_of, listed, one_line, plural, where
 from forecaster.data.tables.streams import COMPRESSIONS, Stored
 from forecaster.errors import DataError, NotFoundError, SettingError, nearest
+from forecaster.redaction import redacted_address
 
 __all__ = ["PART_NAMES", "READERS", "Source", "frame_of", "listed", "plural", "read_table", "where"]
 
@@ -34,7 +35,7 @@ class Source:
         sheet: of an Excel workbook; None for the first with rows.
     """
 
-    place: str
+    place: str = field(repr=False)
     sql: str | None = None
     delimiter: str | None = None
     decimal: str | None = None
@@ -47,12 +48,8 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The place as it may be printed and stored: without a password."""
-        if "://" not in self.place:
-            return self.place
-        from forecaster.data.tables.database import without_password
-
-        return without_password(self.place)
+        """The place as it may be printed and stored: without its secrets."""
+        return redacted_address(self.place)
 
 
 def read_table(source: str | Path | Source, columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -1,0 +1,48 @@
+"""A trained model that cannot be written where it was to be is put elsewhere: hours of work are not thrown away."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from forecaster.artifact.model import Model
+from forecaster.artifact.writing import save_model
+from forecaster.errors import ForecasterError
+
+
+def save_or_rescue(model: Model, directory: Path, place: Path) -> None:
+    """Write the model directory, and the folders above it again where they were removed meanwhile.
+
+    Args:
+        model: what was trained.
+        directory: where to, as a person wrote it.
+        place: where that was when training began, see :func:`forecaster.artifact.layout.real`.
+
+    Raises:
+        ForecasterError: it could not be written there; the hint says where it is instead.
+    """
+    try:
+        return save_model(model, directory)
+    except ForecasterError as error:
+        failed = error
+    if not place.parent.is_dir():
+        with suppress(ForecasterError, OSError):
+            place.parent.mkdir(parents=True)
+            return save_model(model, place)
+    refuge = _refuge(model, place.name)
+    raise ForecasterError(failed.message, f"{failed.hint}; the model was put into '{refuge}'") if refuge else failed
+
+
+def _refuge(model: Model, name: str) -> Path | None:
+    """Write the model into a new folder in the first place that takes it; None where none does."""
+    for folder in (os.curdir, os.path.expanduser("~"), None):  # None: where temporary files go
+        with suppress(OSError):
+            refuge = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
+            try:
+                save_model(model, refuge)
+                return refuge
+            except ForecasterError:
+                refuge.rmdir()
+    return None

@@ -1,0 +1,35 @@
+"""Signals that end a command as Ctrl-C does: what was trained is kept, nothing half-written stays."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import NoReturn
+
+#: A service manager, a batch queue or ``kill`` sends the first, a terminal that is closed the second.
+STOPS = (signal.SIGTERM, signal.SIGHUP)
+
+_received: list[int] = []
+
+
+def stop_like_ctrl_c() -> None:
+    """Let a command be stopped by these signals as by Ctrl-C, but those that its caller has it ignore (``nohup``)."""
+    for number in STOPS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    _received.append(number)
+    raise KeyboardInterrupt
+
+
+def ignore_stops() -> None:
+    """Let nothing stop the command any more, Ctrl-C neither."""
+    for number in (signal.SIGINT, *STOPS):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def stopped_code(code: int) -> int:
+    """Return the exit code of an interrupted command: 128 and the number of the signal, which is 2 for Ctrl-C."""
+    return 128 + _received[0] if code == 128 + signal.SIGINT and _received else code

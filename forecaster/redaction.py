@@ -1,0 +1,75 @@
+"""Secrets of database addresses, kept out of all that is printed or stored: passwords, tokens, keys."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+from forecaster.errors import ForecasterError
+
+#: What the name of a setting holds whose value is a secret.
+_NAME = (
+    r"[\w-]*(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|sig(?:nature)?"
+    r"|(?:api|access|account|private|shared)[_-]?key)(?![a-z])[\w-]*"
+)
+#: The value as it is written: in quotes, in braces (ODBC), or up to what may follow it.
+_VALUE = r"""(?:"[^"]*"|'[^']*'|\{[^}]*\}|[^\s&;,"']*)"""
+_SETTING = re.compile(rf"(?i)\b({_NAME}(?:\s*=\s*|%3d))({_VALUE})")
+#: ``scheme://user:``, a password of any characters up to the last @, and ``https://token@``.
+_PASSWORD = r"(\w://[^:/?#@\s]*):{}@"
+_TOKEN = re.compile(r"(?i)(\bhttps?://)[^/:@\s]+@")
+#: Variables of the environment from which drivers take a password.
+_ENVIRONMENT = ("PGPASSWORD", "MYSQL_PWD")
+#: Characters of a secret from which on it is looked for by itself; a shorter one is part of too many words.
+_LEAST = 3
+
+
+def redacted(text: str) -> str:
+    """Return a text with the secrets of every address and setting in it replaced by ``***``."""
+    text = re.sub(_PASSWORD.format(r"\S*"), r"\1:***@", text)
+    return _SETTING.sub(r"\1***", _TOKEN.sub(r"\1***@", text))
+
+
+def redacted_address(address: str) -> str:
+    """Return one address, or one argument of a command that may hold one, without its secrets."""
+    if re.match(r"(?:--?[\w-]+=)?\w[\w+.-]*://", address):  # a password may hold blanks
+        address = re.sub(f"(?s){_PASSWORD.format('.*')}", r"\1:***@", address)
+    return redacted(address)
+
+
+def secrets_of(address: str) -> set[str]:
+    """Return every way in which a driver may write the secrets of an address: as they are, or percent-encoded."""
+    found = []
+    if user := re.search(r"(?s)\w://[^:/?#@\s]*:(.*)@", address):
+        found += [user[1], *user[1].split("@")]
+    for text in (address, unquote_plus(address)):
+        found += [value.strip("'\"{}") for _, value in _SETTING.findall(text)]
+    plain = {decode(secret) for secret in found for decode in (str, unquote, unquote_plus)}
+    written = {encode(secret) for secret in plain for encode in (str, quote, quote_plus, _quoted)}
+    return {secret for secret in written if len(secret) >= _LEAST}
+
+
+def _quoted(secret: str) -> str:
+    return quote(secret, safe="")
+
+
+def without(text: str, secrets: set[str]) -> str:
+    """Return a text in which known secrets, and those of addresses and settings, are replaced by ``***``."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return redacted(text)
+
+
+@contextmanager
+def hiding(address: str) -> Iterator[None]:
+    """Take the secrets of an address out of an error that leaves the block, whoever has written its message."""
+    try:
+        yield
+    except ForecasterError as error:
+        secrets = secrets_of(address) | {os.environ.get(name, "") for name in _ENVIRONMENT} - {""}
+        error.message, error.hint = without(error.message, secrets), without(error.hint, secrets)
+        error.args = (error.message,)
+        raise
