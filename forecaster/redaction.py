@@ -20,7 +20,7 @@ _VALUE = r"""(?:"[^"]*"|'[^']*'|\{[^}]*\}|[^\s&;,"']*)"""
 _SETTING = re.compile(rf"(?i)\b({_NAME}(?:\s*=\s*|%3d))({_VALUE})")
 #: ``scheme://user:``, a password of any characters up to the last @, and ``https://token@``.
 _PASSWORD = r"(\w://[^:/?#@\s]*):{}@"
-_TOKEN = re.compile(r"(?i)(\bhttps?://)[^/:@\s]+@")
+_TOKEN = re.compile(r"(?i)(\bhttps?://)([^/:@\s]+)@")
 #: Variables of the environment from which drivers take a password.
 _ENVIRONMENT = ("PGPASSWORD", "MYSQL_PWD")
 #: Characters of a secret from which on it is looked for by itself; a shorter one is part of too many words.
@@ -42,7 +42,7 @@ def redacted_address(address: str) -> str:
 
 def secrets_of(address: str) -> set[str]:
     """Return every way in which a driver may write the secrets of an address: as they are, or percent-encoded."""
-    found = []
+    found = [token for _, token in _TOKEN.findall(address)]
     if user := re.search(r"(?s)\w://[^:/?#@\s]*:(.*)@", address):
         found += [user[1], *user[1].split("@")]
     for text in (address, unquote_plus(address)):

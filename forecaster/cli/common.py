@@ -129,12 +129,16 @@ def plain(text: str) -> str:
     """
     import re
 
-    from forecaster.redaction import secrets_of, without
-
-    text = without(text, set().union(*map(secrets_of, sys.argv[1:])))
-    text = "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)
+    text = "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in hidden(text))
     text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:90]}...{word[0][-30:]}", text)
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
+
+
+def hidden(text: str) -> str:
+    """Return text without the secrets of the arguments that the command was given."""
+    from forecaster.redaction import secrets_of, without
+
+    return without(text, set[str]().union(*map(secrets_of, sys.argv[1:])))
 
 
 #: Characters of a word, and of a message, that are printed; more are hardly what a person wants to read.

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from importlib import import_module
+from types import TracebackType
 from typing import Any, NoReturn
 
 import click
@@ -98,12 +99,23 @@ def main(args: list[str] | None = None) -> NoReturn:
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding has no word for
-    if "--traceback" not in args:
+    if "--traceback" in args:
+        sys.excepthook = _show_traceback
+    else:
         separate_native()
     stop_like_ctrl_c()
     code = run(args)
     ignore_stops()  # while Python ends
     sys.exit(stopped_code(code))
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback without the secrets of the arguments, as it is made to be shown to others."""
+    from traceback import format_exception
+
+    from forecaster.cli.common import hidden
+
+    sys.stderr.write(hidden("".join(format_exception(kind, error, trace))))
 
 
 def _open_closed_streams() -> None:

@@ -122,6 +122,7 @@ def _from_sqlite(path: Path, name: str, sql: str | None, columns: Sequence[str] 
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=TIMEOUT)) as connection:
             connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+            connection.set_authorizer(_no_other_file)
             if sql is None:
                 master = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"
                 sql, note = _only_table([row[0] for row in connection.execute(master)], name)
@@ -131,6 +132,11 @@ def _from_sqlite(path: Path, name: str, sql: str | None, columns: Sequence[str] 
             return _frame(names, _fetched(cursor.fetchmany, names), name, columns, notes)
     except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
         raise _query_failed(name, error) from None
+
+
+def _no_other_file(action: int, *_: object) -> int:
+    """Refuse ATTACH, which would make a file that is not there."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def _check_whole(path: Path, name: str) -> None:

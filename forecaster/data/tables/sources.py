@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from forecaster.data.tables.frames import PART_NAMES, frame_of, listed, one_line, plural, where
-from forecaster.data.tables.streams import COMPRESSIONS, Stored
+from forecaster.data.tables.steady import steady
+from forecaster.data.tables.streams import COMPRESSIONS, Stored, streamed
 from forecaster.errors import DataError, NotFoundError, SettingError, nearest
 from forecaster.redaction import redacted_address
 
@@ -88,18 +89,28 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
     if "://" in source.place:
         return _read_address(source, columns)
     if source.place == "-":
-        stored = Stored("standard input", content=sys.stdin.buffer.read())
+        stored = streamed(sys.stdin.buffer, "standard input")
         return READERS[_kind(stored, "")](stored, source, columns)
     path = _resolved(source.place)
     if path.is_dir():
-        return _read_folder(path, source, columns)
-    stored = Stored(f"'{path}'", path)
+        with steady(f"'{path}'", lambda: _tables_in(path)):
+            return _read_folder(path, source, columns)
+    if path.is_file():
+        return _read_file(Stored(f"'{path}'", path), path, source, columns)
+    with path.open("rb") as pipe:
+        return _read_file(streamed(pipe, f"'{path}'"), path, source, columns)
+
+
+def _read_file(stored: Stored, path: Path, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
     kind = _kind(stored, _suffix(path))
     if source.sql is not None and READERS[kind] is not _database:
         raise SettingError(f"--sql needs a database, and '{path}' is none", "leave it out")
     if source.sheet is not None and READERS[kind] is not _excel:
         raise SettingError(f"--sheet needs an Excel workbook, and '{path}' is none", "leave it out")
-    return READERS[kind](stored, source, columns)
+    if READERS[kind] is _database:  # which sees to that itself
+        return _database(stored, source, columns)
+    with steady(stored.name, lambda: [path]):
+        return READERS[kind](stored, source, columns)
 
 
 def _read_address(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -171,20 +182,18 @@ _MAGIC = {
 
 
 def _read_folder(folder: Path, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-    """Read the files of a folder as one table; hidden ones and those of unknown suffix are left out."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
-    kinds = {_FOLDER_KINDS[_suffix(p)] for p in files if _suffix(p) in _FOLDER_KINDS}
+    """Read the files of a folder as one table."""
+    files = _tables_in(folder)
+    kinds = {_FOLDER_KINDS[_suffix(p)] for p in files}
     if not kinds:
         raise NotFoundError(
             f"'{folder}' is a folder without tables", f"expected files such as {folder / 'table.parquet'}"
         )
     if len(kinds) > 1:
-        example = next(str(p) for p in files if _suffix(p) in _FOLDER_KINDS)
         raise DataError(
-            f"'{folder}' is a folder of {' and '.join(sorted(kinds))} files", f"name one, such as {example}"
+            f"'{folder}' is a folder of {' and '.join(sorted(kinds))} files", f"name one, such as {files[0]}"
         )
     kind = kinds.pop()
-    files = [p for p in files if _FOLDER_KINDS.get(_suffix(p)) == kind]
     if kind == "text":
         from forecaster.data.tables.text import read_texts
 
@@ -192,6 +201,12 @@ def _read_folder(folder: Path, source: Source, columns: Sequence[str] | None) ->
     from forecaster.data.tables.columnar import read_columnar_folder
 
     return read_columnar_folder(folder, files, "parquet" if kind == "Parquet" else "ipc", columns)
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    """Return the files of a folder and below, in order; hidden ones and those of unknown suffix are left out."""
+    files = (path for path in folder.rglob("*") if _suffix(path) in _FOLDER_KINDS and path.is_file())
+    return sorted(path for path in files if not _hidden(path, folder))
 
 
 def _hidden(path: Path, folder: Path) -> bool:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 #: Bytes that any file may grow to, and how many times its own size beyond that. Tables shrink 3 to 50 times.
 FREE_BYTES = 1 << 26
 MOST_GROWTH = 200
+
+#: Share of this machine's memory that the bytes of a pipe may take: one that never ends must not fill it.
+MOST_MEMORY = 0.25
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,28 @@ class Stored:
         if not kind:
             return io.BufferedReader(raw, 1 << 18)  # type: ignore[arg-type]
         return io.BufferedReader(_Decompressed(raw, kind, self.name), 1 << 18)
+
+
+def streamed(stream: IO[bytes], name: str) -> Stored:
+    """Return what a pipe gives until it ends, in memory.
+
+    Args:
+        stream: where it comes out.
+        name: as in :class:`Stored`.
+
+    Raises:
+        DataError: it gives more than :data:`MOST_MEMORY` of the memory of this machine.
+    """
+    most = int(MOST_MEMORY * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    pieces, size = [], 0
+    while piece := stream.read(1 << 20):
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise DataError(
+                f"{name} gave {size / 1e9:,.1f} GB and has not ended", "write it into a file first, and give that"
+            )
+    return Stored(name, content=b"".join(pieces))
 
 
 class _Decompressed(io.RawIOBase):

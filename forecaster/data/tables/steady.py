@@ -1,0 +1,41 @@
+"""A table that is changed while it is read would be part old, part new: it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from forecaster.errors import DataError
+
+
+@contextmanager
+def steady(name: str, files: Callable[[], list[Path]]) -> Iterator[None]:
+    """Compare files before and after they were read: which there are, and identity, size and time of change of each.
+
+    Args:
+        name: for the message: ``'sales.csv'``, with its quotes.
+        files: lists them, once before and once after.
+
+    Raises:
+        DataError: one was changed, replaced, added or removed meanwhile, whatever reading it came to.
+    """
+    changed = DataError(f"{name} was changed while it was read", "wait until it is complete, or read a copy of it")
+    before = _states(files())
+    try:
+        yield
+    except Exception:
+        if _states(files()) != before:
+            raise changed from None
+        raise
+    if _states(files()) != before:
+        raise changed
+
+
+def _states(files: list[Path]) -> dict[Path, tuple[int, ...]]:
+    states = dict[Path, tuple[int, ...]]()
+    for path in files:
+        with suppress(OSError):
+            found = path.stat()
+            states[path] = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return states
