@@ -40,7 +40,11 @@ class _Lenient(io.FileIO):
 
 
 def separate_native() -> None:
-    """For the rest of the process: ``sys.stderr`` keeps the terminal, native code's descriptor 2 goes nowhere."""
+    """For the rest of the process: ``sys.stderr`` keeps the terminal, native code's descriptor 2 goes nowhere.
+
+    Nor do the logs of libraries go anywhere, such as matplotlib's of its settings, its fonts and its folder.
+    """
+    logging.disable()
     sys.stderr.flush()
     kept = os.dup(2)
     stream = io.BufferedWriter(_Lenient(kept, "w"))
@@ -60,7 +64,7 @@ def start_keras() -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with quiet_native(), _environment(_KERAS):
+        with quiet_native(), _environment(_KERAS), _without_matplotlib():
             import keras
             import tensorflow  # noqa: F401
     except ImportError as error:
@@ -81,6 +85,19 @@ _KERAS: dict[str, str | None] = {
     "KERAS_HOME": os.devnull,
     **dict.fromkeys(("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")),
 }
+
+
+@contextmanager
+def _without_matplotlib() -> Iterator[None]:
+    """Let Keras not import matplotlib, which would look for all fonts and list them in the home folder."""
+    if "matplotlib" in sys.modules:
+        yield
+        return
+    sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["matplotlib"]
 
 
 @contextmanager

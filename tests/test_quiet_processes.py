@@ -19,6 +19,7 @@ import pytest
 from conftest import ROOT, snapshot
 
 HEAVY = {"tensorflow", "keras", "onnxruntime", "matplotlib", "pandas", "pyarrow", "scipy", "statsforecast", "rich"}
+OFFLINE = Path(__file__).parent / "offline"
 TRAINERS = {"tensorflow", "keras", "tf2onnx", "torch", "jax"}
 
 #: Runs commands in one process and prints, as JSON, how each ended and which packages it had imported by then.
@@ -37,8 +38,9 @@ print(json.dumps(seen))
 
 
 def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a process that may not call the network, and ends with exit code 97 where it does."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FORECASTER_", "TF_CPP", "NO_COLOR"))}
-    return {**kept, "PYTHONPATH": str(ROOT), **more}
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(ROOT)]), **more}
 
 
 def imported_by(commands: list[str]) -> dict[str, tuple[int, str, set[str]]]:
@@ -48,9 +50,9 @@ def imported_by(commands: list[str]) -> dict[str, tuple[int, str, set[str]]]:
     return {name: (code, err, set(modules)) for name, code, err, modules in json.loads(done.stdout)}
 
 
-def forecaster(*arguments: str) -> subprocess.CompletedProcess[str]:
+def forecaster(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "forecaster", *arguments]
-    env = environment(PYTHONWARNINGS="default")
+    env = environment(PYTHONWARNINGS="default", **variables)
     return subprocess.run(argv, capture_output=True, text=True, timeout=120, env=env)
 
 
@@ -58,6 +60,15 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     line = line.replace("forecaster ", f"{sys.executable} -m forecaster ")
     argv = ["bash", "-c", f"set -o pipefail; {line}"]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment())
+
+
+def test_a_call_of_the_network_would_end_a_process():
+    for call in (
+        "import urllib.request; urllib.request.urlopen('https://example.invalid')",
+        "import socket; socket.create_connection(('192.0.2.1', 80), timeout=1)",
+        "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('192.0.2.1', 53))",
+    ):
+        assert subprocess.run([sys.executable, "-c", call], env=environment(), capture_output=True).returncode == 97
 
 
 def test_help_imports_nothing_heavy(folder):
@@ -130,25 +141,45 @@ def test_no_command_but_fit_imports_what_trains(model, folder):
         assert not modules & TRAINERS, name
 
 
+#: Settings of others, no folder for temporary files, no UTF-8, a terminal that nobody knows.
+BAD_DAY = {
+    "KERAS_BACKEND": "jax",
+    "KERAS_MAX_EPOCHS": "1",
+    "MPLBACKEND": "none",
+    "TMPDIR": "/none",
+    "LC_ALL": "C",
+    "PYTHONUTF8": "0",
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONIOENCODING": "ascii",
+    "TERM": "unknown",
+    "COLUMNS": "0",
+}
+
+
 def test_real_fits_are_quiet_and_repeat_byte_for_byte(folder):
-    """Two trainings of one seed; all that reaches stderr is ours, and no warning of a library."""
-    tables = []
-    for model in ("one", "two"):
+    """Two trainings of one seed, the second on a bad day; all that reaches stderr is ours, no warning of a library."""
+    (folder / "home" / ".keras").mkdir(parents=True)
+    (folder / "home" / ".keras" / "keras.json").write_text(
+        '{"backend": "torch", "floatx": "float16", "epsilon": 0.5, "image_data_format": "channels_first"}'
+    )
+    tables, home = [], snapshot(folder / "home")
+    for model, variables in (("one", {}), ("zw\u00f6", BAD_DAY | {"HOME": str(folder / "home")})):
         arguments = f"fit dataset:airline --model {model} --epochs 2 --units 8 --dropout 0.2 --seed 3".split()
-        done = forecaster(*arguments, *(["--plot", "curve.svg"] if model == "one" else []))
+        done = forecaster(*arguments, *(["--plot", "curve.svg"] if model == "one" else []), **variables)
         assert done.returncode == 0, done.stderr
         for line in done.stderr.splitlines():
             assert re.match(r"  [a-z]+ +\S|note: |picture: |next: forecaster predict ", line), done.stderr
         for text in (done.stderr, done.stdout):
             assert "\x1b" not in text and "\r" not in text and "━" not in text
-        assert done.stdout.startswith(f"model: {model}, 144 rows")
+        assert re.match(r"model: (one|zw\S+), 144 rows", done.stdout), done.stdout
         printed = forecaster("predict", "--model", model, "-q")
         assert (printed.returncode, printed.stderr) == (0, "")
         tables.append(printed.stdout)
     assert tables[0] == tables[1] and len(tables[0].splitlines()) == 13
     for name in ("weights.npz", "history.parquet"):
-        assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes()
-    assert sorted(os.listdir(folder)) == ["curve.svg", "one", "two"]
+        assert (folder / "one" / name).read_bytes() == (folder / "zw\u00f6" / name).read_bytes()
+    assert sorted(os.listdir(folder)) == ["curve.svg", "home", "one", "zw\u00f6"]
+    assert snapshot(folder / "home") == home
 
 
 class Terminal:
@@ -203,8 +234,11 @@ def test_the_bar_shows_skill_and_time_left_and_ctrl_c_keeps_the_best_weights(fol
     assert len(forecaster("predict").stdout.splitlines()) == 13
 
 
-@pytest.mark.parametrize("moment", ["reading", "importing"])
-def test_ctrl_c_before_the_first_epoch_writes_nothing(model, folder, moment):
+@pytest.mark.parametrize(
+    ("moment", "sent"),
+    [("importing", signal.SIGINT), ("reading", signal.SIGINT), ("reading", signal.SIGTERM), ("reading", signal.SIGHUP)],
+)
+def test_a_signal_before_the_first_epoch_writes_nothing(model, folder, moment, sent):
     before = snapshot(folder)
     source = "-" if moment == "reading" else "dataset:airline"
     process = subprocess.Popen(
@@ -224,11 +258,11 @@ def test_ctrl_c_before_the_first_epoch_writes_nothing(model, folder, moment):
             while "validation" not in process.stderr.readline():
                 pass
         time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert (process.returncode, out) == (130, ""), err
+    assert (process.returncode, out) == (128 + sent, ""), err
     assert err.strip() == "forecaster: error: interrupted\n  what was not finished was not written"
     assert snapshot(folder) == before
 
@@ -240,7 +274,9 @@ def test_stdout_closed_early_is_no_error(model):
         "forecaster --help | true",
         "forecaster datasets | true",
     ):
-        assert "Traceback" not in (done := shell(line)).stderr and "error" not in done.stderr, done.stderr
+        done = shell(line)
+        assert done.returncode in (0, 141) and "Traceback" not in done.stderr and "error" not in done.stderr, done
+    assert shell("forecaster predict --horizon 3000 -q | head -1").returncode == 141
 
 
 def test_standard_streams_that_cannot_be_used(model, folder):
@@ -250,6 +286,8 @@ def test_standard_streams_that_cannot_be_used(model, folder):
         ("forecaster datasets > /dev/full", 1, "forecaster: error: No space left on device\n"),
         ("forecaster predict -q >&-", 0, ""),
         ("forecaster predict 2>&-", 0, ""),
+        ("forecaster predict 2> /dev/full", 0, ""),
+        ("forecaster predict --model none 2> /dev/full", 4, ""),
         ("forecaster predict --model none 2>&-", 4, ""),
         ("forecaster predict --data - <&-", 5, "forecaster: error: standard input is empty\n"),
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import TracebackType
 from typing import Any, NoReturn
@@ -13,6 +14,8 @@ import click
 
 #: Arrow's own allocator keeps the memory of a large table for later; the one of the system gives it back.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+#: Pictures are drawn into files, whatever a notebook or a person wants for windows.
+os.environ.pop("MPLBACKEND", None)
 
 #: Command: (module in forecaster.cli, line of help). A table, so that ``--help`` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -27,6 +30,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 ALIASES = {"forecast": "predict"}
 
+#: The exit code that a shell gives to a program that SIGPIPE ended.
+READER_GONE = 141
+
 EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 usage or setting, 3 missing package, 4 file,
 column or model not found, 5 bad data or model, 6 training diverged,
@@ -35,8 +41,23 @@ column or model not found, 5 bad data or model, 6 training diverged,
 143 terminated."""
 
 
+def _told_of_reader(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of click end with :data:`READER_GONE` where its output has no reader any more."""
+
+    def called(*args: Any, **options: Any) -> Any:
+        try:
+            return method(*args, **options)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(READER_GONE) from None
+
+    return called
+
+
 class Commands(click.Group):
     """The commands of the table, each imported when it is run or asked for help."""
+
+    make_context = _told_of_reader(click.Group.make_context)
+    invoke = _told_of_reader(click.Group.invoke)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of the table."""
@@ -159,10 +180,10 @@ def _explain(error: BaseException) -> int:
         return _say(error.format_message().rstrip("."), f"see: {command} --help", error.exit_code)
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return _say("interrupted", "what was not finished was not written", 130)
+    if isinstance(error, BrokenPipeError):
+        return READER_GONE
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, BrokenPipeError):
-        return 141  # as SIGPIPE ends other programs
     if isinstance(error, OSError):
         place = f"'{error.filename}': " if error.filename else ""
         return _say(f"{place}{error.strerror or error}", "", 1)
