@@ -247,7 +247,7 @@ def test_a_signal_before_the_first_epoch_writes_nothing(model, folder, moment, s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(PYTHONPATH=str(ROOT)),  # a signal within what watches the network would end TensorFlow's import
     )
     try:
         assert process.stdin and process.stderr
@@ -268,15 +268,14 @@ def test_a_signal_before_the_first_epoch_writes_nothing(model, folder, moment, s
 
 
 def test_stdout_closed_early_is_no_error(model):
-    for line in (
-        "forecaster predict --horizon 1200 -q | head -1",
-        "forecaster predict --horizon 1200 --json -q | head -1",
-        "forecaster --help | true",
-        "forecaster datasets | true",
+    for line, codes in (
+        ("forecaster predict --horizon 1200 -q | head -1", (0, 141)),  # a pipe holds some of it
+        ("forecaster predict --horizon 1200 --json -q | head -1", (141,)),
+        ("forecaster --help | true", (0, 141)),
+        ("forecaster datasets | true", (0, 141)),
     ):
         done = shell(line)
-        assert done.returncode in (0, 141) and "Traceback" not in done.stderr and "error" not in done.stderr, done
-    assert shell("forecaster predict --horizon 3000 -q | head -1").returncode == 141
+        assert done.returncode in codes and "Traceback" not in done.stderr and "error" not in done.stderr, done
 
 
 def test_standard_streams_that_cannot_be_used(model, folder):

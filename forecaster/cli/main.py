@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -117,9 +116,9 @@ def main(args: list[str] | None = None) -> NoReturn:
     from forecaster.quiet import separate_native
 
     args = sys.argv[1:] if args is None else args
+    if sys.stdout is not None:
+        _open_output_again()
     _open_closed_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding has no word for
     if "--traceback" in args:
         sys.excepthook = _show_traceback
     else:
@@ -144,6 +143,12 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (kept open to the end)
+
+
+def _open_output_again() -> None:
+    """Let stdout be written whole, with ``PYTHONUNBUFFERED`` too, and whatever its encoding has no character for."""
+    encoding, number = sys.stdout.encoding, sys.stdout.fileno()
+    sys.stdout = open(number, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def run(args: list[str]) -> int:
