@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 OUT := out
 DATA := dataset:airline
+LOCK := requirements-ci.txt
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: forecast test coverage lint benchmark clean
+.PHONY: forecast test coverage lint audit lock benchmark clean
 
 forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
 	mkdir -p $(OUT)
@@ -28,6 +29,13 @@ lint: $(VENV)/test.stamp  ## style, types and the layers of the imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit: $(VENV)/test.stamp  ## known vulnerabilities of what the tests run with
+	$(BIN)/python .ci/audit.py $(LOCK)
+
+lock: $(VENV)/test.stamp  ## pin the newest of everything that setup.cfg allows, with the hashes of its files
+	$(BIN)/uv pip compile -q setup.cfg --extra test --universal --python-version 3.11 --generate-hashes --upgrade \
+		--custom-compile-command 'make lock' --output-file $(LOCK)
+
 benchmark: $(VENV)/run.stamp  ## accuracy and speed against the baselines
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/speed.py
@@ -43,7 +51,8 @@ $(VENV)/run.stamp: setup.cfg pyproject.toml
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/test.stamp: setup.cfg pyproject.toml
+$(VENV)/test.stamp: setup.cfg pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[test]'
+	$(PIP) --require-hashes --no-deps --requirement $(LOCK)
+	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/run.stamp

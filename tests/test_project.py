@@ -48,3 +48,27 @@ def test_the_data_sets_are_built_into_the_package(tmp_path: Path) -> None:
     shipped = [path for path in (ROOT / "datasets").iterdir() if path.suffix in {".csv", ".md", ".py"}]
     assert built == {path.name: path.read_bytes() for path in shipped}
     assert (tmp_path / "forecaster" / "__init__.py").is_file()
+
+
+def test_what_the_tests_run_with_is_pinned_with_hashes(settings: ConfigParser) -> None:
+    """Every package that setup.cfg asks for is in the file that make installs, in a version that it allows."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    written = (ROOT / "requirements-ci.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in written.splitlines() if line and not line.lstrip().startswith("#")]
+    assert all(" --hash=sha256:" in line for line in lines)
+    pins = [Requirement(line.partition(" --hash=")[0]) for line in lines]
+    here = {canonicalize_name(pin.name): pin for pin in pins if pin.marker is None or pin.marker.evaluate()}
+    extras = settings["options.extras_require"]
+    asked = "\n".join([settings["options"]["install_requires"], extras["test"], extras["sql"], extras["excel"]])
+    for requirement in map(Requirement, asked.split()):
+        (version,) = here[canonicalize_name(requirement.name)].specifier
+        assert version.operator == "==" and requirement.specifier.contains(version.version), requirement
+
+
+def test_an_index_that_cannot_be_reached_fails_no_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    audit = [sys.executable, str(ROOT / ".ci" / "audit.py"), str(ROOT / "requirements-ci.txt")]
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    done = subprocess.run(audit, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "") and "skipped" in done.stdout
