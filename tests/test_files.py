@@ -81,9 +81,10 @@ def test_json_is_strict_and_holds_numpy_values():
     assert json.loads(json_text(document)) == {"a": 1.5, "b": [None, None, 3], "c": [True, None, "x"], "4": False}
 
 
-def test_files_get_the_permissions_that_the_user_asks_for(tmp_path):
-    before = os.umask(0o027)
+@pytest.mark.parametrize(("mask", "mode"), [(0o027, 0o640), (0o077, 0o600), (0o000, 0o666)])
+def test_files_get_the_permissions_that_the_user_asks_for(mask, mode, tmp_path):
+    before = os.umask(mask)
     try:
-        assert write_file(tmp_path / "a", b"").stat().st_mode & 0o777 == 0o640
+        assert write_file(tmp_path / "a", b"").stat().st_mode & 0o777 == mode
     finally:
         os.umask(before)

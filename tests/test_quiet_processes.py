@@ -283,7 +283,7 @@ def test_standard_streams_that_cannot_be_used(model, folder):
     for line, code, err in (
         ("forecaster predict -q > /dev/full", 1, "forecaster: error: No space left on device\n"),
         ("forecaster datasets > /dev/full", 1, "forecaster: error: No space left on device\n"),
-        ("forecaster predict -q >&-", 0, ""),
+        ("ulimit -n 16; forecaster predict -q >&-", 0, ""),
         ("forecaster predict 2>&-", 0, ""),
         ("forecaster predict 2> /dev/full", 0, ""),
         ("forecaster predict --model none 2> /dev/full", 4, ""),
@@ -300,6 +300,20 @@ def test_commands_in_a_pipe(model, folder):
     parse = f"{sys.executable} -c 'import json, sys; json.load(sys.stdin)'"
     done = shell(f"cat airline.csv | forecaster predict --data - --json | {parse}")
     assert done.returncode == 0, done.stderr
+
+
+def test_names_that_are_not_ascii_in_any_locale(folder):
+    """JSON is UTF-8 wherever it is printed; text shows as escapes what the terminal has no character for."""
+    rows = "".join(f"2020-01-{day:02},{day * 7 % 13}.5,S\u00fcd\n" for day in range(1, 32))
+    for name in (b"gr\xc3\xb6\xc3\x9fe.csv", b"caf\xe9.csv"):
+        Path(os.fsdecode(name)).write_text(f"datum,gr\u00f6\u00dfe,laden\n{rows}", encoding="utf-8")
+    for encoding, locale in (("latin-1", "POSIX"), ("ascii", "C")):
+        bad = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": encoding}
+        done = forecaster("inspect", "gr\u00f6\u00dfe.csv", "--series", "laden", "--json", **bad)
+        assert done.returncode == 0, done.stderr
+        assert "gr\u00f6\u00dfe" in json.dumps(json.loads(done.stdout), ensure_ascii=False)
+    done = forecaster("inspect", os.fsdecode(b"caf\xe9.csv"), "--series", "laden", **bad)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
 
 
 def test_native_lines_are_kept_off_the_terminal(folder):

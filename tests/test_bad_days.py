@@ -1,0 +1,297 @@
+"""Bad days: stopped by a signal, folders that vanish, tables that change while they are read, pipes that never end."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import ROOT, snapshot
+
+from forecaster import Forecaster
+from forecaster.artifact import rescue, writing
+from forecaster.artifact.layout import real
+from forecaster.artifact.reading import load_model
+from forecaster.artifact.rescue import save_or_rescue
+from forecaster.cli import fit, signals
+from forecaster.data.tables import sources, streams
+from forecaster.data.tables.sources import Source, read_table
+from forecaster.errors import DataError, ForecasterError
+from forecaster.files import json_text, scratch_file
+from forecaster.quiet import _Lenient
+
+AIRLINE = ROOT / "datasets" / "airline.csv"
+
+
+@pytest.fixture
+def stopped() -> Iterator[Callable[[int], int]]:
+    """Let signals stop commands in this process; give the exit code of one that was interrupted."""
+    before = {number: signal.getsignal(number) for number in signals.STOPS}
+    for number in signals.STOPS:
+        signal.signal(number, signal.SIG_DFL)
+    signals.stop_like_ctrl_c()
+    yield signals.stopped_code
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signals._received.clear()
+
+
+@pytest.fixture
+def sends(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function that has a signal sent after the third epoch of a fit."""
+
+    class Sender(fit._progress):
+        def __init__(self, hidden: bool) -> None:
+            super().__init__(hidden=True)
+
+        def __enter__(self) -> Callable[[Any], None]:
+            return lambda progress: os.kill(os.getpid(), self.number) if progress.epoch == 3 else None
+
+    def prepare(number: int) -> None:
+        Sender.number = number
+        monkeypatch.setattr(fit, "_progress", Sender)
+
+    return prepare
+
+
+LONG = ["fit", "dataset:airline", "--units", "4", "--epochs", "5000", "--patience", "5000", "-q"]
+
+
+def test_a_signal_ends_training_and_keeps_the_best_weights(command, folder, stopped, sends):
+    sends(signal.SIGTERM)
+    ended = command(*LONG)
+    assert stopped(ended.code) == 143, ended.err
+    assert "the best weights so far are kept in 'forecaster-model'" in ended.err
+    assert len(load_model(folder / "forecaster-model").record["epochs"]["loss"]) == 3
+    assert command("predict", "-q").code == 0
+
+
+def test_a_second_signal_while_the_model_is_written_leaves_the_older_one(model, command, stopped, sends, monkeypatch):
+    """Nothing of the new model stays, half-written."""
+    synced = writing.os.fsync
+
+    def sync(number: int) -> None:
+        synced(number)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    before = snapshot(model)
+    sends(signal.SIGTERM)
+    monkeypatch.setattr(writing.os, "fsync", sync)
+    ended = command(*LONG)
+    assert stopped(ended.code) == 143 and "interrupted" in ended.err
+    assert snapshot(model) == before
+    assert [
+        name for name in os.listdir() if name.endswith(".lock") or re.match(r"\.forecaster-model\.\w{8}$", name)
+    ] == []
+
+
+def test_a_signal_that_is_ignored_stays_ignored(stopped):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
+    signals.stop_like_ctrl_c()
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert (stopped(0), stopped(5), stopped(130)) == (0, 5, 130)
+
+
+def test_notes_to_a_terminal_that_is_gone_are_dropped():
+    side, other = pty.openpty()
+    os.close(side)
+    stream = io.TextIOWrapper(io.BufferedWriter(_Lenient(other, "w")), line_buffering=True)
+    print("a note", file=stream)
+    assert not stream.closed
+    stream.close()
+
+
+def test_folders_that_were_removed_are_made_again(folder, trained):
+    model = load_model(trained)
+    place = real(Path("a/b/model"))
+    save_or_rescue(model, Path("a/b/model"), place)
+    assert load_model(folder / "a" / "b" / "model").record == model.record
+
+
+def test_a_current_folder_that_was_removed_is_made_again(folder, trained):
+    here = folder / "gone"
+    here.mkdir()
+    os.chdir(here)
+    place = real(Path("model"))
+    here.rmdir()
+    save_or_rescue(load_model(trained), Path("model"), place)
+    assert load_model(here / "model").record
+    os.chdir(folder)
+
+
+def test_a_model_that_cannot_be_written_is_put_elsewhere(folder, trained, monkeypatch):
+    model, place = load_model(trained), real(Path("/proc/model"))
+    with pytest.raises(ForecasterError, match="cannot write the model '/proc/model'") as error:
+        save_or_rescue(model, Path("/proc/model"), place)
+    refuge = re.search(r"the model was put into '(.*)'", error.value.hint)
+    assert refuge and Path(refuge[1]).resolve().parent == folder
+    assert len(Forecaster.load(refuge[1]).predict()) == 12
+    (folder / "home").mkdir()
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    monkeypatch.setattr(rescue.os, "curdir", "/proc")
+    with pytest.raises(ForecasterError, match="cannot write the model"):
+        save_or_rescue(model, Path("/proc/model"), place)
+    assert len(list((folder / "home").iterdir())) == 1
+
+
+def test_a_model_that_nothing_takes_says_why(folder, trained, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing.os, "fsync", full)
+    monkeypatch.setenv("HOME", str(folder))
+    with pytest.raises(ForecasterError, match="cannot write the model 'm': No space left") as error:
+        save_or_rescue(load_model(trained), Path("m"), folder / "m")
+    assert error.value.hint == "free some space"
+    assert os.listdir(folder) == []
+
+
+def test_a_removed_current_folder_is_told(command, tmp_path, model):
+    gone = tmp_path / "gone"
+    for arguments in (["fit", "dataset:airline"], ["fit", "t.csv"], ["predict"], ["inspect", "t.csv"], ["plot"]):
+        gone.mkdir()
+        os.chdir(gone)
+        gone.rmdir()
+        ended = command(*arguments)
+        assert ended.code == 4 and "Errno" not in ended.err, (arguments, ended.err)
+        assert command("--help").code == 0
+        assert command("predict", "--model", str(model), "-q").code == 0
+
+
+def test_a_name_that_is_too_long_is_told(command, folder):
+    for path in ("a" * 300, "/".join(["a" * 200] * 30)):
+        for arguments in (["fit", "dataset:airline", "--model", path], ["fit", path], ["predict", "--model", path]):
+            ended = command(*arguments)
+            assert ended.code in (1, 4) and "a bug" not in ended.err, ended.err
+            assert len(ended.err) < 1000
+    assert os.listdir(folder) == []
+
+
+def test_a_scratch_file_needs_no_disk(monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/none")
+    with scratch_file() as path:
+        path.write_bytes(b"x" * 100_000)
+        assert path.read_bytes() == b"x" * 100_000
+    assert not path.exists()
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as handle:
+        handle.write(path.read_bytes()[-20:])
+
+
+def _rewrite(path: Path) -> None:
+    content = path.read_bytes()
+    time.sleep(0.02)  # the clock of files goes in steps
+    path.write_bytes(content[:-2] + b"9\n")
+
+
+def _replace(path: Path) -> None:
+    shutil.copy(path, path.with_suffix(".new"))
+    os.replace(path.with_suffix(".new"), path)
+
+
+CHANGES = {
+    "appended": _append,
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "emptied": lambda path: os.truncate(path, 0),
+    "written anew": _rewrite,
+    "replaced": _replace,
+    "removed": os.unlink,
+}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_table_that_is_changed_while_it_is_read_is_refused(change, moment, tmp_path, monkeypatch):
+    """Whatever reading it came to: a table of both, an error of half of it, or the older one."""
+    path = Path(shutil.copy(AIRLINE, tmp_path / "t.csv"))
+    whole = read_table(path)
+    reader = sources.READERS[".csv"]
+
+    def read(*arguments: Any) -> pd.DataFrame:
+        if moment == "before":
+            CHANGES[change](path)
+        frame = reader(*arguments)
+        if moment == "after":
+            CHANGES[change](path)
+        return frame
+
+    monkeypatch.setitem(sources.READERS, ".csv", read)
+    with pytest.raises(DataError, match=r"'.*t.csv' was changed while it was read") as error:
+        read_table(path)
+    assert error.value.hint == "wait until it is complete, or read a copy of it"
+    monkeypatch.undo()
+    shutil.copy(AIRLINE, path)
+    pd.testing.assert_frame_equal(read_table(path), whole)
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "appended"])
+def test_a_folder_that_is_changed_while_it_is_read_is_refused(change, tmp_path, monkeypatch):
+    frame = pd.read_csv(AIRLINE)
+    for name in "abc":
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    assert len(read_table(tmp_path)) == 3 * len(frame)
+    reader = sources._read_folder
+
+    def read(*arguments: Any) -> pd.DataFrame:
+        found = reader(*arguments)
+        if change == "added":
+            shutil.copy(tmp_path / "a.parquet", tmp_path / "d.parquet")
+        else:
+            CHANGES[change](tmp_path / "b.parquet")
+        return found
+
+    monkeypatch.setattr(sources, "_read_folder", read)
+    with pytest.raises(DataError, match="was changed while it was read"):
+        read_table(tmp_path)
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(AIRLINE.read_bytes()))
+    writer.start()
+    frame = read_table(path)
+    writer.join()
+    pd.testing.assert_frame_equal(frame, read_table(AIRLINE))
+
+
+def test_a_pipe_that_never_ends_is_given_up(monkeypatch):
+    monkeypatch.setattr(streams, "MOST_MEMORY", 1e-4)
+    with open("/dev/zero") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        for place in ("-", "/dev/zero"):
+            with pytest.raises(DataError, match=r"gave 0\.\d GB and has not ended"):
+                read_table(place)
+
+
+def test_a_clock_that_jumps_changes_nothing(model, command, monkeypatch):
+    """No duration is read off the clock of the day."""
+    sober = command("predict").out
+    hours = iter(range(10**9, 0, -3600))
+    monkeypatch.setattr(time, "time", lambda: float(next(hours)))
+    assert command("predict").out == sober
+    for module in (ROOT / "forecaster").rglob("*.py"):
+        assert not re.search(r"\btime\.time\(|datetime\.now\(|utcnow\(", module.read_text(encoding="utf-8")), module
+
+
+def test_half_a_character_is_written_as_json_writes_it():
+    """Such as a name of a file holds that is not UTF-8."""
+    text = json_text({"command": "fit caf\udce9.csv", "é": 1})
+    assert text.encode() and '"fit caf\\udce9.csv"' in text and "é" in text
+
+
+def test_a_source_is_shown_without_what_is_secret():
+    assert "pw" not in repr(Source("postgresql://me:pw@host/db"))
