@@ -10,7 +10,7 @@
     ├── ModelError             5   the model directory cannot be used as it is
     ├── DivergedError          6   training ended in NaN or infinity
     ├── GateError              7   a ``--fail-if`` condition held
-    └── InterruptedByUser    130   Ctrl-C
+    └── InterruptedByUser    130   Ctrl-C; 129 and 143 where SIGHUP or SIGTERM took its place
 
 This module imports nothing of the project and nothing heavy.
 """

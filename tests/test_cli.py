@@ -45,7 +45,18 @@ def test_help_names_every_command_and_exit_code(command):
     assert (ended.code, ended.err) == (0, "")
     for name in COMMANDS:
         assert f"  {name} " in ended.out
-    for code in ("0 done", "1 failed", "2 usage", "3 missing", "4 file", "5 bad", "6 training", "130 interrupted"):
+    codes = (
+        "0 done",
+        "1 failed",
+        "2 usage",
+        "3 missing",
+        "4 file",
+        "5 bad",
+        "6 training",
+        "130 interrupted",
+        "141 reader",
+    )
+    for code in codes:
         assert code in ended.out
     assert command().out == command("-h").out == ended.out
 
