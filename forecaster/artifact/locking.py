@@ -35,7 +35,8 @@ def locked(directory: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                lock_of(place).unlink(missing_ok=True)
+                with suppress(OSError):  # a folder that was removed, or may not be written any more
+                    lock_of(place).unlink()
     finally:
         for folder in made:
             with suppress(OSError):
