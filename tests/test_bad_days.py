@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from conftest import ROOT, snapshot
 from forecaster import Forecaster
 from forecaster.artifact import rescue, writing
 from forecaster.artifact.layout import real
+from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
 from forecaster.artifact.rescue import save_or_rescue
 from forecaster.cli import fit, signals
@@ -29,6 +31,7 @@ from forecaster.data.tables import sources, streams
 from forecaster.data.tables.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
 from forecaster.files import json_text, scratch_file
+from forecaster.fitting import fitting
 from forecaster.quiet import _Lenient
 
 AIRLINE = ROOT / "datasets" / "airline.csv"
@@ -47,53 +50,41 @@ def stopped() -> Iterator[Callable[[int], int]]:
     signals._received.clear()
 
 
-@pytest.fixture
-def sends(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Return a function that has a signal sent after the third epoch of a fit."""
-
-    class Sender(fit._progress):
+def test_a_signal_ends_training_and_keeps_the_best_weights(command, folder, stopped, monkeypatch):
+    class Stopping(fit._progress):
         def __init__(self, hidden: bool) -> None:
             super().__init__(hidden=True)
 
         def __enter__(self) -> Callable[[Any], None]:
-            return lambda progress: os.kill(os.getpid(), self.number) if progress.epoch == 3 else None
+            return lambda progress: os.kill(os.getpid(), signal.SIGTERM) if progress.epoch == 3 else None
 
-    def prepare(number: int) -> None:
-        Sender.number = number
-        monkeypatch.setattr(fit, "_progress", Sender)
-
-    return prepare
-
-
-LONG = ["fit", "dataset:airline", "--units", "4", "--epochs", "5000", "--patience", "5000", "-q"]
-
-
-def test_a_signal_ends_training_and_keeps_the_best_weights(command, folder, stopped, sends):
-    sends(signal.SIGTERM)
-    ended = command(*LONG)
+    monkeypatch.setattr(fit, "_progress", Stopping)
+    ended = command("fit", "dataset:airline", "--units", "4", "--epochs", "5000", "--patience", "5000", "-q")
     assert stopped(ended.code) == 143, ended.err
     assert "the best weights so far are kept in 'forecaster-model'" in ended.err
     assert len(load_model(folder / "forecaster-model").record["epochs"]["loss"]) == 3
     assert command("predict", "-q").code == 0
 
 
-def test_a_second_signal_while_the_model_is_written_leaves_the_older_one(model, command, stopped, sends, monkeypatch):
+def test_a_second_signal_while_the_model_is_written_leaves_the_older_one(model, command, folder, stopped, monkeypatch):
     """Nothing of the new model stays, half-written."""
-    synced = writing.os.fsync
+    trained, synced = load_model(model), writing.os.fsync
+
+    def training(*_: Any) -> Model:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return trained
 
     def sync(number: int) -> None:
         synced(number)
         os.kill(os.getpid(), signal.SIGHUP)
 
-    before = snapshot(model)
-    sends(signal.SIGTERM)
+    before = snapshot(folder)
+    monkeypatch.setattr(fitting, "fit_panel", training)
     monkeypatch.setattr(writing.os, "fsync", sync)
-    ended = command(*LONG)
+    ended = command("fit", "dataset:airline", "-q")
     assert stopped(ended.code) == 143 and "interrupted" in ended.err
-    assert snapshot(model) == before
-    assert [
-        name for name in os.listdir() if name.endswith(".lock") or re.match(r"\.forecaster-model\.\w{8}$", name)
-    ] == []
+    assert snapshot(folder) == before
 
 
 def test_a_signal_that_is_ignored_stays_ignored(stopped):
