@@ -145,13 +145,13 @@ DAYS = {
         f"LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 PYTHONIOENCODING=ascii {FIT} --model mö", (0,), "", "^mö/"
     ),
     "SIGTERM": Day(
-        f"{LONG} --model m & sleep 12; kill -TERM $!; wait $!",
+        f"{LONG} --model m & sleep 40; kill -TERM $!; wait $!",
         (143,),
         "best weights so far are kept",
         "^m/manifest.json$",
     ),
     "SIGHUP": Day(
-        f"{LONG} --model m & sleep 12; kill -HUP $!; wait $!",
+        f"{LONG} --model m & sleep 40; kill -HUP $!; wait $!",
         (129,),
         "best weights so far are kept",
         "^m/manifest.json$",
