@@ -31,5 +31,5 @@ def ignore_stops() -> None:
 
 
 def stopped_code(code: int) -> int:
-    """Return the exit code of an interrupted command: 128 and the number of the signal, which is 2 for Ctrl-C."""
-    return 128 + _received[0] if code == 128 + signal.SIGINT and _received else code
+    """Return the exit code of a command: where a signal stopped it, 128 and its number, which is 2 for Ctrl-C."""
+    return 128 + _received[0] if code and _received else code
