@@ -187,9 +187,11 @@ def possible(need: str) -> bool:
 
 
 def left(folder: Path) -> list[str]:
-    """Return the files that a day left, without those that it began with."""
+    """Return the files that a day left, without those that it began with, and a lock that nobody may remove."""
     names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in names if not re.match(r"forecaster-model/|net\.txt|seen|full/x|ro/", name))
+    return sorted(
+        name for name in names if not re.match(r"forecaster-model/|net\.txt|seen|full/x|ro/|d/\.m\.lock", name)
+    )
 
 
 def live(day: Day, trained: Path) -> str:
