@@ -177,7 +177,11 @@ class Config:
         low=1,
     )
     members: int = _setting(
-        1, "network", "Networks that forecast together, trained with seeds seed, seed+1, ...: an ensemble.", low=1
+        1,
+        "network",
+        "Networks that forecast together, trained with seeds seed, seed+1, ...: an ensemble.",
+        low=1,
+        below=1001,
     )
     lookbacks: tuple[int, ...] | None = _setting(
         None, "network", "Lookbacks of an ensemble, one network (or members of them) for each: 96,168,336.", low=2
@@ -317,6 +321,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "stacked": {**_TUTORIAL, "units": (128, 64), "dropout": 0.0},
 }
 
+#: Bytes of a TOML file at most; and what whole numbers stay below, which native code can hold.
+MOST_BYTES, TOO_LARGE = 1_000_000, 2**31
+
 FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Config)}
 
 
@@ -328,10 +335,14 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         SettingError: it is not TOML, or a key is unknown.
     """
     try:
-        settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES:,} bytes")
+        settings = tomllib.loads(content.decode())
+    except OSError as error:
         raise NotFoundError(f"cannot read the configuration file '{path}': {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SettingError(
             f"'{path}' is not TOML: {error}", "one setting a line, such as: learning_rate = 0.001"
         ) from None
@@ -381,7 +392,7 @@ def _converted(name: str, kind: str, value: Any) -> Any:
             return ",".join(map(str, value))
         converters: dict[str, Callable[[Any], Any]] = {"int": _whole, "float": float, "str": str}
         return converters[kind](value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise wrong from None
 
 
@@ -394,6 +405,8 @@ def _whole(value: Any) -> int:
 def _check_range(name: str, value: Any, rules: Mapping[str, Any]) -> None:
     if isinstance(value, float) and value - value != 0:
         raise SettingError(f"{name} must be a finite number, got {value}")
+    if isinstance(value, int) and abs(value) >= TOO_LARGE:
+        raise SettingError(f"{name} is out of range, expected less than {TOO_LARGE:,}")
     if "low" in rules and value < rules["low"]:
         raise SettingError(f"{name} must be {rules['low']} or more, got {value}")
     if "above" in rules and not value > rules["above"]:

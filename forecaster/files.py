@@ -51,9 +51,16 @@ def check_free(path: str | Path, force: bool = False) -> None:
 
     Raises:
         SettingError: the file exists and ``force`` is False, or it is a folder.
-        ForecasterError: its folder does not exist or is a file.
+        ForecasterError: its folder does not exist or is a file, or the system has no such names.
     """
     path = Path(path)
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # what is absent is said below
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ForecasterError(f"cannot write '{path}': {reason}", "choose another name") from None
     if os.path.isdir(path):
         raise SettingError(f"'{path}' is a folder", "name a file in it")
     if os.path.isfile(path) and not force:
@@ -67,7 +74,7 @@ def check_free(path: str | Path, force: bool = False) -> None:
 
 
 def _replace(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.writelines(pieces)

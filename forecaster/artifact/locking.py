@@ -50,7 +50,7 @@ def _replaceable(directory: Path) -> Path:
         SettingError: there is something else, or the folder cannot be renamed.
     """
     place = real(directory)
-    if place.exists() and not (place.is_dir() and _ours(place)):
+    if place.is_symlink() or (place.exists() and not (place.is_dir() and _ours(place))):  # a link in a circle
         raise SettingError(f"'{directory}' exists and is not a model of forecaster", "name another one with --model")
     if (place.exists() and place.samefile(os.curdir)) or place.is_mount():
         kind = "a mount point" if place.is_mount() else "the current folder"

@@ -145,14 +145,19 @@ def hidden(text: str) -> str:
 LONGEST_WORD, LONGEST_TEXT = 200, 1_500
 
 
+def say(line: str) -> None:
+    """Print a line on stderr."""
+    click.echo(plain(line), err=True)
+
+
 def say_notes(notes: Iterable[Note], quiet: bool = False) -> None:
     """Print notes on stderr; warnings even where ``quiet``."""
     for note in notes:
         if note.warning:
-            click.echo(plain(f"note: {note}"), err=True)
+            say(f"note: {note}")
         elif not quiet:
             reason = f"  ({note.reason})" if note.reason else ""
-            click.echo(plain(f"  {note.name:<11}{note.value}{reason}"), err=True)
+            say(f"  {note.name:<11}{note.value}{reason}")
 
 
 def echo_json(document: Any) -> None:

@@ -18,6 +18,7 @@ from forecaster.cli.common import (
     model_option,
     quiet_option,
     read_source,
+    say,
     say_notes,
     source_options,
 )
@@ -158,7 +159,7 @@ def command(
         adaptive=adaptive,
         levels=levels,
         baselines=names,
-        tell=None if quiet else lambda line: click.echo(f"  {line}", err=True),
+        tell=None if quiet else lambda line: say(f"  {line}"),
     )
     say_notes(found.notes, quiet)
     if isinstance(found, DirectionEvaluation):

@@ -18,6 +18,7 @@ from forecaster.cli.common import (
     model_option,
     quiet_option,
     read_source,
+    say,
     say_notes,
     setting_options,
     source_options,
@@ -124,7 +125,7 @@ def command(
     if forecaster.model.record["interrupted"]:
         raise _interrupted(model)
     if not quiet and not as_json:
-        click.echo(_next(forecaster.model, model), err=True)
+        say(_next(forecaster.model, model))
 
 
 def _next(model: Model, directory: str) -> str:
@@ -257,7 +258,7 @@ def _plot_curve(model: Model, path: str, force: bool, quiet: bool) -> None:
     figure = plot_learning_curve(model.record["epochs"], model.record["best_epoch"] or None, title="learning curve")
     save_figure(figure, path, force)
     if not quiet:
-        click.echo(f"picture: {path}", err=True)
+        say(f"picture: {path}")
 
 
 class _progress:

@@ -16,6 +16,7 @@ from forecaster.cli.common import (
     plain,
     quiet_option,
     read_source,
+    say,
     setting_options,
     source_options,
     write_table,
@@ -185,4 +186,4 @@ def _plot(found: Inspection, path: str, force: bool, quiet: bool) -> None:
         raise DataError("there is nothing to draw: the table cannot be read", "mend it as the report says")
     save_figure(plot_diagnosis(found.panel, found.season), path, force)
     if not quiet:
-        click.echo(f"picture: {path}", err=True)
+        say(f"picture: {path}")

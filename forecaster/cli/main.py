@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -143,6 +144,8 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (kept open to the end)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may be bytes that are no text, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _open_output_again() -> None:
@@ -154,6 +157,7 @@ def _open_output_again() -> None:
 def run(args: list[str]) -> int:
     """Run one command and return its exit code; an error is printed on stderr."""
     try:
+        _refuse_nul(args)
         code = cli.main(args, prog_name="forecaster", standalone_mode=False)
         sys.stdout.flush()
     except BaseException as error:
@@ -162,6 +166,14 @@ def run(args: list[str]) -> int:
         _drop_unwritable_output()
         return _explain(error)
     return code if isinstance(code, int) else 0
+
+
+def _refuse_nul(args: list[str]) -> None:
+    from forecaster.errors import SettingError
+
+    for word in args:
+        if "\0" in word:
+            raise SettingError(f"the argument '{word}' holds a NUL character")
 
 
 def _drop_unwritable_output() -> None:
@@ -201,9 +213,9 @@ def _explain(error: BaseException) -> int:
 
 
 def _say(message: str, hint: str, code: int) -> int:
-    from forecaster.cli.common import plain
+    from forecaster.cli.common import say
 
-    click.echo(plain(f"forecaster: error: {message}"), err=True)
+    say(f"forecaster: error: {message}")
     if hint:
-        click.echo(plain(f"  {hint}"), err=True)
+        say(f"  {hint}")
     return code

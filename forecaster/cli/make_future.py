@@ -11,6 +11,7 @@ from forecaster.cli.common import (
     model_option,
     quiet_option,
     read_source,
+    say,
     say_notes,
     source_options,
     write_table,
@@ -56,4 +57,4 @@ def command(
     write_table(table, output, force)
     if output != "-" and not quiet:
         cells = int(table[[column.name for column in covariates]].isna().sum().sum())
-        click.echo(f"future: {output}, {len(table):,} rows, {cells:,} cells to fill in", err=True)
+        say(f"future: {output}, {len(table):,} rows, {cells:,} cells to fill in")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forecaster.cli.common import F
+from forecaster.cli.common import F, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def save_picture(figure: Figure, path: str, force: bool, quiet: bool) -> None:
 
     save_figure(figure, path, force)
     if not quiet:
-        click.echo(f"picture: {path}", err=True)
+        say(f"picture: {path}")
 
 
 def number_text(value: float, form: str) -> str:

@@ -14,6 +14,7 @@ from forecaster.cli.common import (
     level_option,
     model_option,
     quiet_option,
+    say,
     say_notes,
 )
 
@@ -79,7 +80,7 @@ def command(
         figure = forecaster.plot(table, data, title=title, max_series=most)
     save_figure(figure, output, force)
     if not quiet:
-        click.echo(f"picture: {output}", err=True)
+        say(f"picture: {output}")
 
 
 def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from forecaster.cli.common import (
     model_option,
     quiet_option,
     read_source,
+    say,
     say_notes,
     source_options,
     text_time,
@@ -75,10 +76,10 @@ def command(
     if plot:
         save_figure(forecaster.plot(table, frame), plot, force)
         if not quiet:
-            click.echo(f"picture: {plot}", err=True)
+            say(f"picture: {plot}")
     if output != "-" or not as_json:
         write_table(table, output, force)
     if output != "-" and not quiet:
-        click.echo(f"forecast: {output}, {len(table):,} rows", err=True)
+        say(f"forecast: {output}, {len(table):,} rows")
     if as_json:
         echo_json({"model": model, "forecast": text_time(table).to_dict(orient="records")})

@@ -186,7 +186,8 @@ def origin_windows(panel: Panel, ahead: int, origins: int, stride: int, least: i
         DataError: every series is too short for even the newest origin.
     """
     series, origin = [], []
-    shifts = [stride * k for k in reversed(range(origins))]
+    furthest = int(panel.lengths.max(initial=0)) // stride
+    shifts = [stride * k for k in reversed(range(min(origins, furthest + 1)))]  # no series has rows for more
     for number, shift in enumerate(shifts):
         long = np.flatnonzero(panel.lengths >= least + ahead + shift)
         series.append(long)

@@ -131,6 +131,9 @@ def _legend_columns(names: list[str]) -> int:
 
 
 def shortened(name: str, length: int) -> str:
-    """Return the name in one line, its middle left out where it is too long: ends tell series apart."""
-    name = " ".join(str(name).split())
+    """Return the name in one line, its middle left out where it is too long: ends tell series apart.
+
+    What cannot be printed, and has no place in an SVG, becomes a question mark.
+    """
+    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(str(name).split()))
     return name if len(name) <= length else f"{name[: length // 2 - 1]} … {name[-(length - length // 2 - 2) :]}"

@@ -37,15 +37,18 @@ def save_figure(figure: Figure, path: str | Path, force: bool = False) -> Path:
 
 
 def _rendered(figure: Figure, suffix: str) -> bytes:
+    import warnings
     from io import BytesIO
 
     import matplotlib
 
-    if figure.get_layout_engine() is not None:
-        # Laid out once: each further layout moves things by a rounding error, and with them the bytes of an SVG.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
     buffer = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "forecaster", "svg.fonttype": "none", "savefig.bbox": None}):
-        figure.savefig(buffer, format=suffix[1:], dpi=150, metadata=_METADATA[suffix])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is drawn as a box
+        if figure.get_layout_engine() is not None:
+            # Laid out once: each further layout moves things by a rounding error, and with them the bytes of an SVG.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        with matplotlib.rc_context({"svg.hashsalt": "forecaster", "svg.fonttype": "none", "savefig.bbox": None}):
+            figure.savefig(buffer, format=suffix[1:], dpi=150, metadata=_METADATA[suffix])
     return buffer.getvalue()

@@ -53,6 +53,8 @@ _OLD = {
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAY = FIXED_UNITS["D"]
+#: Years in a step at most; times reach over 584.
+LONGEST_STEP = 100
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Freq:
         """
         if freq.strip().lower().split("-")[0] in ("row", "rows"):
             return cls(1, "row", _pace(freq.strip().partition("-")[2], freq))
-        found = re.fullmatch(r"(\d*)([A-Za-z]+)(?:-([A-Za-z]{3}))?", freq.strip())
+        found = re.fullmatch(r"(\d{,9})([A-Za-z]+)(?:-([A-Za-z]{3}))?", freq.strip())
         unit = _OLD.get(found[2], found[2]) if found else ""
         alone = unit in ("B", "step", "row")
         if not found or unit not in WORDS or (found[1] and (alone or int(found[1]) == 0)):
@@ -84,7 +86,10 @@ class Freq:
         anchors = _DAYS if unit == "W" else _MONTHS if unit[0] in "QY" else ()
         if anchor and anchor not in anchors:
             raise _unknown_freq(freq)
-        return cls(int(found[1] or 1), unit, anchor)._largest_unit()
+        step = cls(int(found[1] or 1), unit, anchor)
+        if step.nanoseconds > LONGEST_STEP * 366 * DAY or step.months > LONGEST_STEP * 12:
+            raise SettingError(f"freq '{freq}' is a step too long, expected {LONGEST_STEP} years at most")
+        return step._largest_unit()
 
     def _largest_unit(self) -> Freq:
         for small, large, times in (("ms", "s", 1000), ("s", "min", 60), ("min", "h", 60), ("h", "D", 24)):

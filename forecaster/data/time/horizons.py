@@ -24,7 +24,8 @@ DEFAULT_HORIZONS = {
     "step": 10,
 }
 
-MAX_HORIZON = 100_000
+#: Steps, and characters, of a horizon at most.
+MAX_HORIZON, LONGEST_TEXT = 100_000, 40
 
 _GRAMMAR = "write a horizon as steps (10), a span (12h, 30d, 8w, 6mo, 1y) or a date (2027-01-31)"
 _SPANS = {"ms": "ms", "s": "s", "min": "min", "h": "h", "d": "D", "w": "W"}
@@ -47,6 +48,8 @@ def horizon_steps(horizon: str, last: np.datetime64 | int, freq: str) -> int:
         SettingError: it cannot be read, is not ahead of the cutoff, is shorter than a step, or beyond 100,000 steps.
     """
     text, parts = str(horizon).strip(), Freq.of(freq).pace
+    if len(text) > LONGEST_TEXT:
+        raise SettingError(f"horizon '{text}' cannot be read", _GRAMMAR)
     if re.fullmatch(r"[+-]?\d+", text):
         steps = int(text)
         if steps < 1:
