@@ -39,7 +39,7 @@ from forecaster.fitting import continuing, fitting
 
 #: Of one command line: seconds, and bytes of memory more than there are.
 SECONDS, MEMORY = 20, 3 << 30
-CODES = (*range(8), 130)
+CODES = (*range(8), 129, 130, 141, 143)
 
 
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -420,12 +420,16 @@ class Sandbox:
         if after == self.before:
             return []
         new = sorted(after.keys() - self.before.keys())
-        shutil.rmtree(self.here)
-        shutil.copytree(self.place, self.here, symlinks=True)
-        for name in new:
-            if not name.startswith("here/") and (path := self.folder / name).exists():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.before = self._state()
+        changed = {name for name in after | self.before if after.get(name) != self.before.get(name)}
+        for name in sorted(changed, reverse=True):
+            path, kept = self.folder / name, self.place / Path(name).relative_to("here") if "here/" in name else None
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.is_symlink() or path.exists():
+                path.unlink()
+            if name in self.before and kept is not None:
+                copy = shutil.copytree if kept.is_dir() and not kept.is_symlink() else shutil.copy2
+                copy(kept, path, **{"symlinks": True} if copy is shutil.copytree else {"follow_symlinks": False})
         return new
 
     def complaint(self, line: Line) -> str:

@@ -144,8 +144,6 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (kept open to the end)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may be bytes that are no text, as on stderr
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _open_output_again() -> None:

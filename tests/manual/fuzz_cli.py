@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from hypothesis.configuration import set_hypothesis_home_dir
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import fuzzing
@@ -17,7 +19,7 @@ import fuzzing
 #: Command lines of one round; each has another seed.
 ROUND = 500
 #: What Python reports of a process that writes, makes or removes something: event, and which of its arguments is where.
-WRITES = {"os.mkdir": 0, "os.remove": 0, "os.rename": 1, "os.rmdir": 0, "os.symlink": 1, "os.truncate": 0}
+WRITES = {"os.mkdir": 0, "os.remove": 0, "os.rename": 1, "os.rmdir": 0, "os.symlink": 1}
 
 
 def watch(folder: Path) -> Counter[str]:
@@ -27,7 +29,7 @@ def watch(folder: Path) -> Counter[str]:
     def seen(event: str, arguments: tuple) -> None:
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
             place = arguments[0]
-        elif event in WRITES:
+        elif event in WRITES and arguments[-1] in (-1, None):  # else a name in a folder that is open already
             place = arguments[WRITES[event]]
         else:
             return
@@ -43,6 +45,7 @@ def main() -> None:
     """Run them and print what was wrong, each kind once."""
     runs, seed = (*map(int, sys.argv[1:]), 10_000, 0)[:2] if len(sys.argv) < 3 else map(int, sys.argv[1:3])
     with tempfile.TemporaryDirectory() as name:
+        set_hypothesis_home_dir(name)
         place = Path(name, "prepared")
         place.mkdir()
         fuzzing.prepare(place)
