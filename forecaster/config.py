@@ -252,6 +252,12 @@ class Config:
     )
     seed: int = _setting(0, "training", "Seed of weights, dropout and shuffling.", low=0, below=2**31)
 
+    deterministic: bool = _setting(
+        False,
+        "training",
+        "Calculate in one thread: the same model to the byte on any number of cores, up to as many times slower.",
+    )
+
     @classmethod
     def of(cls, recipe: str = "default", **settings: Any) -> Config:
         """Return a validated configuration: defaults, then a recipe's values, then ``settings``.
@@ -261,8 +267,8 @@ class Config:
             settings: values by field name; lists and ``"128,64"`` are accepted for ``units``.
 
         Raises:
-            SettingError: also where ``budget`` is given for one network, or intervals by dropout where nothing is
-                dropped or batches are normalised.
+            SettingError: also where ``budget`` is given for one network, ``deterministic`` for ``auto``, or intervals
+                by dropout where nothing is dropped or batches are normalised.
         """
         if recipe not in RECIPES:
             raise SettingError(
@@ -271,6 +277,8 @@ class Config:
         config = cls(**_checked({**RECIPES[recipe], **settings}))
         if "budget" in settings and config.network != "auto":
             raise SettingError("--budget is for --network auto", "leave --budget out, or add --network auto")
+        if config.deterministic and config.network == "auto":
+            raise SettingError("--network auto tries networks by the clock, which --deterministic excludes", "name one")
         if config.intervals == "dropout":
             if not (config.dropout or config.recurrent_dropout):
                 raise SettingError("intervals by dropout need something that is dropped", "--dropout 0.2")

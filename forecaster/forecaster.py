@@ -43,6 +43,7 @@ from forecaster.prediction.rows import Data, joined_panel, training_panel, witho
 from forecaster.tables import forecast_table, readings_table
 from forecaster.training.checkpoint import Checkpoints
 from forecaster.training.fingerprint import fingerprint
+from forecaster.training.threads import one_thread
 from forecaster.training.training import Report
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Forecaster:
             raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
         return self._model
 
+    @one_thread
     def fit(
         self,
         data: Data,
@@ -153,6 +155,7 @@ class Forecaster:
         notes.extend(found)
         return without_holdout(panel, continued(self.config, given).holdout)
 
+    @one_thread
     def predict(
         self,
         horizon: int | str | None = None,
@@ -215,6 +218,7 @@ class Forecaster:
         shares = forecast_directions(self.model, self._running(), panel, int(ahead.max()))
         return direction_table(self.model, panel, shares, ahead)
 
+    @one_thread
     def evaluate(
         self,
         data: Data | None = None,

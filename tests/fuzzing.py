@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 import unicodedata
 import warnings
 from collections import Counter
@@ -37,8 +38,8 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation import baselines
 from forecaster.fitting import continuing, fitting
 
-#: Of one command line: seconds, and bytes of memory more than there are.
-SECONDS, MEMORY = 20, 3 << 30
+#: Of one command line: seconds of the processor, and by the clock; and bytes of memory more than there are.
+SECONDS, LIMIT, MEMORY = 20, 200, 3 << 30
 CODES = (*range(8), 129, 130, 141, 143)
 
 
@@ -332,7 +333,7 @@ class Planned(ForecasterError):
 def instant_training(place: Path) -> Iterator[None]:
     """Let each training end where TensorFlow would be started, in a model trained before where one is alike."""
 
-    def planned() -> None:
+    def planned(*_: Any) -> None:
         raise Planned("planned")
 
     fit_panel, fit_further = fitting.fit_panel, continuing.fit_further
@@ -439,7 +440,7 @@ class Sandbox:
         stdin = io.TextIOWrapper(io.BytesIO(line.stdin), "utf-8")
         variables = {k: v for k, v in os.environ.items() if not k.startswith("FORECASTER_")}
         variables |= {"HOME": str(self.folder / "home"), "TMPDIR": str(self.temporary), **line.environment}
-        before, self.code, raised = os.getcwd(), -1, None
+        before, self.code, raised, began = os.getcwd(), -1, None, time.process_time()
         with ExitStack() as stack:
             for target, name, value in (
                 (sys, "argv", ["forecaster", *line.words]),
@@ -459,7 +460,10 @@ class Sandbox:
                 raised = error
         out.flush()
         text = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        spent = time.process_time() - began
         new = [name for name in self.put_back() if not name.startswith("home/")]
+        if spent > SECONDS:
+            return f"took {spent:.1f} s"
         return (
             _raised_wrong(raised, line) if raised else _ended_wrong(self.code, text, err.getvalue(), line) or _left(new)
         )
@@ -474,7 +478,7 @@ def _limits() -> Iterator[None]:
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     try:
-        with time_limit(SECONDS):
+        with time_limit(LIMIT):
             yield
     finally:
         os.dup2(kept, 1)

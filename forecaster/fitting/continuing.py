@@ -20,6 +20,7 @@ from forecaster.planning import Plan, validation_rows
 from forecaster.quiet import start_keras
 from forecaster.training.attempt import Prepared, members_of
 from forecaster.training.memory import refuse_beyond_memory
+from forecaster.training.threads import fix_threads
 from forecaster.training.training import Report, device_name
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ EPOCHS, SLOWER = 5, 0.2
 #: Settings that may differ from the model's: how it is trained further, not what it is.
 MAY_DIFFER = (
     *("epochs", "epoch_steps", "patience", "keep", "learning_rate", "schedule", "clipnorm", "averaging", "batch_size"),
-    *("validation", "holdout", "final"),
+    *("validation", "holdout", "final", "deterministic"),
 )
 
 
@@ -109,6 +110,7 @@ def fit_further(
     places = {name: i for i, name in enumerate(panel.ids)}
     notes.extend(refuse_beyond_memory(config, plan, learned))
     start_keras()
+    fix_threads(config)
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     own = scaler.take(np.array([places[name] for name in learned.ids]))
     ready = Prepared(learned, config, plan, (own, model.encoder))

@@ -37,6 +37,7 @@ from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.training.calibration import moving
 from forecaster.training.checkpoint import elapsed
 from forecaster.training.memory import refuse_beyond_memory
+from forecaster.training.threads import fix_threads
 from forecaster.training.training import Report, device_name
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     release()
     notes.extend(refuse_beyond_memory(config, plan, learned))
     start_keras()
+    fix_threads(config)
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     began = elapsed()
     first, diverged = best_attempt(learned, config, plan, notes, report)
@@ -144,6 +146,8 @@ def engine_of(model: Model) -> Engine:
         ModelError: the network is not one that forecasts what the model says.
     """
     if model.config.intervals == "dropout":
+        start_keras()
+        fix_threads(model.config)
         return DropoutEngine(rebuild(model), model.config.seed)
     steps, count = model.plan.steps, outputs_of(model.config)
     return OnnxEngine(model.onnx, [(steps, count), (steps, count + 1)])

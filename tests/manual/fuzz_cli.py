@@ -54,6 +54,8 @@ def main() -> None:
         wrong: dict[str, list] = {}
         for first in range(0, runs, ROUND):
             for kind, (count, *rest) in fuzzing.fuzz(sandbox, min(ROUND, runs - first), seed + first, codes).items():
+                if kind not in wrong:
+                    print(*reversed(rest), sep="\n    ", file=sys.stderr)
                 wrong.setdefault(kind, [0, *rest])[0] += count
             print(f"{sum(codes.values()):,} runs, {sum(w[0] for w in wrong.values())} wrong", file=sys.stderr)
         seconds = time.monotonic() - began

@@ -1,0 +1,59 @@
+"""One thread for every number: what ``deterministic`` adds to the fixed order in which TensorFlow works anyhow.
+
+A sum depends, in its last digit, on how many threads share it, and these are as many as the machine has cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from forecaster.config import Config
+from forecaster.errors import DependencyError, SettingError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def one_thread(method: F) -> F:
+    """Decorate a method of an object with a ``config``: NumPy has one thread there, where that is deterministic.
+
+    Raises:
+        DependencyError: the BLAS of NumPy cannot be held to one thread.
+    """
+
+    @wraps(method)
+    def held(self: Any, *args: Any, **options: Any) -> Any:
+        if not self.config.deterministic:
+            return method(self, *args, **options)
+        from threadpoolctl import ThreadpoolController
+
+        blas = ThreadpoolController().select(user_api="blas")
+        if not len(blas):
+            raise DependencyError(
+                "deterministic needs a NumPy whose BLAS can be held to one thread", "pip install numpy"
+            )
+        with blas.limit(limits=1):
+            return method(self, *args, **options)
+
+    return cast(F, held)
+
+
+def fix_threads(config: Config) -> None:
+    """Give TensorFlow one thread for the rest of the process, where ``config`` is deterministic.
+
+    Raises:
+        SettingError: TensorFlow has begun to work with another number.
+    """
+    if not config.deterministic:
+        return
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        raise SettingError(
+            "deterministic cannot fix the threads of TensorFlow, which this process has used before",
+            "fit first, or in a process of its own",
+        ) from None
