@@ -59,6 +59,7 @@ def continued(config: Config, given: Mapping[str, Any], decided: Mapping[str, An
                 f"leave {flag} out, or fit anew without --from",
             )
     usual = {"epochs": EPOCHS, "learning_rate": SLOWER * config.learning_rate, "validation": None, "holdout": 0}
+    usual |= {"deterministic": False}  # BLAS has been held to one thread only where it is asked for
     return config.replace(**{**usual, **{name: given[name] for name in given if name in MAY_DIFFER}})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,10 @@ def _legend_columns(names: list[str]) -> int:
 def shortened(name: str, length: int) -> str:
     """Return the name in one line, its middle left out where it is too long: ends tell series apart.
 
-    What cannot be printed, and has no place in an SVG, becomes a question mark.
+    What has no place in an SVG becomes a question mark: control characters, half a character.
     """
-    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(str(name).split()))
+    name = _UNDRAWN.sub("\N{REPLACEMENT CHARACTER}", " ".join(str(name).split()))
     return name if len(name) <= length else f"{name[: length // 2 - 1]} … {name[-(length - length // 2 - 2) :]}"
+
+
+_UNDRAWN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

@@ -53,8 +53,8 @@ _OLD = {
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAY = FIXED_UNITS["D"]
-#: Years in a step at most; times reach over 584.
-LONGEST_STEP = 100
+#: Years in a step at most, of those that nanoseconds can count.
+LONGEST_STEP = 292
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Freq:
         if anchor and anchor not in anchors:
             raise _unknown_freq(freq)
         step = cls(int(found[1] or 1), unit, anchor)
-        if step.nanoseconds > LONGEST_STEP * 366 * DAY or step.months > LONGEST_STEP * 12:
+        if step.nanoseconds > LONGEST_STEP * 365 * DAY or step.months > LONGEST_STEP * 12:
             raise SettingError(f"freq '{freq}' is a step too long, expected {LONGEST_STEP} years at most")
         return step._largest_unit()
 
