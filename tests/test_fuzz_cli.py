@@ -11,7 +11,7 @@ import pytest
 from conftest import Command
 from fuzzing import Sandbox, fuzz, prepare
 
-RUNS = 120
+RUNS = 100
 
 DONE, FAILED, USAGE, NOT_FOUND, BAD = 0, 1, 2, 4, 5
 
