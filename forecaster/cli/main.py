@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import atexit
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from types import TracebackType
 from typing import Any, NoReturn
@@ -116,7 +117,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     from forecaster.cli.signals import ignore_stops, stop_like_ctrl_c, stopped_code
     from forecaster.quiet import separate_native
 
-    args = sys.argv[1:] if args is None else args
+    args, codes = sys.argv[1:] if args is None else args, list[int]()
+    atexit.register(_end, codes)  # what is registered first is called last
     if sys.stdout is not None:
         _open_output_again()
     _open_closed_streams()
@@ -125,9 +127,21 @@ def main(args: list[str] | None = None) -> NoReturn:
     else:
         separate_native()
     stop_like_ctrl_c()
-    code = run(args)
+    codes.append(stopped_code(run(args)))
     ignore_stops()  # while Python ends
-    sys.exit(stopped_code(code))
+    sys.exit(codes[0])
+
+
+def _end(codes: list[int]) -> None:
+    """End the process with its exit code; Python would take libraries down whose threads abort it then, at times.
+
+    Arrow's do, of a file that they have read for Python: https://github.com/apache/arrow/issues/34314.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    if codes:
+        os._exit(codes[0])
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
