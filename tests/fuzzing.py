@@ -38,8 +38,8 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation import baselines
 from forecaster.fitting import continuing, fitting
 
-#: Of one command line: seconds of the processor, and by the clock; and bytes of memory more than there are.
-SECONDS, LIMIT, MEMORY = 20, 200, 3 << 30
+#: Of one command line: seconds of the processor, and by the clock; bytes of memory more than there are, than ever before.
+SECONDS, LIMIT, MEMORY, MOST = 20, 200, 3 << 30, 1 << 30
 CODES = (*range(8), 129, 130, 141, 143)
 
 
@@ -441,6 +441,7 @@ class Sandbox:
         variables = {k: v for k, v in os.environ.items() if not k.startswith("FORECASTER_")}
         variables |= {"HOME": str(self.folder / "home"), "TMPDIR": str(self.temporary), **line.environment}
         before, self.code, raised, began = os.getcwd(), -1, None, time.process_time()
+        peak = _peak()
         with ExitStack() as stack:
             for target, name, value in (
                 (sys, "argv", ["forecaster", *line.words]),
@@ -460,10 +461,12 @@ class Sandbox:
                 raised = error
         out.flush()
         text = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
-        spent = time.process_time() - began
+        spent, grown = time.process_time() - began, _peak() - peak
         new = [name for name in self.put_back() if not name.startswith("home/")]
         if spent > SECONDS:
             return f"took {spent:.1f} s"
+        if grown > MOST:
+            return f"took {grown >> 20:,} MB more than any before"
         return (
             _raised_wrong(raised, line) if raised else _ended_wrong(self.code, text, err.getvalue(), line) or _left(new)
         )
@@ -485,6 +488,11 @@ def _limits() -> Iterator[None]:
         os.close(kept)
         os.close(nowhere)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _peak() -> int:
+    """Return the most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _raised_wrong(error: BaseException, line: Line) -> str:
