@@ -38,7 +38,7 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation import baselines
 from forecaster.fitting import continuing, fitting
 
-#: Of one command line: seconds of the processor, and by the clock; bytes of memory more than there are, than ever before.
+#: Of a command line: seconds of the processor and of the clock; bytes beyond what it began with, and beyond the peak.
 SECONDS, LIMIT, MEMORY, MOST = 20, 200, 3 << 30, 1 << 30
 CODES = (*range(8), 129, 130, 141, 143)
 
