@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -22,14 +22,14 @@ ATTEMPTS, PAUSE = 100, 0.01
 
 @contextmanager
 def opened(directory: Path) -> Iterator[dict[str, BufferedReader]]:
-    """Open all files of a model for the block, each at its start.
+    """Open the files of a model for the block, each at its start; :func:`refuse_absent` says whether all are there.
 
     They are found through one open directory. Where that was moved away and is being deleted, those of the one in its
     place are taken instead.
 
     Raises:
         NotFoundError: there is no model.
-        ModelError: a file is absent, no regular file inside the directory, too large, or cannot be opened.
+        ModelError: a file is no regular file inside the directory, too large, or cannot be opened.
     """
     for _ in range(ATTEMPTS):
         with ExitStack() as stack:
@@ -38,18 +38,24 @@ def opened(directory: Path) -> Iterator[dict[str, BufferedReader]]:
             except OSError as error:
                 what = f"{error.filename} of " if error.filename in LIMITS else ""
                 raise ModelError(f"cannot read {what}the model at '{directory}': {error.strerror}", AGAIN) from None
-            if len(files) > len(FILES):
+            if len(files) > len(FILES) or (files and settled):
                 yield files
                 return
         if settled:
             break
         time.sleep(PAUSE)
-    if not files:
-        raise NotFoundError(
-            f"no model at '{directory}'", "make one with: forecaster fit DATA, or name one with --model"
-        )
-    absent = next(name for name in (MANIFEST, *FILES) if name not in files)
-    raise ModelError(f"the model at '{directory}' has no {absent}", AGAIN)
+    raise NotFoundError(f"no model at '{directory}'", "make one with: forecaster fit DATA, or name one with --model")
+
+
+def refuse_absent(files: dict[str, BufferedReader], names: Iterable[str], directory: Path) -> None:
+    """Refuse a model of which one of the files of these names is absent.
+
+    Raises:
+        ModelError: naming it.
+    """
+    for name in names:
+        if name not in files:
+            raise ModelError(f"the model at '{directory}' has no {name}", AGAIN)
 
 
 def _found(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader], bool]:

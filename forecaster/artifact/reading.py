@@ -12,10 +12,10 @@ import numpy as np
 from forecaster.artifact.agreement import check_panel, check_parts, check_plan
 from forecaster.artifact.arrays import read_arrays
 from forecaster.artifact.history import read_history
-from forecaster.artifact.layout import HISTORY, MANIFEST, NETWORK, WEIGHTS
+from forecaster.artifact.layout import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.manifest import Manifest, read_manifest
 from forecaster.artifact.model import Model
-from forecaster.artifact.opening import AGAIN, opened
+from forecaster.artifact.opening import AGAIN, opened, refuse_absent
 from forecaster.errors import ModelError
 from forecaster.evaluation.intervals import Conformal
 from forecaster.features import READ_LOOKBACKS
@@ -37,7 +37,9 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
         ModelError: it is damaged, altered, incomplete, or of a newer format.
     """
     with opened(directory) as files:
+        refuse_absent(files, (MANIFEST,), directory)
         manifest = read_manifest(files[MANIFEST], directory)
+        refuse_absent(files, FILES, directory)
         found = {name: files[name].read() for name in (WEIGHTS, NETWORK)}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
         digests[HISTORY] = hashlib.file_digest(files[HISTORY], "sha256").hexdigest()
