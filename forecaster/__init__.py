@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecaster.forecaster import Forecaster
     from forecaster.windowing import Windows, make_windows
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _HOMES = {
     "Config": "forecaster.config",

@@ -17,8 +17,9 @@ import pytest
 if TYPE_CHECKING:
     from forecaster.networks.shapes import Shapes
 
-# Processes that share out the tests ignore Ctrl-C, and whatever they start would inherit that.
+# Processes that share out the tests ignore Ctrl-C, nohup has them ignore SIGHUP, and whatever they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Where a pass over the graph fails in an export to ONNX, the test fails, and no copy is made of the graph before each.
 os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
