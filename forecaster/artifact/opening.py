@@ -64,8 +64,10 @@ def _found(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader]
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return {}, not lock_of(real(directory)).exists()  # where names cannot be exchanged, it comes back
-    except ValueError:
-        return {}, True  # no name that a directory can have
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", errno.ENAMETOOLONG) in (errno.ENAMETOOLONG, errno.ELOOP):
+            return {}, True  # no name that a directory can have
+        raise
     stack.callback(os.close, folder)
     files = {}
     for name in (MANIFEST, *FILES):
