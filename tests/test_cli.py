@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -396,3 +397,13 @@ def test_a_network_that_loses_is_not_praised(command, folder, trained, monkeypat
     model.record["scores"]["skill"] = {"seasonal-naive": -0.1, "naive": 0.2}
     monkeypatch.setattr(fitting, "fit_panel", lambda *_: model)
     assert "does NOT beat repeating the last season" in command("fit", "dataset:airline", "-q").out
+
+
+def test_a_skill_that_is_printed_as_nothing_is_no_win(command, folder, trained, monkeypatch):
+    from forecaster.artifact.reading import load_model
+
+    model = load_model(trained)
+    model.record["scores"]["skill"]["naive"] = 4e-4
+    monkeypatch.setattr(fitting, "fit_panel", lambda *_: model)
+    found = command("fit", "dataset:airline", "-q").out
+    assert re.search(r"\n  naive +[0-9.]+ +0\.0%\n", found) and "does NOT beat repeating the last value on" in found

@@ -245,7 +245,7 @@ def _verdict(scores: dict[str, Any], season: int, trained: bool) -> str:
     undefined = [words for name, words in simple.items() if scores["skill"][name] != scores["skill"][name]]
     if undefined:
         return f"{what} cannot be compared with {' or '.join(undefined)}, which makes no error on the training rows."
-    lost = [words for name, words in simple.items() if not scores["skill"][name] > 0]
+    lost = [words for name, words in simple.items() if not round(scores["skill"][name], 3) > 0]  # as it is printed
     if lost:
         return f"{what} does NOT beat {' or '.join(lost)} on the validation rows: use the simple forecast instead."
     beaten = " and ".join(simple.values())
