@@ -263,9 +263,19 @@ def test_a_pipe_that_never_ends_is_given_up(monkeypatch):
     monkeypatch.setattr(streams, "MOST_MEMORY", 1e-4)
     with open("/dev/zero") as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        for place in ("-", "/dev/zero"):
-            with pytest.raises(DataError, match=r"gave 0\.\d GB and has not ended"):
-                read_table(place)
+        with pytest.raises(DataError, match=r"gave 0\.\d GB and has not ended"):
+            read_table("-")
+
+
+def test_a_device_and_a_folder_of_all_there_is_are_no_tables(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="'/dev/zero' is a device"):
+        read_table("/dev/zero")
+    for number in range(4):
+        (tmp_path / f"{number}.csv").write_bytes(AIRLINE.read_bytes())
+    monkeypatch.setattr(sources, "MOST_ENTRIES", 3)
+    with pytest.raises(DataError, match="holds more than 3 files and folders") as error:
+        read_table(tmp_path)
+    assert "a folder that holds the tables only" in error.value.hint
 
 
 def test_a_clock_that_jumps_changes_nothing(model, command, monkeypatch):

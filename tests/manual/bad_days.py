@@ -222,7 +222,9 @@ def live(day: Day, trained: Path) -> str:
         return f"said: {done.stderr[-300:]}"
     if not any(re.search(day.leaves, name) for name in ["", *files]):
         return f"left {files}"
-    litter = [name for name in files if "/." in f"/{name}" and ".keras" not in name]
+    cut_off = done.returncode == 1 or done.returncode > 128  # a fit that can go on
+    kept = (".keras", ".checkpoint/") if cut_off else (".keras",)
+    litter = [name for name in files if "/." in f"/{name}" and not any(part in name for part in kept)]
     return f"litter: {litter}" if litter else ""
 
 

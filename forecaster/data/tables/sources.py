@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,9 @@ from forecaster.errors import DataError, NotFoundError, SettingError, nearest
 from forecaster.redaction import redacted_address
 
 __all__ = ["PART_NAMES", "READERS", "Source", "frame_of", "listed", "plural", "read_table", "where"]
+
+#: Files and folders at most that are looked at for tables: more are those of a whole disk.
+MOST_ENTRIES = 100_000
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
             return _read_folder(path, source, columns)
     if path.is_file():
         return _read_file(Stored(f"'{path}'", path), path, source, columns)
+    if path.is_char_device() or path.is_block_device():
+        raise DataError(f"'{path}' is a device, not a table", "give a file, or - for standard input")
     with path.open("rb") as pipe:
         return _read_file(streamed(pipe, f"'{path}'"), path, source, columns)
 
@@ -204,8 +210,17 @@ def _read_folder(folder: Path, source: Source, columns: Sequence[str] | None) ->
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    """Return the files of a folder and below, in order; hidden ones and those of unknown suffix are left out."""
-    files = (path for path in folder.rglob("*") if _suffix(path) in _FOLDER_KINDS and path.is_file())
+    """Return the files of a folder and below, in order; hidden ones and those of unknown suffix are left out.
+
+    Raises:
+        DataError: there is too much to look at.
+    """
+    found = list(islice(folder.rglob("*"), MOST_ENTRIES + 1))
+    if len(found) > MOST_ENTRIES:
+        raise DataError(
+            f"'{folder}' holds more than {MOST_ENTRIES:,} files and folders", "name a folder that holds the tables only"
+        )
+    files = (path for path in found if _suffix(path) in _FOLDER_KINDS and path.is_file())
     return sorted(path for path in files if not _hidden(path, folder))
 
 
