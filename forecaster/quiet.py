@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 
@@ -64,7 +67,7 @@ def start_keras() -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with quiet_native(), _environment(_KERAS), _without_matplotlib():
+        with _signals_later(), quiet_native(), _environment(_KERAS), _without_matplotlib():
             import keras
             import tensorflow  # noqa: F401
     except ImportError as error:
@@ -85,6 +88,26 @@ _KERAS: dict[str, str | None] = {
     "KERAS_HOME": os.devnull,
     **dict.fromkeys(("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")),
 }
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Let Ctrl-C and its like wait for the end of the block: native code would make an ImportError of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread only
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda *received: came.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for received in came:
+        handlers[signal.Signals(received[0])](*received)
 
 
 @contextmanager
