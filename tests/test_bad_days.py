@@ -267,6 +267,17 @@ def test_a_pipe_that_never_ends_is_given_up(monkeypatch):
             read_table("-")
 
 
+def test_what_a_library_makes_of_ctrl_c_is_ctrl_c(command, folder, monkeypatch):
+    def traced(*_: Any) -> None:
+        raise TypeError("Exception encountered when calling LSTM.call().")
+
+    monkeypatch.setattr(fitting, "fit_panel", traced)
+    assert "a bug in forecaster: TypeError" in command("fit", "dataset:airline").err
+    monkeypatch.setattr(signals, "_received", [signal.SIGINT])
+    ended = command("fit", "dataset:airline", "-q")
+    assert (ended.code, ended.err.splitlines()[0]) == (130, "forecaster: error: interrupted")
+
+
 def test_a_device_and_a_folder_of_all_there_is_are_no_tables(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="'/dev/zero' is a device"):
         read_table("/dev/zero")

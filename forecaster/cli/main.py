@@ -176,7 +176,7 @@ def run(args: list[str]) -> int:
         if "--traceback" in args:
             raise
         _drop_unwritable_output()
-        return _explain(error)
+        return _explain(KeyboardInterrupt() if _is_of_a_signal(error) else error)
     return code if isinstance(code, int) else 0
 
 
@@ -186,6 +186,14 @@ def _refuse_nul(args: list[str]) -> None:
     for word in args:
         if "\0" in word:
             raise SettingError(f"the argument '{word}' holds a NUL character")
+
+
+def _is_of_a_signal(error: BaseException) -> bool:
+    """Return whether an error is what a library made of Ctrl-C, and none of ours."""
+    from forecaster.cli.signals import stopped
+    from forecaster.errors import ForecasterError
+
+    return stopped() and isinstance(error, Exception) and not isinstance(error, (ForecasterError, click.ClickException))
 
 
 def _drop_unwritable_output() -> None:

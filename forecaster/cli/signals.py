@@ -14,14 +14,19 @@ _received: list[int] = []
 
 def stop_like_ctrl_c() -> None:
     """Let a command be stopped by these signals as by Ctrl-C, but those that its caller has it ignore (``nohup``)."""
-    for number in STOPS:
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in (signal.SIGINT, *STOPS):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     _received.append(number)
     raise KeyboardInterrupt
+
+
+def stopped() -> bool:
+    """Return whether such a signal came; libraries make other errors of the one that it raises."""
+    return bool(_received)
 
 
 def ignore_stops() -> None:
