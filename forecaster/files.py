@@ -139,11 +139,20 @@ def write_sealed(path: Path, content: bytes | memoryview) -> None:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk.
+
+    Raises:
+        OSError: the system does not do that.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def read_sealed(path: Path) -> bytes | None:

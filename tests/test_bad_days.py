@@ -32,7 +32,7 @@ from forecaster.data.tables.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
 from forecaster.files import json_text, scratch_file
 from forecaster.fitting import fitting
-from forecaster.quiet import _Lenient
+from forecaster.quiet import STOPS, _Lenient
 
 AIRLINE = ROOT / "datasets" / "airline.csv"
 
@@ -40,8 +40,8 @@ AIRLINE = ROOT / "datasets" / "airline.csv"
 @pytest.fixture
 def stopped() -> Iterator[Callable[[int], int]]:
     """Let signals stop commands in this process; give the exit code of one that was interrupted."""
-    before = {number: signal.getsignal(number) for number in signals.STOPS}
-    for number in signals.STOPS:
+    before = {number: signal.getsignal(number) for number in STOPS}
+    for number in STOPS:
         signal.signal(number, signal.SIG_DFL)
     signals.stop_like_ctrl_c()
     yield signals.stopped_code

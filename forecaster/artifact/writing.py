@@ -33,7 +33,7 @@ from forecaster.artifact.layout import (
 from forecaster.artifact.leftovers import remove_leftovers
 from forecaster.artifact.locking import cannot_write
 from forecaster.artifact.model import Model
-from forecaster.files import json_text, umask
+from forecaster.files import flush_folder, json_text, umask
 
 
 def save_model(model: Model, directory: Path) -> None:
@@ -117,12 +117,14 @@ def _write(path: Path, content: Iterable[bytes]) -> str:
 
 def _swap(staging: Path, place: Path) -> None:
     """Put ``staging`` in its place, and an older model, which was there at every moment until then, in its own."""
-    _flush(staging)
+    with suppress(OSError):  # not every system flushes folders
+        flush_folder(staging)
     if not place.exists():
         staging.rename(place)
     elif not _exchanged(staging, place):
         _replace(staging, place)
-    _flush(place.parent)
+    with suppress(OSError):
+        flush_folder(place.parent)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
@@ -147,13 +149,3 @@ def _replace(staging: Path, place: Path) -> None:
         if not place.exists():
             old.rename(place)
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(folder: Path) -> None:
-    """Have the names in a folder written to the disk, where the system does that."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -6,15 +6,14 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
-#: A service manager, a batch queue or ``kill`` sends the first, a terminal that is closed the second.
-STOPS = (signal.SIGTERM, signal.SIGHUP)
+from forecaster.quiet import STOPS
 
 _received: list[int] = []
 
 
 def stop_like_ctrl_c() -> None:
     """Let a command be stopped by these signals as by Ctrl-C, but those that its caller has it ignore (``nohup``)."""
-    for number in (signal.SIGINT, *STOPS):
+    for number in STOPS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
 
@@ -31,7 +30,7 @@ def stopped() -> bool:
 
 def ignore_stops() -> None:
     """Let nothing stop the command any more, Ctrl-C neither."""
-    for number in (signal.SIGINT, *STOPS):
+    for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -97,8 +97,8 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
         return READERS[_kind(stored, "")](stored, source, columns)
     path = _resolved(source.place)
     if path.is_dir():
-        with steady(f"'{path}'", lambda: _tables_in(path)):
-            return _read_folder(path, source, columns)
+        with steady(f"'{path}'", lambda: _tables_in(path)) as files:
+            return _read_folder(path, files, source, columns)
     if path.is_file():
         return _read_file(Stored(f"'{path}'", path), path, source, columns)
     if path.is_char_device() or path.is_block_device():
@@ -187,9 +187,8 @@ _MAGIC = {
 }
 
 
-def _read_folder(folder: Path, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
+def _read_folder(folder: Path, files: list[Path], source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
     """Read the files of a folder as one table."""
-    files = _tables_in(folder)
     kinds = {_FOLDER_KINDS[_suffix(p)] for p in files}
     if not kinds:
         raise NotFoundError(

@@ -10,20 +10,24 @@ from forecaster.errors import DataError
 
 
 @contextmanager
-def steady(name: str, files: Callable[[], list[Path]]) -> Iterator[None]:
+def steady(name: str, files: Callable[[], list[Path]]) -> Iterator[list[Path]]:
     """Compare files before and after they were read: which there are, and identity, size and time of change of each.
 
     Args:
         name: for the message: ``'sales.csv'``, with its quotes.
         files: lists them, once before and once after.
 
+    Yields:
+        list: those before.
+
     Raises:
         DataError: one was changed, replaced, added or removed meanwhile, whatever reading it came to.
     """
     changed = DataError(f"{name} was changed while it was read", "wait until it is complete, or read a copy of it")
-    before = _states(files())
+    listed = files()
+    before = _states(listed)
     try:
-        yield
+        yield listed
     except Exception:
         if _states(files()) != before:
             raise changed from None
