@@ -70,7 +70,7 @@ def start_keras() -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _signals_later(), quiet_native(), _environment(_KERAS), _without_matplotlib():
+        with _signals_later(), quiet_native(), environment(_KERAS), _without_matplotlib():
             import keras
             import tensorflow  # noqa: F401
     except ImportError as error:
@@ -127,7 +127,7 @@ def _without_matplotlib() -> Iterator[None]:
 
 
 @contextmanager
-def _environment(values: dict[str, str | None]) -> Iterator[None]:
+def environment(values: dict[str, str | None]) -> Iterator[None]:
     """Give variables of the environment other values, None for no value, while the block runs."""
     before = {name: os.environ.get(name) for name in values}
     _set(values)

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# Where a pass over the graph fails in an export to ONNX, the test fails, and no copy is made of the graph before each.
-os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
-
 # The modules of TensorFlow are a heap to search: less often than every 700 objects.
 gc.set_threshold(20_000, 10, 10)
 

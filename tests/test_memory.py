@@ -38,7 +38,7 @@ def test_a_need_by_hand():
     assert found.forecast == 4 * 12 * (6 * (24 + 5) * 3 + 60 * 5 + 4 * 4 * (8 + 4))
     weights = 18 * 8 + 4 * 8 * (8 + 8) + 4 * 4 * (8 + 4) + (4 + 5 * 2) * 5 * 9
     assert found.fixed == 0.75e9 + 180 * (30 + 10 * 3) + 4 * 14 * weights
-    assert found.exported == 4 * 66 * weights
+    assert found.exported == 4 * 50 * weights
     assert found.total == found.fixed + max(found.learned, found.forecast, found.exported)
 
 

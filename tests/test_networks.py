@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +7,8 @@ from hypothesis import strategies as st
 
 from forecaster.config import FIELDS, Config
 from forecaster.errors import SettingError
+from forecaster.fitting.fitting import export_onnx
+from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.networks.candidates import candidate_names, candidates
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
 from forecaster.networks.losses import LOSSES
@@ -44,17 +44,12 @@ def network(shapes: Shapes = SHAPES, trained: bool = True, **options):
     return model
 
 
-def onnx_difference(model, feeds: dict[str, np.ndarray], path) -> float:
+def onnx_difference(model, feeds: dict[str, np.ndarray]) -> float:
     """The greatest difference between Keras and ONNX Runtime over batches of several sizes."""
-    import onnxruntime
-
     model(feeds)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.export(str(path), format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    keras, onnx = KerasEngine(model), OnnxEngine(export_onnx(model))
     parts = [{name: value[:n] for name, value in feeds.items()} for n in (1, len(feeds["past"]))]
-    return max(np.abs(session.run(None, part)[0] - model(part).numpy()).max() for part in parts)
+    return max(np.abs(onnx.run(part) - keras.run(part)).max() for part in parts)
 
 
 # ---- simple forecasts --------------------------------------------------------------------------------------
@@ -395,19 +390,19 @@ def test_a_seasonal_base_needs_a_season_of_lookback():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_cell_exports_to_onnx_with_a_head_of_segments(cell, tmp_path):
+def test_every_cell_exports_to_onnx_with_a_head_of_segments(cell):
     """With the other head: tests/test_zoo.py."""
     shapes = Shapes(lookback=8, steps=5, calendar=1, seasons=(3,))
     model = network(shapes, network=cell, head="segments")
-    assert onnx_difference(model, inputs(shapes), tmp_path / "network.onnx") < 1e-5
+    assert onnx_difference(model, inputs(shapes)) < 1e-5
 
 
 @pytest.mark.parametrize(
     ("base", "window_norm"), [("none", "none"), ("last", "last"), ("seasonal", "mean-std"), ("mix", "mean-std")]
 )
-def test_every_base_and_window_norm_exports_to_onnx(base, window_norm, tmp_path):
+def test_every_base_and_window_norm_exports_to_onnx(base, window_norm):
     model = network(base=base, window_norm=window_norm)
-    assert onnx_difference(model, inputs(SHAPES), tmp_path / "network.onnx") < 1e-5
+    assert onnx_difference(model, inputs(SHAPES)) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -417,16 +412,16 @@ def test_every_base_and_window_norm_exports_to_onnx(base, window_norm, tmp_path)
         {"activation": "relu", "segment": 1, "layer_norm": "layer", "recurrent_dropout": 0.2},
     ],
 )
-def test_other_settings_export_to_onnx(options, tmp_path):
+def test_other_settings_export_to_onnx(options):
     model = network(**options)
-    assert onnx_difference(model, inputs(SHAPES), tmp_path / "network.onnx") < 1e-5
+    assert onnx_difference(model, inputs(SHAPES)) < 1e-5
 
 
-def test_an_lstm_becomes_native_onnx_nodes(tmp_path):
+def test_an_lstm_becomes_native_onnx_nodes():
     import onnx
 
     model = network(units=(5, 4))
-    onnx_difference(model, inputs(SHAPES), tmp_path / "network.onnx")
-    kinds = [node.op_type for node in onnx.load(str(tmp_path / "network.onnx")).graph.node]
+    model(inputs(SHAPES))
+    kinds = [node.op_type for node in onnx.load_from_string(export_onnx(model)).graph.node]
     assert kinds.count("LSTM") == 2
     assert "Loop" not in kinds

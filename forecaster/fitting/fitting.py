@@ -32,7 +32,7 @@ from forecaster.networks.outputs import outputs_of, refuse_unlike_counts
 from forecaster.notes import Note, some
 from forecaster.planning import Plan, make_plan, padded_series
 from forecaster.prediction.prediction import SMALLEST
-from forecaster.quiet import quiet_native, start_keras
+from forecaster.quiet import environment, quiet_native, start_keras
 from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.training.calibration import moving
 from forecaster.training.checkpoint import elapsed
@@ -189,9 +189,13 @@ def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
     return whole, parts
 
 
+#: No copy of the graph, with all its weights, before each pass over it, to go back to where the pass fails.
+_TF2ONNX: dict[str, str | None] = {"TF2ONNX_CATCH_ERRORS": "FALSE"}
+
+
 def export_onnx(network: keras.Model) -> bytes:
     """Return the network as an ONNX file; recurrent layers are traced as loops, which ONNX has a word for."""
-    with scratch_file() as path, quiet_native(), _as_loops(network):
+    with scratch_file() as path, quiet_native(), environment(_TF2ONNX), _as_loops(network):
         network.export(str(path), format="onnx", verbose=False)
         return path.read_bytes()
 

@@ -31,7 +31,7 @@ ROW, CHANNEL = 30, 10
 #: Numbers held for each number of a window that is learned from, of one that is forecast from, and for each step ahead.
 LEARNED, READ, STEP = 12, 6, 60
 #: Numbers held for each weight, of gradients, optimiser, average and states to go back to; and while it is exported.
-WEIGHT, EXPORT = 14, 66
+WEIGHT, EXPORT = 14, 50
 #: Numbers of each step that a head gives, where it weighs simple forecasts.
 OUTPUTS = 9
 #: Numbers kept for each pair of segments of which one attends to the other, in numbers kept for a unit.
