@@ -65,9 +65,12 @@ def start_keras() -> None:
 
     Raises:
         DependencyError: TensorFlow is not installed, or Keras was imported before with other settings.
+        ForecasterError: the system does not let this process have as many threads as they start.
     """
     from forecaster.errors import DependencyError
+    from forecaster.limits import TRAINING, refuse_without_threads
 
+    refuse_without_threads(*TRAINING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with _signals_later(), quiet_native(), environment(_KERAS), _without_matplotlib():

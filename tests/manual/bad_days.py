@@ -27,6 +27,8 @@ LONG = "forecaster fit dataset:airline --epochs 100000 --patience 100000 --units
 MODEL = {"manifest.json", "weights.npz", "network.onnx", "history.parquet"}
 #: As root, but bound by permissions as everybody else is.
 BOUND = "setpriv --bounding-set=-dac_override,-dac_read_search"
+#: As another user, whose processes and threads are counted, but who may read what root may.
+NOBODY = "setpriv --reuid=65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override"
 #: Every address of the network that is not of this machine.
 WATCHED = "strace -f -e trace=connect,sendto,sendmsg -o net.txt"
 
@@ -111,6 +113,12 @@ DAYS = {
     "current folder removed before": Day(f"mkdir c; cd c; rmdir ../c; {FIT}", (4,), "current folder.*was removed"),
     "no temporary folder": Day(f"TMPDIR=/none {FIT} --model m", (0,), "", "^m/"),
     "16 files open at most": Day(f"ulimit -n 16; {FIT} --model m", (0,), "", "^m/"),
+    "few threads: predict": Day(
+        f"ulimit -u 4; exec {NOBODY} forecaster predict", (1,), "only 3 of .* threads", needs="setpriv"
+    ),
+    "few threads: fit": Day(
+        f"ulimit -u 12; exec {NOBODY} {FIT} --model m", (1,), "only .* of .* threads", needs="setpriv"
+    ),
     "umask 077": Day(
         f"umask 077; {FIT} --model m; stat -c %a m m/* | grep -v '[67]00' && exit 9; forecaster predict --model m -q",
         (0,),

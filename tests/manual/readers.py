@@ -1,13 +1,15 @@
 """Many readers of a model directory while another process replaces it: each forecast is that of one of the models.
 
 ``python tests/manual/readers.py 20 3`` runs 20 ``forecaster predict`` processes at once, three times, while one more
-process saves two models in turn at their place without a pause.
+process saves two models in turn at their place without a pause. With ``fit`` after it, that one runs ``forecaster fit``
+with two seeds in turn instead.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,11 +22,28 @@ from forecaster import Forecaster
 from forecaster.artifact.layout import MANIFEST
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+FORECASTER = [sys.executable, "-m", "forecaster"]
 
 
 def models() -> list[Path]:
     """Return two golden models."""
     return sorted(path.parent for path in GOLDEN.glob(f"*/*/{MANIFEST}"))[-2:]
+
+
+def fitted(place: Path, seed: int) -> None:
+    """Fit a small network by the command line."""
+    options = ["--units", "4", "--epochs", "2", "--seed", str(seed), "--needed-gain", "0"]
+    command = [*FORECASTER, "fit", "-q", "dataset:airline", "--model", str(place), *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def refit(place: Path, stopped: Callable[[], bool]) -> int:
+    """Fit with two seeds in turn at one place until told to stop; return how often."""
+    count = 0
+    while not stopped():
+        count += 1
+        fitted(place, count % 2)
+    return count
 
 
 def replace(place: Path, stopped: Callable[[], bool]) -> int:
@@ -59,30 +78,38 @@ def in_threads(place: Path, readers: int, rounds: int) -> tuple[int, list[str]]:
     return count, wrong
 
 
-def in_processes(folder: Path, readers: int, rounds: int, say: Callable[[str], None] = print) -> int:
+def in_processes(folder: Path, readers: int, rounds: int, fits: bool) -> int:
     """Read in processes of the command line while one more replaces; return how many were wrong."""
     place, stop, wrong = folder / "model", multiprocessing.Event(), 0
-    expected = [predicted(model).communicate()[0] for model in models()]
-    Forecaster.load(models()[0]).save(place)
-    writer = multiprocessing.Process(target=replace, args=(place, stop.is_set))
+    known = [folder / "first", folder / "second"] if fits else models()
+    if fits:
+        for seed, model in enumerate(known):
+            fitted(model, seed)
+    expected = [predicted(model).communicate()[0] for model in known]
+    if len(set(expected)) < 2:
+        raise SystemExit("the two models forecast the same: nothing would be proved")
+    shutil.copytree(known[0], place)
+    writer = multiprocessing.Process(target=refit if fits else replace, args=(place, stop.is_set))
     writer.start()
     try:
         for number in range(rounds):
             ends = Counter[str]()
             for process in [predicted(place) for _ in range(readers)]:
                 out, err = process.communicate()
-                known = process.returncode == 0 and out in expected
-                ends[f"model {expected.index(out)}" if known else f"WRONG {process.returncode}: {out}{err}"] += 1
-                wrong += not known
-            say(f"round {number + 1}: " + ", ".join(f"{times} x {what}" for what, times in sorted(ends.items())))
+                right = process.returncode == 0 and out in expected
+                ends[f"model {expected.index(out)}" if right else f"WRONG {process.returncode}: {out}{err}"] += 1
+                wrong += not right
+            print(f"round {number + 1}: " + ", ".join(f"{times} x {what}" for what, times in sorted(ends.items())))
     finally:
         stop.set()
         writer.join()
+    for model in known if fits else []:
+        shutil.rmtree(model)
     return wrong
 
 
 def predicted(place: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "forecaster", "predict", "-q", "--model", str(place)]
+    command = [*FORECASTER, "predict", "-q", "--model", str(place)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
@@ -91,8 +118,9 @@ def predicted(place: Path) -> subprocess.Popen[str]:
 def main() -> int:
     """Run what is asked for."""
     readers, rounds = map(int, sys.argv[1:3] or (20, 3))
+    fits = sys.argv[3:] == ["fit"]
     with tempfile.TemporaryDirectory() as folder:
-        wrong = in_processes(Path(folder), readers, rounds)
+        wrong = in_processes(Path(folder), readers, rounds, fits)
         left = sorted(os.listdir(folder))
     print(f"{readers * rounds} processes, {wrong} wrong; left beside the model: {[n for n in left if n != 'model']}")
     return bool(wrong or left != ["model"])
