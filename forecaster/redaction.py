@@ -15,11 +15,11 @@ _NAME = (
     r"[\w-]*(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|sig(?:nature)?"
     r"|(?:api|access|account|private|shared)[_-]?key)(?![a-z])[\w-]*"
 )
-#: The value as it is written: in quotes, in braces (ODBC), or up to what may follow it.
-_VALUE = r"""(?:"[^"]*"|'[^']*'|\{[^}]*\}|[^\s&;,"']*)"""
-_SETTING = re.compile(rf"(?i)\b({_NAME}(?:\s*=\s*|%3d))({_VALUE})")
-#: ``scheme://user:``, a password of any characters up to the last @, and ``https://token@``.
-_PASSWORD = r"(\w://[^:/?#@\s]*):{}@"
+#: The value as it is written: in quotes, in braces (ODBC), each with what it escapes, or up to what may follow it.
+_VALUE = r"""(?:"(?:[^"\\]|""|\\.)*"|'(?:[^'\\]|''|\\.)*'|\{(?:[^}]|\}\})*\}|["'{]?[^\s&;,"']*)"""
+_SETTING = re.compile(rf"(?is)((?:\b{_NAME}|(?<=[?&])(?:auth|key))(?:\s*=\s*|%3d))({_VALUE})")
+#: ``scheme://user:``, or a slash forgotten, a password of any characters up to the last @, and ``https://token@``.
+_PASSWORD = r"(\w://?[^:/\s]*):{}@"
 _TOKEN = re.compile(r"(?i)(\bhttps?://)([^/:@\s]+)@")
 #: Variables of the environment from which drivers take a password.
 _ENVIRONMENT = ("PGPASSWORD", "MYSQL_PWD")
@@ -35,7 +35,7 @@ def redacted(text: str) -> str:
 
 def redacted_address(address: str) -> str:
     """Return one address, or one argument of a command that may hold one, without its secrets."""
-    if re.match(r"(?:--?[\w-]+=)?\w[\w+.-]*://", address):  # a password may hold blanks
+    if re.match(r"""[\s"']*(?:--?[\w-]+=|-\w)?[\s"']*\w[\w+.-]*:/""", address):  # a password may hold blanks
         address = re.sub(f"(?s){_PASSWORD.format('.*')}", r"\1:***@", address)
     return redacted(address)
 
@@ -43,7 +43,7 @@ def redacted_address(address: str) -> str:
 def secrets_of(address: str) -> set[str]:
     """Return every way in which a driver may write the secrets of an address: as they are, or percent-encoded."""
     found = [token for _, token in _TOKEN.findall(address)]
-    if user := re.search(r"(?s)\w://[^:/?#@\s]*:(.*)@", address):
+    if user := re.search(r"(?s)\w://?[^:/\s]*:(.*)@", address):
         found += [user[1], *user[1].split("@")]
     for text in (address, unquote_plus(address)):
         found += [value.strip("'\"{}") for _, value in _SETTING.findall(text)]

@@ -37,6 +37,11 @@ FORMS = [
     "https://bucket.host/t.csv?X-Amz-Credential=P&X-Amz-Signature=P&X-Amz-Date=1",
     "https://account.host/t.csv?se=2027&sig=P",
     "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7Bx%7D%3BUID%3Dme%3BPWD%3DP",
+    "postgresql://me@server:P@host.postgres.database.azure.com/db",
+    "snowflake://me#?x:P@account/db",
+    "postgresql:/me:P@host/db",
+    "https://host/t.csv?auth=P",
+    "https://host/t.csv?x=1&key=P",
 ]
 #: A secret that begins and ends with the mark, so that no part of it may be seen.
 SECRETS = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_characters="\x7f"), max_size=8).map(
@@ -65,6 +70,25 @@ def test_a_password_as_it_is_is_never_shown(secret: str) -> None:
         assert MARK not in without(f"password authentication failed for {secret}", secrets_of(address))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PWD={a}}P};UID=me",
+        "password='a''P'",
+        r"password='a\' P'",
+        'password="a""P"',
+        "password='P",
+        "--data= 'postgresql://me:a P@host'",
+        "-fpostgresql://me:a P@host",
+        "select * from dblink('postgresql://me@corp.com:P@host/db')",
+    ],
+)
+def test_a_secret_that_is_quoted_or_escaped_is_never_shown(text: str) -> None:
+    text = text.replace("P", MARK) if "PWD" not in text else text.replace("P}", MARK + "}")
+    assert MARK in text
+    assert MARK not in redacted_address(text)
+
+
 def test_what_is_no_secret_stays() -> None:
     for text in (
         "postgresql://me@host:5432/db?sslmode=require",
@@ -72,6 +96,9 @@ def test_what_is_no_secret_stays() -> None:
         "column 'password': 3 cells",
         "a@b.com: 5 rows",
         "sqlite:///a.db",
+        "select key, sum(x) from t where key = 'north' and auth = 1 group by key",
+        "data/10:30@home.csv",
+        "C:/data/sales.csv",
         "forecaster fit sales.csv --target passes",
     ):
         assert redacted_address(text) == text
