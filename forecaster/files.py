@@ -78,6 +78,8 @@ def _replace(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.writelines(pieces)
+            handle.flush()
+            os.fsync(descriptor)
         os.chmod(name, 0o666 & ~umask())
         os.replace(name, path)
     except BaseException:

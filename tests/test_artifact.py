@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import struct
 import subprocess
@@ -33,6 +34,7 @@ from forecaster.artifact.layout import FORMAT_VERSION, own_digest
 from forecaster.artifact.locking import locked
 from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
+from forecaster.artifact.rescue import save_or_rescue
 from forecaster.artifact.writing import save_model
 from forecaster.data.panel import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
@@ -341,6 +343,88 @@ def test_a_folder_of_other_files_is_never_replaced(folder, names):
     assert snapshot(folder) == before
 
 
+@pytest.mark.parametrize("others", ["a folder", "a file"])
+def test_what_came_to_the_place_while_training_stays(model, folder, others):
+    """The model is put beside it, where a rescue finds a place; what is there is not deleted unseen."""
+    loaded = load_model(model)
+    with locked(Path("site")) as place:
+        if others == "a folder":
+            place.mkdir()
+            (place / "thesis.txt").write_text("years")
+        else:
+            place.write_text("years")
+        before = snapshot(folder)
+        with pytest.raises(SettingError, match="site' exists and is not a model"):
+            save_model(loaded, place)
+        assert snapshot(folder) == before
+        with pytest.raises(ForecasterError, match="site' exists and is not a model") as error:
+            save_or_rescue(loaded, Path("site"), place)
+    refuge = re.search("the model was put into '(.*)'", error.value.hint)
+    assert refuge and same(load_model(Path(refuge[1])), loaded)
+
+
+def test_a_link_that_is_turned_elsewhere_while_training_leaves_the_model_where_it_was_locked(model, folder):
+    loaded, link = load_model(model), folder / "current"
+    link.symlink_to("forecaster-model")
+    with locked(link) as place:
+        link.unlink()
+        link.symlink_to("another")
+        loaded.record["command"] = "the new one"
+        save_or_rescue(loaded, Path("current"), place)
+    assert load_model(model).record["command"] == "the new one"
+    assert sorted(os.listdir(folder)) == ["current", "forecaster-model"]
+
+
+def test_what_comes_to_the_place_at_the_moment_of_the_exchange_is_not_deleted(model, folder, monkeypatch):
+    loaded, exchanged = load_model(model), writing._exchanged
+
+    def late(one, other):
+        (other / "thesis.txt").write_text("years")
+        return exchanged(one, other)
+
+    monkeypatch.setattr(writing, "_exchanged", late)
+    with locked(model):
+        save_model(loaded, model)
+    assert [path.read_text() for path in folder.glob("**/thesis.txt")] == ["years"]
+
+
+def test_a_backup_of_a_persons_own_naming_is_no_leftover(model, folder):
+    loaded = load_model(model)
+    names = [".forecaster-model.20240101", ".forecaster-model.a_backup", ".forecaster-model.original"]
+    for name in names:
+        shutil.copytree(model, folder / name)
+    with locked(model):
+        save_model(loaded, model)
+    assert sorted(os.listdir(folder)) == [*names, "forecaster-model"]
+
+
+def test_a_history_that_is_overwritten_between_its_check_and_its_reading_is_refused(model, monkeypatch):
+    digest, path = hashlib.file_digest, model / "history.parquet"
+    content = path.read_bytes()
+
+    def late(handle, name):
+        found = digest(handle, name)
+        path.write_bytes(content)  # the same file, and the same content even: it could be another
+        return found
+
+    os.utime(path, (1, 1))
+    monkeypatch.setattr(hashlib, "file_digest", late)
+    with pytest.raises(ModelError, match=r"history\.parquet of the model .* was changed while it was read"):
+        load_model(model)
+
+
+def test_a_model_that_is_removed_while_it_is_read_is_read(model, monkeypatch):
+    expected, digest = load_model(model), hashlib.file_digest
+
+    def late(handle, name):
+        found = digest(handle, name)
+        shutil.rmtree(model)
+        return found
+
+    monkeypatch.setattr(hashlib, "file_digest", late)
+    assert same(load_model(model), expected)
+
+
 @pytest.mark.parametrize("missing", [None, *FILES])
 def test_an_empty_folder_and_a_damaged_model_may_be_replaced(model, missing):
     loaded = load_model(model)
@@ -399,17 +483,32 @@ def test_the_lock_is_held_by_one_and_leaves_nothing(folder):
     assert os.listdir(folder) == []
 
 
-def test_a_lock_whose_file_was_removed_meanwhile_is_not_held(folder, monkeypatch):
+def test_a_lock_whose_file_was_removed_meanwhile_is_that_of_a_new_file(folder, monkeypatch):
     """The holder removes its file between our opening and our locking: another process may lock a new one."""
-    flock = fcntl.flock
+    flock, files = fcntl.flock, list[int]()
 
     def removing(handle, operation):
-        Path(".model.lock").unlink()
+        files.append(os.fstat(handle.fileno()).st_ino)
+        if len(files) == 1:
+            Path(".model.lock").rename("kept")
         flock(handle, operation)
 
     monkeypatch.setattr(fcntl, "flock", removing)
-    with pytest.raises(ForecasterError, match="another fit is writing"), locked(Path("model")):
+    with locked(Path("model")):
+        assert os.stat(".model.lock").st_ino == files[1] != files[0]
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with pytest.raises(ForecasterError, match="another fit is writing"), locked(Path("model")):
+            pytest.fail("locked")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_lock_is_neither_followed_nor_waited_for(folder, kind):
+    lock = folder / ".model.lock"
+    {"link": lambda: lock.symlink_to("mine"), "pipe": lambda: os.mkfifo(lock), "folder": lock.mkdir}[kind]()
+    with pytest.raises(ForecasterError, match=r"\.model\.lock' is in the way") as error, locked(Path("model")):
         pytest.fail("locked")
+    assert error.value.hint == "remove it"
+    assert os.listdir(folder) == [".model.lock"]
 
 
 def test_a_lock_left_behind_by_a_killed_process_does_no_harm(folder):

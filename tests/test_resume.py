@@ -379,23 +379,23 @@ def test_another_model_saved_there_leaves_the_checkpoint(begun, trained):
 
 
 def test_what_a_killed_process_was_writing_is_removed_by_the_next(trained, folder):
-    shutil.copytree(trained, folder / ".forecaster-model.ab12_xyz")
-    (folder / ".forecaster-model.00000000").mkdir()
+    shutil.copytree(trained, folder / ".forecaster-model.ab12_xyz.writing")
+    (folder / ".forecaster-model.00000000.writing").mkdir()
     for name in (
-        "forecaster-model.ab12_xyz",
-        ".forecaster-model.ab12_xyz9",
-        ".forecaster-modelxab12_xyz",
-        ".forecaster-model.mine0000",
+        "forecaster-model.ab12_xyz.writing",
+        ".forecaster-model.ab12_xyz9.writing",
+        ".forecaster-modelxab12_xyz.writing",
+        ".forecaster-model.mine0000.writing",
     ):
         (folder / name).mkdir()
-    (folder / ".forecaster-model.mine0000" / "mine").write_text("mine")
+    (folder / ".forecaster-model.mine0000.writing" / "mine").write_text("mine")
     Forecaster.load(trained).save(MODEL)
     assert sorted(os.listdir()) == [
-        ".forecaster-model.ab12_xyz9",
-        ".forecaster-model.mine0000",
-        ".forecaster-modelxab12_xyz",
+        ".forecaster-model.ab12_xyz9.writing",
+        ".forecaster-model.mine0000.writing",
+        ".forecaster-modelxab12_xyz.writing",
         "forecaster-model",
-        "forecaster-model.ab12_xyz",
+        "forecaster-model.ab12_xyz.writing",
     ]
 
 

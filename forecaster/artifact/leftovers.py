@@ -13,6 +13,9 @@ from typing import Any
 from forecaster.artifact.layout import BEGUN, FILES, MANIFEST, RUN, real
 from forecaster.files import read_sealed
 
+#: How the name of a folder ends in which a model is being written.
+STAGING = ".writing"
+
 
 def checkpoint_folder(directory: Path) -> Path:
     """Return where the checkpoint of a fit into ``directory`` lies."""
@@ -58,10 +61,15 @@ def remove_leftovers(place: Path, record: Mapping[str, Any]) -> None:
     begun = begun_with(folder)
     if begun is not None and record.get("fit") == mark_of(begun) and not record.get("interrupted"):
         remove_checkpoint(folder)
-    unfinished = re.compile(rf"\.{re.escape(place.name)}\.[a-z0-9_]{{8}}")  # as tempfile names them
+    unfinished = re.compile(rf"\.{re.escape(place.name)}\.[a-z0-9_]{{8}}{STAGING}")  # as tempfile names them
     with suppress(OSError):
         for sibling in place.parent.iterdir():
-            if unfinished.fullmatch(sibling.name) and sibling.is_dir() and not sibling.is_symlink():
-                names = {entry.name for entry in sibling.iterdir()}
-                if names <= {MANIFEST, *FILES}:
-                    shutil.rmtree(sibling, ignore_errors=True)
+            if unfinished.fullmatch(sibling.name):
+                remove_staging(sibling)
+
+
+def remove_staging(folder: Path) -> None:
+    """Remove a folder in which a model was written, or the older model in it, and nothing that is none of these."""
+    with suppress(OSError):
+        if not folder.is_symlink() and {entry.name for entry in folder.iterdir()} <= {MANIFEST, *FILES}:
+            shutil.rmtree(folder, ignore_errors=True)

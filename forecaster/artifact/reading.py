@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import asdict, replace
 from io import BufferedReader
 from pathlib import Path
@@ -42,17 +43,27 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
         refuse_absent(files, FILES, directory)
         found = {name: files[name].read() for name in (WEIGHTS, NETWORK)}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+        before = _state(files[HISTORY])
         digests[HISTORY] = hashlib.file_digest(files[HISTORY], "sha256").hexdigest()
         for name, digest in digests.items():
             if digest != manifest.sha256[name]:
                 raise ModelError(f"{name} of the model at '{directory}' is damaged or was altered", AGAIN)
         try:
-            return _model(manifest, found, files[HISTORY], newest_only)
+            model = _model(manifest, found, files[HISTORY], newest_only)
         except Exception as error:  # whatever three libraries raise over a hostile file
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ModelError(
                 f"the model at '{directory}' is damaged, or of another version of forecaster: {reason}", AGAIN
             ) from error
+        if _state(files[HISTORY]) != before:
+            raise ModelError(f"{HISTORY} of the model at '{directory}' was changed while it was read", AGAIN)
+        return model
+
+
+def _state(file: BufferedReader) -> tuple[int, int]:
+    """Return what changes of an open file when it is written, but not when it is removed."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
 
 
 def _model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:

@@ -7,6 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from forecaster.artifact.layout import real
 from forecaster.artifact.model import Model
 from forecaster.artifact.writing import save_model
 from forecaster.errors import ForecasterError
@@ -18,13 +19,13 @@ def save_or_rescue(model: Model, directory: Path, place: Path) -> None:
     Args:
         model: what was trained.
         directory: where to, as a person wrote it.
-        place: where that was when training began, see :func:`forecaster.artifact.layout.real`.
+        place: where that was when it was locked, see :func:`forecaster.artifact.locking.locked`.
 
     Raises:
         ForecasterError: it could not be written there; the hint says where it is instead.
     """
     try:
-        return save_model(model, directory)
+        return save_model(model, directory if real(directory) == place else place)
     except ForecasterError as error:
         failed = error
     if not place.parent.is_dir():

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -30,8 +29,8 @@ from forecaster.artifact.layout import (
     own_digest,
     real,
 )
-from forecaster.artifact.leftovers import remove_leftovers
-from forecaster.artifact.locking import cannot_write
+from forecaster.artifact.leftovers import STAGING, remove_leftovers, remove_staging
+from forecaster.artifact.locking import cannot_write, refuse_foreign
 from forecaster.artifact.model import Model
 from forecaster.files import flush_folder, json_text, umask
 
@@ -40,6 +39,7 @@ def save_model(model: Model, directory: Path) -> None:
     """Write the model directory beside its place and move it there once it is complete.
 
     Raises:
+        SettingError: there is something else than a model by now, which stays as it is.
         ForecasterError: the disk is full or the folder cannot be written; an older model stays as it was.
     """
     place = real(directory)
@@ -53,12 +53,13 @@ def save_model(model: Model, directory: Path) -> None:
             digests[name] = _write(staging / name, content)
         _write(staging / MANIFEST, [_manifest_text(model, digests).encode()])
         staging.chmod(0o777 & ~umask())
+        refuse_foreign(place)
         _swap(staging, place)
         remove_leftovers(place, model.record)
     except OSError as error:
         raise cannot_write(directory, error) from None
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_staging(staging)
 
 
 def _files(model: Model) -> Iterator[tuple[str, Iterable[bytes]]]:
@@ -97,7 +98,7 @@ def _manifest_text(model: Model, digests: dict[str, str]) -> str:
 
 
 def _sibling(place: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    return Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=STAGING, dir=place.parent))
 
 
 def _write(path: Path, content: Iterable[bytes]) -> str:
@@ -148,4 +149,4 @@ def _replace(staging: Path, place: Path) -> None:
     finally:
         if not place.exists():
             old.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
+        remove_staging(old)

@@ -101,7 +101,6 @@ def command(
     """
     from pathlib import Path
 
-    from forecaster.artifact.layout import real
     from forecaster.artifact.locking import locked
     from forecaster.artifact.rescue import save_or_rescue
     from forecaster.config import read_toml
@@ -112,8 +111,7 @@ def command(
     merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
     forecaster = Forecaster(**merged)
     source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
-    place = real(Path(model))
-    with locked(Path(model)), _resumable(model):
+    with locked(Path(model)) as place, _resumable(model):
         with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
             forecaster.fit(source, report, lambda note: say_notes([note], quiet), future, start, model, resume)
         forecaster.model.record["command"] = command_line()

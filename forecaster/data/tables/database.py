@@ -13,8 +13,8 @@ from urllib.parse import quote, unquote
 import pandas as pd
 
 from forecaster.data.tables.arrays import array_of, release, small, table_of, usable
-from forecaster.data.tables.frames import check_names, listed, one_line
-from forecaster.errors import DataError, DependencyError, NotFoundError, SettingError, nearest
+from forecaster.data.tables.frames import check_names, listed, neighbour, one_line
+from forecaster.errors import DataError, DependencyError, NotFoundError, SettingError
 from forecaster.notes import Note
 from forecaster.redaction import hiding, redacted_address
 
@@ -65,7 +65,7 @@ def _read(place: str, sql: str | None, columns: Sequence[str] | None) -> pd.Data
     if file is not None:
         path = Path(file).expanduser()
         if not path.is_file():
-            raise NotFoundError(f"there is no database file '{path}'", _neighbour(path))
+            raise NotFoundError(f"there is no database file '{path}'", neighbour(path))
         with path.open("rb") as handle:
             kind = database_kind(handle.read(16))
         if not kind:
@@ -96,12 +96,6 @@ def _file_of(place: str) -> str | None:
             f"'{place}' names no file", f"{dialect}:///name.db beside you, {dialect}:////folder/name.db anywhere"
         )
     return file
-
-
-def _neighbour(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"there is no folder '{path.parent}' either"
-    return nearest(path.name, tuple(sorted(p.name for p in path.parent.iterdir() if p.is_file())))
 
 
 def _only_table(tables: list[str], name: str) -> tuple[str, Note]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
-from forecaster.errors import DataError
+from forecaster.errors import DataError, nearest
 
 #: Names of columns that hold one part of a time: none is a time or a target by itself, and the zero of month 01 means
 #: nothing.
@@ -63,6 +64,13 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     """Return names in quotes for a message, at most eight of them."""
     names = [f"'{name}'" for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def neighbour(path: Path) -> str:
+    """Return the hint where a file is absent: the file beside it whose name is the nearest."""
+    if not path.parent.is_dir():
+        return f"there is no folder '{path.parent}' either"
+    return nearest(path.name, tuple(sorted(p.name for p in path.parent.iterdir() if p.is_file())))
 
 
 def plural(count: int, noun: str) -> str:

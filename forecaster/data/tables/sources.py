@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecaster.data.tables.frames import PART_NAMES, frame_of, listed, one_line, plural, where
+from forecaster.data.tables.frames import PART_NAMES, frame_of, listed, neighbour, one_line, plural, where
 from forecaster.data.tables.steady import steady
 from forecaster.data.tables.streams import COMPRESSIONS, Stored, streamed
-from forecaster.errors import DataError, NotFoundError, SettingError, nearest
+from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.redaction import redacted_address
 
 __all__ = ["PART_NAMES", "READERS", "Source", "frame_of", "listed", "plural", "read_table", "where"]
@@ -137,14 +137,8 @@ def _resolved(source: str) -> Path:
         raise NotFoundError("the path of a table holds a NUL character")
     path = Path(source).expanduser()
     if not path.exists():
-        raise NotFoundError(f"there is no file '{path}'", _neighbour(path))
+        raise NotFoundError(f"there is no file '{path}'", neighbour(path))
     return path
-
-
-def _neighbour(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"there is no folder '{path.parent}' either"
-    return nearest(path.name, tuple(sorted(p.name for p in path.parent.iterdir() if p.is_file())))
 
 
 def _suffix(path: Path) -> str:
