@@ -43,8 +43,8 @@ from forecaster.prediction.rows import Data, joined_panel, training_panel, witho
 from forecaster.tables import forecast_table, readings_table
 from forecaster.training.checkpoint import Checkpoints
 from forecaster.training.fingerprint import fingerprint
+from forecaster.training.phases import Report
 from forecaster.training.threads import one_thread
-from forecaster.training.training import Report
 
 if TYPE_CHECKING:
     import keras

@@ -14,9 +14,10 @@ from forecaster import Forecaster
 from forecaster.encoding import Encoder
 from forecaster.errors import DivergedError
 from forecaster.networks.optimizers import first_rate, lower_rate
-from forecaster.training import training
+from forecaster.training import phases
 from forecaster.training.divergence import Cell, describe, to_blame
-from forecaster.training.training import Run, Trainer
+from forecaster.training.phases import Run
+from forecaster.training.training import Trainer
 from forecaster.windowing import Windows
 
 #: Settings with which nothing holds a gradient back.
@@ -112,13 +113,13 @@ def test_training_goes_on_from_the_best_weights_with_a_lower_learning_rate(sched
     """As by hand: two epochs, then as many as are left with a tenth of the rate, over the batches that come then."""
     settings, calls = {"learning_rate": 0.05, "schedule": schedule, "network": "nlinear"}, []
     training_windows, validation = split(wave())
-    real = training.window_losses
+    real = phases.window_losses
 
     def losses(network, engine, windows):
         calls.append(1)
         return real(network, engine, windows) * (np.nan if len(calls) == 4 else 1)  # after epoch 3
 
-    monkeypatch.setattr(training, "window_losses", losses)
+    monkeypatch.setattr(phases, "window_losses", losses)
     healed = trainer_of(steps=25, **settings)
     run = healed.validation_run(training_windows, validation, 5, 5, keep="last")
     assert len(calls) == 7 and len(run.history["val_loss"]) == 6 and len(run.history["loss"]) == 5

@@ -34,7 +34,8 @@ from forecaster.training import fingerprint as fingerprint_module
 from forecaster.training.checkpoint import Checkpoints, elapsed
 from forecaster.training.divergence import Divergence
 from forecaster.training.fingerprint import fingerprint, refuse_other
-from forecaster.training.training import Progress, Trainer
+from forecaster.training.phases import Progress
+from forecaster.training.training import Trainer
 
 MODEL = Path("forecaster-model")
 BEGUN = json.dumps({"data": "d", "settings": {"epochs": 3}, "versions": {"keras": "3"}, "start": None})
@@ -61,12 +62,12 @@ class Sitting:
         network = tiny_network(8, 2, 1, learning_rate=0.01, dropout=0.3, schedule="constant")
         self.trainer = Trainer(network, 32, 6, 7, 0.5)
         network.steps_per_execution = 4  # so that an epoch of 6 steps is two executions
-        self.begin = self.trainer._state()
+        self.begin = self.trainer.state()
         self.told: list[tuple[str, int]] = []
 
     def fit(self, place=None, resume=False, cut=None, epochs=3, epoch=lambda epoch: None, **options):
         """Train, to the end or until the process dies after so many epochs; return all that is found, and the notes."""
-        self.trainer._restore(self.begin)
+        self.trainer.restore(self.begin)
         self.told, notes = [], []
 
         def report(progress: Progress):
@@ -81,7 +82,7 @@ class Sitting:
                 checkpoints.begin(lambda: BEGUN, resume)
             run = self.trainer.validation_run(self.training, self.validation, epochs, epochs, report=report, **options)
             self.trainer.final_run(self.everything, run, report=report)
-        return [*vars(run).values(), *self.trainer._state()], notes
+        return [*vars(run).values(), *self.trainer.state()], notes
 
 
 @pytest.fixture(scope="module")

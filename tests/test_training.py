@@ -11,7 +11,8 @@ from forecaster.networks.mixes import mix_shares
 from forecaster.networks.start import Start
 from forecaster.quiet import start_keras
 from forecaster.training.batches import make_batches
-from forecaster.training.training import Run, Trainer, seed_everything, steps_per_epoch, window_losses
+from forecaster.training.phases import Run, window_losses
+from forecaster.training.training import Trainer, seed_everything, steps_per_epoch
 from forecaster.windowing import Windows
 
 start_keras()

@@ -28,7 +28,7 @@ from forecaster.config import FAMILIES, RECIPES
 
 if TYPE_CHECKING:
     from forecaster.artifact.model import Model
-    from forecaster.training.training import Progress
+    from forecaster.training.phases import Progress
 
 
 #: Separate stretches of one horizon below which the coverage of intervals is mostly luck.

@@ -18,7 +18,7 @@ from forecaster.evaluation.intervals import Conformal
 from forecaster.inference import roll_forward
 from forecaster.scaling import Scaler
 from forecaster.training.attempt import Attempt
-from forecaster.training.training import Report
+from forecaster.training.phases import Report
 from forecaster.windowing import Windows
 
 

@@ -13,7 +13,7 @@ from forecaster.networks.losses import gain
 from forecaster.notes import Note
 from forecaster.planning import Plan
 from forecaster.training.attempt import Attempt, Prepared, members_of, told
-from forecaster.training.training import Report
+from forecaster.training.phases import Report
 
 
 def best_attempt(

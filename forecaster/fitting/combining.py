@@ -19,7 +19,7 @@ from forecaster.planning import Plan
 from forecaster.training.attempt import Attempt, Prepared, kept_from_interrupt, told
 from forecaster.training.calibration import score
 from forecaster.training.divergence import MEND, Cell, to_blame
-from forecaster.training.training import Report
+from forecaster.training.phases import Report
 from forecaster.windowing import Windows
 
 #: Windows that networks are looked at on once they are trained.

@@ -20,8 +20,9 @@ from forecaster.planning import Plan, validation_rows
 from forecaster.quiet import start_keras
 from forecaster.training.attempt import Prepared, members_of
 from forecaster.training.memory import refuse_beyond_memory
+from forecaster.training.phases import Report
 from forecaster.training.threads import fix_threads
-from forecaster.training.training import Report, device_name
+from forecaster.training.training import device_name
 
 if TYPE_CHECKING:
     import keras

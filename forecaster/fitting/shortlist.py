@@ -12,7 +12,7 @@ from forecaster.members import Diverged, budget_seconds, left_out
 from forecaster.notes import Note
 from forecaster.training.attempt import Attempt, told
 from forecaster.training.checkpoint import elapsed
-from forecaster.training.training import Report
+from forecaster.training.phases import Report
 
 #: Networks that are combined at most, and how much larger than the best one's their validation MASE may be.
 MOST_COMBINED, NEARLY = 3, 1.1

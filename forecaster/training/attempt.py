@@ -28,8 +28,9 @@ from forecaster.scaling import Scaler
 from forecaster.training.calibration import score, seasonal_naive
 from forecaster.training.checkpoint import elapsed
 from forecaster.training.divergence import Cell, describe
+from forecaster.training.phases import Report, Run
 from forecaster.training.split import Split
-from forecaster.training.training import Report, Run, Trainer, seed_everything, steps_per_epoch
+from forecaster.training.training import Trainer, seed_everything, steps_per_epoch
 from forecaster.windowing import Windows
 
 Found = TypeVar("Found")
