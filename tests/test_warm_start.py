@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.errors import DataError, NotFoundError, SettingError
+from forecaster.fitting import continuing
 from forecaster.fitting.continuing import EPOCHS, SLOWER, continued
 
 ROWS, NEWER = 120, 24
@@ -174,6 +177,18 @@ def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
     untold = continued(before.config, {})
     assert (untold.epochs, untold.validation, untold.holdout) == (EPOCHS, None, 0)
     assert continued(Config.of(), {"learning_rate": 0.5}).learning_rate == 0.5
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("given", [{"deterministic": True}, {}])
+def test_the_new_model_is_deterministic_where_it_was_trained_so(before, monkeypatch, own, given):
+    for name in ("fix_threads", "trained", "member_networks"):
+        monkeypatch.setattr(continuing, name, lambda *_, **__: [])
+    monkeypatch.setattr(continuing, "finished", lambda *_: before.model)
+    start = replace(before.model, config=before.model.config.replace(deterministic=own))
+    newer, _ = before.panel(table(ROWS + NEWER).tail(NEWER))
+    found = continuing.fit_further(start, newer, given, [], None)
+    assert found.config == before.model.config.replace(**{"deterministic": False} | given)
 
 
 @pytest.mark.parametrize(("rows", "count"), [(ROWS, 0), (ROWS + 2, 2)])

@@ -122,7 +122,8 @@ def fit_further(
     smallest = min(model.record["smallest"], float(panel.values.min()))
     record = {"continued": origin, "smallest": smallest}
     found = finished(panel, together, config, notes, report, record)
-    return replace(found, config=model.config, ids=panel.ids, scaler=scaler)
+    own_config = model.config.replace(deterministic=config.deterministic)
+    return replace(found, config=own_config, ids=panel.ids, scaler=scaler)
 
 
 def newer_rows(panel: Panel, history: Panel) -> np.ndarray:
