@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from forecaster.artifact.layout import real
 from forecaster.artifact.locking import locked
 from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
@@ -105,7 +106,7 @@ class Forecaster:
 
         With ``directory``, checkpoints are kept beside it until :meth:`save` has written the model there. After a
         death of the process, or Ctrl-C, the same fit with ``resume`` goes on from there, to the same weights to the
-        byte, on the same machine.
+        byte, on the same machine. With ``start`` in the same place Ctrl-C leaves it there, for ``resume``.
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
@@ -121,6 +122,7 @@ class Forecaster:
             Forecaster: itself.
 
         Raises:
+            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
             NotFoundError: no such file or column, or nothing to resume.
             DataError: the data cannot be learned from as they are, or ``start`` knows them already.
             SettingError: a setting contradicts ``start``, or the fit that is to be resumed.
@@ -130,30 +132,35 @@ class Forecaster:
         if start is not None and future is not None:
             raise SettingError("what is trained further knows its future covariates", "leave --future out")
         notes = ToldNotes(tell)
+        places = [real(Path(place)) for place in (start, directory) if isinstance(place, (str, Path))]
+        in_place = len(places) == 2 and places[0] == places[1]
         with Checkpoints(directory, notes) as checkpoints:
             before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
             old = None if before is None else before.model
+            config = self.config if old is None else continued(old.config, self._given)
             if before is None:
-                panel: Panel = packed(training_panel(data, future, self.config, notes))
+                panel: Panel = packed(training_panel(data, future, config, notes))
             else:
-                panel = before._newer(data, self._given, notes)
-            model = checkpoints.begin(lambda: fingerprint(panel, self.config, old), resume)
+                panel = before._newer(data, config.holdout, notes)
+            model = checkpoints.begin(lambda: fingerprint(panel, config, old), resume, in_place)
             if model is None:
                 if old is None:
-                    model = fitting.fit_panel(panel, self.config, notes, report)
+                    model = fitting.fit_panel(panel, config, notes, report)
                 else:
                     model = fit_further(old, panel, self._given, notes, report)
+                if in_place and model.record["interrupted"] and checkpoints.lose_nothing:
+                    raise KeyboardInterrupt  # to go on, it needs what it was to replace
                 model.record |= checkpoints.record()
         if old is not None:
             self.config = model.config
         self._model, self._engine, self.notes = model, None, list(notes)
         return self
 
-    def _newer(self, data: Data, given: Mapping[str, Any], notes: list[Note]) -> Panel:
+    def _newer(self, data: Data, holdout: int, notes: list[Note]) -> Panel:
         """Return the newer rows, joined to the history, that the model is trained further on."""
         panel, found = self.panel(data)
         notes.extend(found)
-        return without_holdout(panel, continued(self.config, given).holdout)
+        return without_holdout(panel, holdout)
 
     @one_thread
     def predict(

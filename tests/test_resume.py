@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,8 @@ from conftest import ROOT, snapshot
 from test_training import tiny_network, wave, windows_of
 
 from forecaster import Forecaster, files
+from forecaster import forecaster as forecaster_module
+from forecaster.artifact import writing
 from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder
 from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
@@ -29,15 +32,18 @@ from forecaster.data.panel import Panel
 from forecaster.errors import DataError, DivergedError, ModelError, SettingError
 from forecaster.files import read_sealed, write_sealed
 from forecaster.fitting import fitting
+from forecaster.fitting.continuing import EPOCHS
 from forecaster.training import checkpoint, training
 from forecaster.training import fingerprint as fingerprint_module
 from forecaster.training.checkpoint import Checkpoints, elapsed
 from forecaster.training.divergence import Divergence
 from forecaster.training.fingerprint import fingerprint, refuse_other
+from forecaster.training.machine import device_name, machine
 from forecaster.training.phases import Progress
 from forecaster.training.training import Trainer
 
 MODEL = Path("forecaster-model")
+TABLES = ["a.csv", "b.csv", "c.csv"]
 BEGUN = json.dumps({"data": "d", "settings": {"epochs": 3}, "versions": {"keras": "3"}, "start": None})
 
 
@@ -129,10 +135,11 @@ def test_a_run_whose_checkpoint_is_damaged_is_trained_anew(sitting, whole, folde
     found, notes = sitting.fit(MODEL, resume=True)
     same(found, whole)
     assert {phase for phase, _ in sitting.told} == {"validation run"}  # the final run is there
+    assert notes[0].value == "run 2 finished"
     assert [str(n) for n in notes[1:]] == ([] if damage == "gone" else ["checkpoint: damaged (run 1 is trained anew)"])
 
 
-def full(descriptor):
+def full(*_):
     """Do as a disk without space."""
     raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -153,6 +160,25 @@ def test_an_older_checkpoint_outlives_a_disk_that_fills_up(sitting, whole, folde
         sitting.fit(MODEL, resume=True, cut=3)
     same(sitting.fit(MODEL, resume=True)[0], whole)
     assert sitting.told[0] == ("validation run", 3)
+
+
+def test_a_disk_that_was_full_only_when_the_fit_began_does_no_harm(sitting, whole, folder, monkeypatch):
+    def once(*args):
+        monkeypatch.setattr(checkpoint, "write_sealed", write_sealed)
+        full(*args)
+
+    monkeypatch.setattr(checkpoint, "write_sealed", lambda path, content: once(path))
+    with pytest.raises(Cut):
+        sitting.fit(MODEL, cut=3)
+    same(sitting.fit(MODEL, resume=True)[0], whole)
+    assert sitting.told[0] == ("validation run", 3)
+
+
+def test_folders_above_the_model_are_made(folder):
+    with Checkpoints(Path("a/b/model"), notes := []) as checkpoints:
+        checkpoints.begin(lambda: BEGUN, False)
+        checkpoints.next_run().end({})
+    assert checkpoint_files(checkpoint_folder(Path("a/b/model"))) and not notes
 
 
 @pytest.fixture
@@ -228,6 +254,7 @@ def test_checkpoints_take_a_fiftieth_of_the_time_at_most(folder, clock, monkeypa
 
     def slow(path, content):
         clock[0] += 2
+        path.touch()
         written.append(clock[0])
 
     monkeypatch.setattr(checkpoint, "write_sealed", slow)
@@ -250,6 +277,7 @@ def begun(folder, command, monkeypatch):
     pd.DataFrame({"day": pd.date_range("2020-01-01", periods=50), "y": np.arange(50.0) % 6}).to_csv(
         "b.csv", index=False
     )
+    pd.read_csv("a.csv").head(40).to_csv("c.csv", index=False)
 
     def call(*args, comes=None, trained=True):
         def fit_panel(*_):
@@ -273,6 +301,11 @@ def begun(folder, command, monkeypatch):
         ("a.csv --units 9,8 --seed 1", 2, "the checkpoint is of a fit with --seed 0, not 1; --units 64,64, not 9,8"),
         ("a.csv --horizon 3", 2, "the checkpoint is of a fit with --horizon not given, not 3"),
         ("b.csv", 5, "the checkpoint is of a fit of other data"),
+        (
+            "c.csv",
+            5,
+            "the checkpoint is of a fit of other data: rows 50, not 40; until 2020-02-19, not 2020-02-09",
+        ),
     ],
 )
 def test_another_fit_is_not_resumed(begun, args, code, said):
@@ -303,7 +336,7 @@ def test_nothing_to_resume(begun):
     ended = begun("a.csv", "--resume")
     assert ended.code == 4 and "there is nothing to resume: no fit into 'forecaster-model' was cut off" in ended.err
     begun("a.csv", trained=False)
-    assert sorted(os.listdir()) == ["a.csv", "b.csv"]
+    assert sorted(os.listdir()) == TABLES
     with pytest.raises(SettingError, match="resume needs the model directory"):
         Forecaster().fit("a.csv", resume=True)
 
@@ -316,13 +349,39 @@ def test_a_fit_that_starts_over_says_what_it_discards(begun):
     assert said in ended.err and "(--resume would have gone on)" in ended.err
     ended = begun("b.csv", "-q")
     assert said in ended.err and "(it was of other data or settings)" in ended.err
+    (checkpoint_folder(MODEL) / "fit").unlink()
+    ended = begun("b.csv", "-q", "--resume")
+    assert ended.code == 5 and "the checkpoint is damaged" in ended.err
+    ended = begun("b.csv", "-q")
+    assert said in ended.err and "(what it was begun with is damaged or absent)" in ended.err
+
+
+def test_it_is_said_where_a_fit_goes_on_on_another_machine(begun, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    begun("a.csv")
+    assert "may differ" not in begun("a.csv", "--resume").err
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert (
+        "note: resume: begun with TF_ENABLE_ONEDNN_OPTS 1, not 0 (the weights may differ in their last digits from "
+        "those of an uninterrupted fit)"
+    ) in begun("a.csv", "--resume", "-q").err
+
+
+def test_threads_make_no_difference_to_a_deterministic_fit(monkeypatch):
+    found = {name: machine(name == "one thread") for name in ("one thread", "several")}
+    monkeypatch.setenv("OMP_NUM_THREADS", "77")
+    monkeypatch.setenv("TF_CPP_MAX_VLOG_LEVEL", "0")
+    assert machine(True) == found["one thread"] and "cores" not in machine(True)
+    assert machine(False) == found["several"] | {"OMP_NUM_THREADS": "77"}
+    assert machine(False)["device"] == device_name() and machine(False)["cores"] > 0
 
 
 def test_a_fit_that_does_not_come_to_training_discards_nothing(begun, command, monkeypatch):
     begun("a.csv")
     before = snapshot(checkpoint_folder(MODEL))
     monkeypatch.setattr(fitting, "fit_panel", lambda *_: (_ for _ in ()).throw(DataError("too few rows")))
-    assert command("fit", "a.csv").code == 5 and command("fit", "none.csv").code == 4
+    ended = command("fit", "a.csv")
+    assert ended.code == 5 and "discarded" not in ended.err and command("fit", "none.csv").code == 4
     assert command("fit", "b.csv", "--resume").code == 5 and command("fit", "a.csv", "--units", "x").code == 2
     assert snapshot(checkpoint_folder(MODEL)) == before
 
@@ -352,17 +411,17 @@ def test_ctrl_c_says_that_resume_goes_on(begun):
 
 def test_an_error_that_would_come_again_leaves_no_checkpoint(begun):
     assert begun("a.csv", comes=DivergedError("NaN")).code == 6
-    assert sorted(os.listdir()) == ["a.csv", "b.csv"]
+    assert sorted(os.listdir()) == TABLES
 
 
 def test_a_finished_fit_leaves_no_checkpoint_and_is_not_done_again(begun, trained):
     model = load_model(trained)
     assert begun("a.csv", "--horizon", "3", comes=model).code == 0
-    assert sorted(os.listdir()) == ["a.csv", "b.csv", "forecaster-model"]
+    assert sorted(os.listdir()) == [*TABLES, "forecaster-model"]
     ended = begun("a.csv", "--horizon", "3", "--resume")
     assert ended.code == 0 and "nothing is left to do  (the same fit was finished)" in ended.err
     assert begun("a.csv", "--resume").code == 4
-    assert sorted(os.listdir()) == ["a.csv", "b.csv", "forecaster-model"]
+    assert sorted(os.listdir()) == [*TABLES, "forecaster-model"]
 
 
 def test_an_interrupted_fit_keeps_its_checkpoint_and_is_no_finished_one(begun, trained):
@@ -377,6 +436,69 @@ def test_another_model_saved_there_leaves_the_checkpoint(begun, trained):
     begun("a.csv")
     Forecaster.load(trained).save(MODEL)
     assert "run 1 after epoch 5" in begun("a.csv", "--resume").err
+
+
+@pytest.fixture
+def further(model, command, monkeypatch):
+    """Return a function that trains a model further by the command line; instead of that a model comes of it."""
+
+    def call(*args, **record):
+        def fit_further(old, *_):
+            checkpoint.next_run().keep(5, 9, dict)
+            return replace(old, record=old.record | record)
+
+        monkeypatch.setattr(forecaster_module, "fit_further", fit_further)
+        return command("fit", "dataset:airline", "--from", "forecaster-model", "-q", *args)
+
+    return call
+
+
+def test_ctrl_c_leaves_the_model_that_is_trained_further_in_its_place(further, model):
+    before = snapshot(model)
+    ended = further(interrupted=True)
+    hint = "'forecaster-model' is as it was; the same command with --resume goes on"
+    assert (ended.code, ended.err) == (130, f"forecaster: error: interrupted\n  {hint}\n")
+    assert snapshot(model) == before and checkpoint_files(checkpoint_folder(model))
+    assert further("--resume").code == 0 and os.listdir() == ["forecaster-model"]
+    os.symlink("forecaster-model", "link")
+    before = snapshot(model)
+    assert further("--model", "link", interrupted=True).code == 130 and snapshot(model) == before
+
+
+def test_ctrl_c_keeps_in_its_place_what_no_checkpoint_could_keep(further, model, monkeypatch):
+    monkeypatch.setattr(checkpoint, "write_sealed", full)
+    ended = further(interrupted=True)
+    assert ended.code == 130 and ended.err.endswith("the best weights so far are kept in 'forecaster-model'\n")
+    assert load_model(model).record["interrupted"]
+
+
+def test_a_fit_in_the_place_of_its_start_that_was_killed_once_it_was_written_is_done(further, model, monkeypatch):
+    def killed(*_):
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "remove_leftovers", killed)
+        further(trained_until="2000-01-01")
+    assert load_model(model).record["trained_until"] == "2000-01-01" and checkpoint_folder(model).exists()
+    ended = further("--resume", "--epochs", "6", trained_until="none")
+    assert ended.code == 2 and "--epochs 5, not 6" in ended.err
+    assert further("--resume", trained_until="none").code == 0
+    assert load_model(model).record["trained_until"] == "2000-01-01" and os.listdir() == ["forecaster-model"]
+
+
+def test_a_default_that_is_given_is_another_setting_of_further_training(further):
+    further("--model", "other", interrupted=True)
+    ended = further("--model", "other", "--epochs", str(Config.of().epochs), "--resume")
+    assert ended.code == 2 and f"--epochs {EPOCHS}, not {Config.of().epochs}" in ended.err
+
+
+def test_a_fingerprint_is_that_of_all_that_further_training_takes_from_a_model(trained):
+    start = load_model(trained)
+    known = fingerprint(panel(), Config.of(), start)
+    assert known == fingerprint(panel(), Config.of(), load_model(trained))
+    other = replace(start.scaler, center=start.scaler.center + 1)
+    for changed in ({"scaler": other}, {"record": start.record | {"trained_until": "2000"}}, {"ids": ("b",)}):
+        assert fingerprint(panel(), Config.of(), replace(start, **changed)) != known, changed
 
 
 def test_what_a_killed_process_was_writing_is_removed_by_the_next(trained, folder):

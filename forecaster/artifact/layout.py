@@ -19,6 +19,8 @@ FILES = (WEIGHTS, NETWORK, HISTORY)
 LIMITS = {MANIFEST: 64 << 20, WEIGHTS: 512 << 20, NETWORK: 512 << 20, HISTORY: 16 << 30}
 #: Names of the files of a checkpoint: what a fit was begun with, and, before its number, each training run.
 BEGUN, RUN = "fit", "run-"
+#: Name, in what a fit was begun with, of the machine that it was begun on, which may be another one when it goes on.
+MACHINE = "machine"
 
 
 def own_digest(manifest: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from forecaster.artifact.layout import BEGUN, FILES, MANIFEST, RUN, real
+from forecaster.artifact.layout import BEGUN, FILES, MACHINE, MANIFEST, RUN, real
 from forecaster.files import read_sealed
 
 #: How the name of a folder ends in which a model is being written.
@@ -36,8 +37,9 @@ def begun_with(folder: Path) -> str | None:
 
 
 def mark_of(begun: str) -> str:
-    """Return what the model of a fit that was begun so has in its record."""
-    return hashlib.sha256(begun.encode()).hexdigest()
+    """Return what the model of a fit that was begun so, on whatever machine, has in its record."""
+    parts = {name: value for name, value in json.loads(begun).items() if name != MACHINE}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -139,9 +139,10 @@ def _next(model: Model, directory: str) -> str:
 
 @contextmanager
 def _resumable(model: str) -> Iterator[None]:
-    """Say, where Ctrl-C ends the block, that what a checkpoint has is not lost."""
+    """Say, where Ctrl-C ends the block, that neither what a checkpoint has nor an older model is lost."""
     from pathlib import Path
 
+    from forecaster.artifact.layout import MANIFEST
     from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder
     from forecaster.errors import InterruptedByUser
 
@@ -150,14 +151,19 @@ def _resumable(model: str) -> Iterator[None]:
     except KeyboardInterrupt:
         if not checkpoint_files(checkpoint_folder(Path(model))):
             raise
-        raise InterruptedByUser("interrupted", "the same command with --resume goes on") from None
+        kept = f"'{model}' is as it was; " if Path(model, MANIFEST).exists() else ""
+        raise InterruptedByUser("interrupted", f"{kept}the same command with --resume goes on") from None
 
 
 def _interrupted(model: str) -> Exception:
+    from pathlib import Path
+
+    from forecaster.artifact.leftovers import begun_with, checkpoint_folder
     from forecaster.errors import InterruptedByUser
 
     kept = f"the best weights so far are kept in '{model}'"
-    return InterruptedByUser("interrupted", f"{kept}; the same command with --resume goes on")
+    begun = begun_with(checkpoint_folder(Path(model)))
+    return InterruptedByUser("interrupted", f"{kept}; the same command with --resume goes on" if begun else kept)
 
 
 def _model_flag(model: str) -> str:

@@ -19,10 +19,10 @@ from forecaster.notes import Note, some
 from forecaster.planning import Plan, validation_rows
 from forecaster.quiet import start_keras
 from forecaster.training.attempt import Prepared, members_of
+from forecaster.training.machine import device_name
 from forecaster.training.memory import refuse_beyond_memory
 from forecaster.training.phases import Report
 from forecaster.training.threads import fix_threads
-from forecaster.training.training import device_name
 
 if TYPE_CHECKING:
     import keras

@@ -36,10 +36,10 @@ from forecaster.quiet import environment, quiet_native, start_keras
 from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.training.calibration import moving
 from forecaster.training.checkpoint import elapsed
+from forecaster.training.machine import device_name
 from forecaster.training.memory import refuse_beyond_memory
 from forecaster.training.phases import Report
 from forecaster.training.threads import fix_threads
-from forecaster.training.training import device_name
 
 if TYPE_CHECKING:
     import keras

@@ -30,14 +30,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from forecaster.artifact.layout import BEGUN, RUN
+from forecaster.artifact.layout import BEGUN, MACHINE, RUN
 from forecaster.artifact.leftovers import begun_with, checkpoint_files, checkpoint_folder, mark_of, remove_checkpoint
 from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
 from forecaster.errors import DataError, DivergedError, ModelError, NotFoundError, SettingError
 from forecaster.files import read_sealed, write_sealed
 from forecaster.notes import Note
-from forecaster.training.fingerprint import refuse_other
+from forecaster.training.fingerprint import changes, made_by, refuse_other
+from forecaster.training.machine import machine
 
 #: Times as long as a checkpoint took to write, until the next one is written at the end of an epoch: 2 % of the time.
 APART = 50
@@ -75,12 +76,13 @@ class Checkpoints:
         if self._folder and self._runs and error and (again or not checkpoint_files(self._folder)):
             remove_checkpoint(self._folder)
 
-    def begin(self, fingerprint: Callable[[], str], resume: bool) -> Model | None:
+    def begin(self, fingerprint: Callable[[], str], resume: bool, in_place: bool = False) -> Model | None:
         """Begin a fit, or go on with it.
 
         Args:
             fingerprint: gives what it begins with, see :mod:`forecaster.training.fingerprint`.
-            resume: go on from the checkpoints; else they are discarded.
+            resume: go on from the checkpoints; else they are discarded once training begins.
+            in_place: the fit trains the model in the directory further.
 
         Returns:
             The model, where the fit to be resumed was finished.
@@ -95,30 +97,47 @@ class Checkpoints:
             return None
         self._fingerprint = fingerprint()
         if not resume:
-            self._tell_discarded(self._folder)
             return None
-        found = _finished(self._place, mark_of(self._fingerprint))
+        files, begun = checkpoint_files(self._folder), begun_with(self._folder)
+        made = begun if begun and in_place and made_by(begun, self._fingerprint) else self._fingerprint
+        found = _finished(self._place, mark_of(made))
         if found:
             self._notes.append(Note("resume", "nothing is left to do", "the same fit was finished"))
             return found
-        if not (self._folder / BEGUN).exists():
+        if not files and not (self._folder / BEGUN).exists():
             what = f"there is nothing to resume: no fit into '{self._place}' was cut off"
             raise NotFoundError(what, "leave --resume out to begin from the start")
-        refuse_other(begun_with(self._folder), self._fingerprint)
-        files = checkpoint_files(self._folder)
+        refuse_other(begun, self._fingerprint)
         self._readings = max(((_read(file) or {}).get("readings", []) for file in files), key=len, default=[])
         self._resumed = True
         self._notes.append(Note("resume", _how_far(files), f"checkpoint of {_date(self._folder)}"))
         return None
 
-    def _tell_discarded(self, folder: Path) -> None:
-        """Say what an earlier fit had trained, which is removed once this one begins to train."""
-        files = checkpoint_files(folder)
+    def _discard(self, folder: Path) -> None:
+        """Remove what an earlier fit had trained, and say so."""
+        files, begun = checkpoint_files(folder), begun_with(folder)
         if files:
-            same = begun_with(folder) == self._fingerprint
+            same = begun is not None and mark_of(begun) == mark_of(self._fingerprint)
             lost = "--resume would have gone on" if same else "it was of other data or settings"
+            lost = "what it was begun with is damaged or absent" if begun is None else lost
             what = f"{_how_far(files)}, of {_date(folder)}"
             self._notes.append(Note("checkpoint", f"discarded: {what}", lost, warning=True))
+        remove_checkpoint(folder)
+
+    def _first_run(self, folder: Path) -> None:
+        """Write what the fit begins with; or compare the machine, where it goes on."""
+        parts = json.loads(self._fingerprint)
+        parts[MACHINE] = machine(parts["settings"].get("deterministic", False))
+        self._begun = json.dumps(parts)
+        if not self._resumed:
+            self._discard(folder)
+            self._write(folder / BEGUN, self._begun.encode)
+            return
+        before = json.loads(begun_with(folder) or self._begun)
+        changed = changes(before[MACHINE], parts[MACHINE])
+        if changed:
+            reason = "the weights may differ in their last digits from those of an uninterrupted fit"
+            self._notes.append(Note("resume", f"begun with {changed}", reason, warning=True))
 
     def record(self) -> dict[str, Any]:
         """Return what the model is to know of the fit: its seconds, and what tells it from others."""
@@ -131,9 +150,8 @@ class Checkpoints:
         if self._folder is None:
             return Saved()
         path = self._folder / f"{RUN}{self._runs}"
-        if self._runs == 1 and not self._resumed:
-            remove_checkpoint(self._folder)
-            self._write(self._folder / BEGUN, lambda: self._fingerprint.encode())
+        if self._runs == 1:
+            self._first_run(self._folder)
         values = _read(path) if self._resumed and path.exists() else {}
         if values is None or (values and values["fit"] != mark_of(self._fingerprint)):
             values = {}
@@ -158,12 +176,20 @@ class Checkpoints:
         self._began = time.monotonic() - seconds
 
     @property
+    def lose_nothing(self) -> bool:
+        """Whether what was trained is kept, or was too little yet to be kept."""
+        return not self._warned or bool(self._folder and checkpoint_files(self._folder))
+
+    @property
     def due(self) -> bool:
         """Whether the last writing was long enough ago, beside what it took."""
         return time.monotonic() - self._written >= APART * self._cost
 
     def keep(self, path: Path, values: Callable[[], Values]) -> None:
-        """Keep values in a file; where that fails, say so once and go on."""
+        """Keep values in a file, which is of no use without what the fit was begun with."""
+        begun = path.with_name(BEGUN)
+        if not begun.exists():
+            self._write(begun, self._begun.encode)
         fit = {"fit": mark_of(self._fingerprint), "clock": self.clock(), "readings": self._readings[: self._read]}
         self._write(path, lambda: _packed({**values(), **fit}))
 
@@ -171,7 +197,7 @@ class Checkpoints:
         """Write a file; where that fails, say so once and go on."""
         began = time.monotonic()
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_sealed(path, content())
         except (OSError, MemoryError) as error:
             if not self._warned:
@@ -280,7 +306,7 @@ def _how_far(files: list[Path]) -> str:
         return "before the first run"
     values = _read(files[-1]) or {}
     until = "finished" if values.get("over") else f"after epoch {values.get('epoch')} of {values.get('epochs')}"
-    return f"run {len(files)} {until if values else 'damaged'}"
+    return f"run {files[-1].name.removeprefix(RUN)} {until if values else 'damaged'}"
 
 
 def _date(folder: Path) -> str:

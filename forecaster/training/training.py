@@ -1,4 +1,4 @@
-"""The fit loop: early stopping with best weights, the final run, the device."""
+"""The fit loop: early stopping with best weights, the final run."""
 
 from __future__ import annotations
 
@@ -27,17 +27,6 @@ if TYPE_CHECKING:
 OVERLAPPING, ENOUGH_STEPS = 10, 50
 #: Steps of a recurrent layer at most that are traced one by one.
 UNROLLED = 12
-
-
-def device_name() -> str:
-    """Return what TensorFlow trains on, for a person: ``"GPU (NVIDIA H200)"`` or ``"CPU"``."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-    return f"GPU ({', '.join(names)})"
 
 
 def seed_everything(seed: int) -> None:
