@@ -28,7 +28,7 @@ rows, series, extra = (settings.pop(name) for name in ("rows", "series", "extra"
 def held(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
 
-def predicted(config, plan, panel):
+def predicted(config, plan, panel, **options):
     need = memory.needed(config, plan, panel)
     found.update(vars(need), total=need.total, before=held("VmRSS"))
     return []
@@ -63,6 +63,8 @@ FITS: list[dict[str, Any]] = [
     {"segment": 24, "lookback": 960},
     {"segment": 24, "lookback": 720, "horizon": 336, "units": [64, 64], "rows": 20_000},
     {"segment": 24, "lookback": 48, "units": [700], "batch_size": 8},
+    {"lookback": 12, "horizon": 12, "units": [1_400], "batch_size": 8},
+    {"network": "tide", "lookback": 12, "horizon": 12, "units": [1_400], "batch_size": 8},
     {"segment": 24, "units": [64], "extra": 20, "batch_size": 1_024},
     {"segment": 24, "units": [8], "rows": 2_000_000},
     {"segment": 24, "units": [8], "rows": 1_000, "series": 1_000, "extra": 6},

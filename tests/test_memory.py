@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +19,9 @@ from forecaster import Forecaster
 from forecaster.config import FAMILIES, Config
 from forecaster.data.panel import Panel
 from forecaster.errors import ForecasterError
+from forecaster.networks.factory import NETWORKS, build_network
+from forecaster.networks.shapes import Shapes
+from forecaster.networks.sizes import weights_of
 from forecaster.planning import Plan
 from forecaster.training import memory
 from forecaster.training.memory import KEPT, available, needed, refuse_beyond_memory
@@ -32,14 +37,21 @@ def plain(*lengths: int) -> Panel:
 
 
 def test_a_need_by_hand():
-    """One target, two numbers of the calendar; 4 segments; 102 windows to learn from and 12 to score."""
+    """One target, two numbers of the calendar; 4 segments; 102 windows to learn from and 12 to score.
+
+    Five simple forecasts are weighed, and what each is worth is told beside each segment and to the head.
+    """
     found = needed(CONFIG, PLAN, plain(100, 80))
     assert found.learned == 4 * 16 * (12 * (24 + 5) * 3 + 60 * 5 + 11 * 4 * (8 + 4))
     assert found.forecast == 4 * 12 * (6 * (24 + 5) * 3 + 60 * 5 + 4 * 4 * (8 + 4))
-    weights = 18 * 8 + 4 * 8 * (8 + 8) + 4 * 4 * (8 + 4) + (4 + 5 * 2) * 5 * 9
+    weights = (18 + 7) * 8 + 4 * 8 * (8 + 8) + 4 * 4 * (8 + 4) + (4 + 7 + 5 * 2) * 5 * (1 + 5)
     assert found.fixed == 0.75e9 + 180 * (30 + 10 * 3) + 4 * 14 * weights
     assert found.exported == 4 * 50 * weights
     assert found.total == found.fixed + max(found.learned, found.forecast, found.exported)
+
+
+def reads_units(network):
+    return "units" not in NETWORKS[network].unread
 
 
 @pytest.mark.parametrize("network", FAMILIES)
@@ -52,7 +64,7 @@ def test_more_of_anything_needs_no_less(network):
         "series": needed(config, plan, plain(300, 300)),
         "lookback": needed(config, replace(plan, lookback=96), panel),
         "horizon": needed(config, replace(plan, horizon=10, steps=10), panel),
-        "units": needed(config.replace(units=(16, 8)), plan, panel),
+        **({"units": needed(config.replace(units=(16, 8)), plan, panel)} if reads_units(network) else {}),
         "batch": needed(config.replace(batch_size=32), plan, panel),
         "calendar": needed(config, replace(plan, cycles=("day", "week")), panel),
     }.items():
@@ -70,6 +82,16 @@ def test_of_members_the_largest_counts_and_the_weights_of_all():
     assert both.learned == alone[1].learned and both.exported == pytest.approx(sum(n.exported for n in alone))
 
 
+@pytest.mark.parametrize(
+    "settings", [{"units": (24, 12)}, {"units": (9,), "bidirectional": True, "head": "segments", "base": "none"}]
+)
+@pytest.mark.parametrize("network", FAMILIES)
+def test_the_weights_of_a_network_are_those_that_keras_builds(network, settings):
+    config = CONFIG.replace(network=network, **settings)
+    shapes = Shapes(lookback=50, steps=7, calendar=2, past=1, seasons=(12,), indicator=True)
+    assert weights_of(config, shapes) == pytest.approx(build_network(config, shapes).count_params(), rel=0.15)
+
+
 def test_every_network_has_its_numbers():
     assert set(KEPT) == set(FAMILIES)
 
@@ -84,6 +106,7 @@ def system(folder, files):
     return available(folder)
 
 
+NO_SWAP = {"a/memory.swap.max": "0", "a/memory.swap.current": "0"}
 MACHINE = {"proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    5000 kB\nSwapFree:   10 kB\nHugePages_Total:  0\n"}
 
 
@@ -100,7 +123,7 @@ def test_a_system_that_does_not_say_refuses_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("groups", "files"),
     [
-        ("0::/a/b\n", {"a/memory.max": "3000000", "a/memory.current": "1000000", "a/b/memory.max": "max"}),
+        ("0::/a/b\n", {"a/memory.max": "3000000", "a/memory.current": "1000000", **NO_SWAP, "a/b/memory.max": "max"}),
         (
             "5:cpu:/a\n4:hugetlb,memory:/a\n",
             {"memory/memory.limit_in_bytes": "3000000", "memory/memory.usage_in_bytes": "1000000"},
@@ -112,6 +135,23 @@ def test_the_limit_of_a_group_around_the_own_one(tmp_path, groups, files):
     stat = {f"{place}/memory.stat": "cache 5\nactive_file 200000\ninactive_file 300000\n"}
     found = {f"sys/fs/cgroup/{name}": text for name, text in (files | stat).items()}
     assert system(tmp_path, {**MACHINE, "proc/self/cgroup": groups, **found}) == 2_500_000
+
+
+@pytest.mark.parametrize(
+    ("machine", "own", "around", "swap"),
+    [
+        ("10 kB", "max", "max", 10_240),
+        ("10 kB", "9000", "max", 8_000),
+        ("10 kB", "max", "0", 0),
+        ("0 kB", "max", "max", 0),
+    ],
+)
+def test_a_group_may_swap_as_much_as_the_machine_and_all_groups_around_it_let_it(tmp_path, machine, own, around, swap):
+    files = {"a/memory.swap.max": around, "a/memory.swap.current": "0", "a/b/memory.swap.max": own}
+    files |= {"a/b/memory.swap.current": "1000", "a/b/memory.max": "3000000", "a/b/memory.current": "1000000"}
+    found = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    meminfo = f"MemAvailable: 5000 kB\nSwapFree: {machine}\n"
+    assert system(tmp_path, {"proc/meminfo": meminfo, "proc/self/cgroup": "0::/a/b\n", **found}) == 2_000_000 + swap
 
 
 @pytest.mark.parametrize(("limited", "taken"), [("RLIMIT_AS", 1000 * 1024 + 1.95e9), ("RLIMIT_DATA", 400 * 1024)])
@@ -128,7 +168,7 @@ def test_the_limits_of_the_process(tmp_path, monkeypatch, limited, taken):
 def with_room(monkeypatch, room, gpu=False):
     monkeypatch.setattr(memory, "available", lambda: room)
     monkeypatch.setattr(memory, "has_gpu", lambda: gpu)
-    return refuse_beyond_memory
+    return partial(refuse_beyond_memory, new=True)
 
 
 LARGE = CONFIG.replace(units=(512, 512), batch_size=1_024)
@@ -171,6 +211,42 @@ def test_on_a_gpu_what_is_kept_of_a_batch_takes_none_of_the_machine(monkeypatch)
     room = need.fixed + need.exported
     assert need.total > room and with_room(monkeypatch, room, gpu=True)(LARGE, LONG, plain(4_000)) == []
     assert with_room(monkeypatch, room - 1, gpu=True)(LARGE, LONG, plain(4_000))
+
+
+@pytest.mark.parametrize(("device", "found"), [("CPU", False), ("GPU (NVIDIA H200)", True)])
+def test_a_gpu_is_one_that_tensorflow_trains_on(tmp_path, monkeypatch, device, found):
+    """Whatever it is that it cannot: it was built without CUDA, or CUDA_VISIBLE_DEVICES is empty."""
+    asked = []
+    monkeypatch.setattr(memory, "device_name", lambda: asked.append(1) or device)
+    (tmp_path / "proc/driver/nvidia/gpus").mkdir(parents=True)  # of the machine, in a container without its devices
+    assert not memory.has_gpu(tmp_path) and not asked
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/nvidiactl").touch()
+    assert memory.has_gpu(tmp_path) is found and asked
+
+
+def test_tensorflow_is_not_asked_where_a_gpu_would_not_be_enough(monkeypatch):
+    refuse, panel = with_room(monkeypatch, 0.3e9), plain(4_000)
+    monkeypatch.setattr(memory, "has_gpu", lambda: pytest.fail("asked"))
+    with pytest.raises(ForecasterError):
+        refuse(LARGE, LONG, panel)
+
+
+@pytest.mark.parametrize(
+    ("network", "new", "flags"),
+    [
+        ("lstm", True, {"--batch-size", "--lookback", "--units"}),
+        ("nlinear", True, {"--batch-size", "--lookback"}),
+        ("lstm", False, {"--batch-size"}),
+    ],
+)
+def test_what_would_fit_is_said_of_settings_that_are_read_and_may_differ(monkeypatch, network, new, flags):
+    config = LARGE.replace(network=network)
+    plan, panel = replace(LONG, indicator=True, cycles=("day",) * 50), plain(4_000)
+    most = needed(config, plan, panel).total
+    with_room(monkeypatch, 0.97 * most)
+    [note] = refuse_beyond_memory(config, plan, panel, new)
+    assert set(re.findall(r"--[\w-]+", note.reason)) == flags
 
 
 def test_where_no_setting_is_enough_fewer_rows_are(monkeypatch):

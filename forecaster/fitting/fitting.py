@@ -75,7 +75,7 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     notes.extend(_unread_notes(config))
     learned = learned_series(panel, plan, notes)
     release()
-    notes.extend(refuse_beyond_memory(config, plan, learned))
+    notes.extend(refuse_beyond_memory(config, plan, learned, new=True))
     start_keras()
     fix_threads(config)
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))

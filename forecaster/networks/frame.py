@@ -82,7 +82,7 @@ def framed(core: Core, config: Config, shapes: Shapes, start: Start | None = Non
     if shapes.channels > 1:
         others = [past[:, :, 1:]] if observed is None else [past[:, :, 1:-1], MISSING * (1 - observed)]
         sequence = keras.layers.Concatenate(name="window")([window, *others])
-    context, gates = _context(given, shapes), _gates(config, shapes)
+    context, gates = _context(given, shapes), gates_of(config, shapes)
     if gates:
         record = Record(shapes.steps, shapes.seasons, name="record")
         record = record(window) if observed is None else record(window, observed)
@@ -131,7 +131,7 @@ def _context(given: dict[str, Any], shapes: Shapes) -> Any:
     return keras.layers.Concatenate(name="context")(parts) if len(parts) > 1 else parts[0] if parts else None
 
 
-def _gates(config: Config, shapes: Shapes) -> int:
+def gates_of(config: Config, shapes: Shapes) -> int:
     """Return how many simple forecasts the core weighs step by step; 0 where it weighs none."""
     count = len(candidate_names(shapes.lookback, shapes.seasons))
     return count if config.base == "gate" and config.task == "value" and count > 1 else 0

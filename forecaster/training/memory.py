@@ -6,6 +6,7 @@ forecast at once. The factors here are measured by ``benchmarks/memory.py``, whi
 
 from __future__ import annotations
 
+import math
 import re
 import resource
 from collections.abc import Callable, Iterator
@@ -18,11 +19,16 @@ from forecaster.data.panel import Panel
 from forecaster.errors import ForecasterError
 from forecaster.inference import CHUNK
 from forecaster.networks.factory import NETWORKS
+from forecaster.networks.outputs import outputs_of
+from forecaster.networks.shapes import Shapes
+from forecaster.networks.sizes import weights_of
 from forecaster.networks.tcn import widths
 from forecaster.networks.transformer import HEADS
 from forecaster.notes import Note
 from forecaster.planning import Plan
+from forecaster.quiet import start_keras
 from forecaster.training.attempt import LEAST_BATCH, batch_size_of, members_of
+from forecaster.training.training import device_name
 
 #: Bytes that TensorFlow and the exporter take, and of addresses, which a limit may be set on.
 PROGRAMS, ADDRESSES = 0.75e9, 2.7e9
@@ -32,8 +38,6 @@ ROW, CHANNEL = 30, 10
 LEARNED, READ, STEP = 12, 6, 60
 #: Numbers held for each weight, of gradients, optimiser, average and states to go back to; and while it is exported.
 WEIGHT, EXPORT = 14, 50
-#: Numbers of each step that a head gives, where it weighs simple forecasts.
-OUTPUTS = 9
 #: Numbers kept for each pair of segments of which one attends to the other, in numbers kept for a unit.
 ATTENTION = 0.054
 #: Numbers that a network keeps for each unit of each segment: for the way there and back, and there alone.
@@ -54,6 +58,8 @@ KEPT: dict[str, tuple[float, float]] = {
     "dlinear": (0, 0),
     "nlinear": (0, 0),
 }
+#: Files in ``/dev`` that a machine has some of where TensorFlow may have a GPU: of the driver, and of that of WSL.
+GPU_FILES = ("nvidiactl", "dxg")
 #: Of a prediction, what training takes at least, whatever it is off by.
 SURELY = 0.6
 
@@ -79,6 +85,11 @@ class Need:
         """The most that is taken at one time."""
         return self.fixed + max(self.learned, self.forecast, self.exported)
 
+    @property
+    def beside_gpu(self) -> float:
+        """The most that is taken where a GPU holds what is kept of a batch."""
+        return self.fixed + self.exported
+
 
 def needed(config: Config, plan: Plan, panel: Panel) -> Need:
     """Return the memory that training takes beside the panel.
@@ -88,8 +99,16 @@ def needed(config: Config, plan: Plan, panel: Panel) -> Need:
         plan: what the networks read; of members the largest counts, and the weights of all.
         panel: the series that are learned from.
     """
-    features = 2 * len(plan.cycles) + len(panel.of_role("future"))
-    channels = 1 + features + len(panel.of_role("past")) + plan.indicator
+    shapes = Shapes(
+        lookback=plan.lookback,
+        steps=plan.steps,
+        calendar=2 * len(plan.cycles),
+        known=len(panel.of_role("future")),
+        past=len(panel.of_role("past")) + plan.indicator,
+        seasons=plan.seasons,
+        outputs=outputs_of(config),
+    )
+    channels = shapes.channels
     windows = int((panel.lengths - plan.validation - plan.lookback - plan.steps + 1).clip(min=0).sum())
     scored = min(CHUNK, len(panel) * max(1, plan.validation - plan.steps + 1))
     learned = forecast = weights = 0.0
@@ -97,12 +116,11 @@ def needed(config: Config, plan: Plan, panel: Panel) -> Need:
         own = member.applied(config)
         inputs, ahead = (member.lookback + plan.steps) * channels, STEP * plan.steps
         back, there = KEPT[own.network]
-        segment = min(member.segment, member.lookback)
-        segments = member.lookback // segment
+        segments = member.lookback // min(member.segment, member.lookback)
         numbers = _numbers(own, segments, member.lookback)
         learned = max(learned, 4 * batch_size_of(own, windows) * (LEARNED * inputs + ahead + back * numbers))
         forecast = max(forecast, 4 * scored * (READ * inputs + ahead + there * numbers))
-        weights += _weights(own, segments, segment * channels, features, plan.steps)
+        weights += weights_of(own, replace(shapes, lookback=member.lookback))
     rows = len(panel.values) * (ROW + CHANNEL * channels)
     return Need(PROGRAMS + rows + 4 * WEIGHT * weights, learned, forecast, 4 * EXPORT * weights)
 
@@ -119,63 +137,62 @@ def _numbers(config: Config, segments: int, lookback: int) -> float:
     return ways * segments * units
 
 
-def _weights(config: Config, segments: int, read: int, features: int, steps: int) -> float:
-    """Return about how many weights a network has: those of stacked LSTMs, which have the most for their units.
-
-    Args:
-        config: the settings of the network.
-        segments: of a window.
-        read: numbers of a segment.
-        features: what is known of a step to come.
-        steps: that are forecast.
-    """
-    below = config.units[0]  # what segments are projected to
-    found = float(read * below)
-    for units in config.units:
-        found, below = found + 4 * units * (below + units), units
-    shown = below * segments if config.network == "transformer" else below  # its head reads every segment
-    return found + (shown + steps * features) * steps * (
-        OUTPUTS if config.base == "gate" and NETWORKS[config.network].gates else 1
-    )
-
-
-def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel) -> list[Note]:
+def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel, new: bool = False) -> list[Note]:
     """Return a warning where training may not find memory enough, and none where it will.
 
     Args:
         config: the settings.
         plan: what the networks read.
         panel: the series that are learned from.
+        new: the networks are not there yet, so that smaller ones may be advised.
 
     Raises:
         ForecasterError: it surely will not; the hint says which setting to lower to what.
     """
-    room, on_gpu = available(), has_gpu()  # which then holds what is kept of a batch
+    room, need = available(), needed(config, plan, panel)
+    if room is None or need.total <= room:
+        return []
+    on_gpu = SURELY * need.beside_gpu <= room and has_gpu()
 
     def total(config: Config, plan: Plan) -> float:
         need = needed(config, plan, panel)
-        return need.fixed + need.exported if on_gpu else need.total
+        return need.beside_gpu if on_gpu else need.total
 
-    if room is None or (most := total(config, plan)) <= room:
+    if (most := total(config, plan)) <= room:
         return []
-    fits = ", or ".join(_smaller(config, plan, lambda *changed: total(*changed) <= room))
+    fits = ", or ".join(_smaller(config, plan, new, lambda *changed: total(*changed) <= room))
     hint = f"this would fit: {fits}" if fits else "no setting alone is enough: fewer rows or series, or more memory"
     if SURELY * most <= room:
         return [Note("memory", f"about {_shown(most)} needed, {_shown(room)} left", hint, warning=True)]
     raise ForecasterError(f"not enough memory: training needs about {_shown(most)}, and {_shown(room)} are left", hint)
 
 
-def has_gpu() -> bool:
-    """Return whether the machine has a GPU that TensorFlow may train on, without asking TensorFlow."""
-    return Path("/proc/driver/nvidia/gpus").is_dir()
+def has_gpu(root: Path = Path("/")) -> bool:
+    """Return whether TensorFlow trains on a GPU; it is asked, and imported, only where the machine has one.
+
+    Args:
+        root: where the system's own files are.
+    """
+    if not any((root / "dev" / name).exists() for name in GPU_FILES):
+        return False
+    start_keras()
+    return device_name() != "CPU"
 
 
 def _shown(size: float) -> str:
     return f"{max(0.0, size) / 1e9:,.1f} GB"
 
 
-def _smaller(config: Config, plan: Plan, fits: Callable[[Config, Plan], bool]) -> Iterator[str]:
-    """Yield the flags that would fit, each alone, with the largest value that does, by halves."""
+def _smaller(config: Config, plan: Plan, new: bool, fits: Callable[[Config, Plan], bool]) -> Iterator[str]:
+    """Yield the flags that would fit, each alone, with the largest value that does, by halves.
+
+    Args:
+        config: the settings.
+        plan: what the networks read.
+        new: the networks may be others.
+        fits: whether other settings and another plan do.
+    """
+    networks = [member.applied(config).network for member in members_of(config, plan)]
     sizes = [LEAST_BATCH << k for k in range(12)]
     units = [tuple(max(1, n >> k) for n in config.units) for k in range(8, 0, -1)]
     lookbacks = [count * plan.segment for count in range(2, -(-plan.lookback // plan.segment))]
@@ -184,6 +201,10 @@ def _smaller(config: Config, plan: Plan, fits: Callable[[Config, Plan], bool]) -
         "--lookback": [(length, config, _reading(plan, length)) for length in lookbacks],
         "--units": [(",".join(map(str, few)), config.replace(units=few), plan) for few in units],
     }
+    if not new:
+        del tried["--lookback"]
+    if not new or all("units" in NETWORKS[network].unread for network in networks):
+        del tried["--units"]
     for flag, smaller in tried.items():
         found = [value for value, other, less in smaller if fits(other, less)]
         if found:
@@ -210,25 +231,35 @@ def available(root: Path = Path("/")) -> float | None:
 def _limits(root: Path) -> Iterator[float]:
     """Yield each limit less what is taken of it, in bytes."""
     machine, process = (_fields(root / "proc" / name) for name in ("meminfo", "self/status"))
+    groups, swap = list(_groups(root)), float(machine.get("SwapFree", 0))
     if "MemAvailable" in machine:
-        yield machine["MemAvailable"] + machine.get("SwapFree", 0)
+        yield machine["MemAvailable"] + swap
     for kind, taken, more in (("RLIMIT_AS", "VmSize", ADDRESSES - PROGRAMS), ("RLIMIT_DATA", "VmData", 0.0)):
         limit, _ = resource.getrlimit(getattr(resource, kind))
         if limit != resource.RLIM_INFINITY:
             yield limit - process.get(taken, 0) - more
-    for folder, version in _groups(root):
-        most, taken = _GROUP_FILES[version]
-        with suppress(OSError, ValueError):  # a group without a limit has none, or "max"
+    swap = min([swap, *(_left(folder, *_GROUP_SWAP) for folder, _ in groups)])
+    for folder, version in groups:
+        if (left := _left(folder, *_GROUP_FILES[version])) < math.inf:
             files = _fields(folder / "memory.stat", 1)
             cached = sum(files.get(name, 0) for name in ("active_file", "inactive_file"))
-            yield int((folder / most).read_text()) - int((folder / taken).read_text()) + cached
+            yield left + cached + (swap if version == 2 else 0)
 
 
-#: Files of a group of processes that hold its limit and what it has taken, by version of cgroups.
+#: Files of a group of processes that hold its limit and what it has taken, by version of cgroups; and those of swap,
+#: which is a limit of its own in the second one only.
 _GROUP_FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes"),
     2: ("memory.max", "memory.current"),
 }
+_GROUP_SWAP = ("memory.swap.max", "memory.swap.current")
+
+
+def _left(folder: Path, limit: str, taken: str) -> float:
+    """Return what a group has left of a limit, in bytes; infinity where it has none, whose file is absent or "max"."""
+    with suppress(OSError, ValueError):
+        return int((folder / limit).read_text()) - int((folder / taken).read_text())
+    return math.inf
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, int]]:
