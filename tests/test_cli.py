@@ -15,6 +15,7 @@ import pytest
 from conftest import Command, snapshot
 
 from forecaster import Forecaster, __version__
+from forecaster.cli.fit import _echo_intervals
 from forecaster.cli.main import ALIASES, COMMANDS
 from forecaster.config import FAMILIES, FIELDS, Config
 from forecaster.errors import ForecasterError
@@ -105,6 +106,17 @@ def test_fit_says_where_the_coverage_of_intervals_is_mostly_luck(command, folder
     )
     assert ended.code == 0, ended.err
     assert f"intervals, in seasonal scales{few}:" in ended.out.splitlines()
+
+
+def test_the_columns_of_intervals_do_not_run_together(capsys):
+    numbers = {"coverage": 0.333, "windows": 99, "stretches": 9}
+    wide = {"width": 145287974.1, "msis": 1.0547345374933598601216e22}
+    _echo_intervals({"80": {**numbers, "width": 1.234, "msis": 12.3}, "95": {**numbers, **wide}})
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "                   coverage  width    MSIS",
+        "  80 %                33.3%   1.23   12.30",
+        "  95 %                33.3% 1.45e+08 1.05e+22",
+    ]
 
 
 def test_settings_that_the_network_does_not_read_are_told_once(command, folder):

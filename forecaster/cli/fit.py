@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Separate stretches of one horizon below which the coverage of intervals is mostly luck.
 ENOUGH_STRETCHES = 4
+#: Width of an interval, in seasonal scales, from which on it is told in powers of ten.
+WRITTEN_OUT = 1e6
 #: What ``--network`` chooses among.
 EPILOG = "\b\nNetworks:\n" + "\n".join(f"  {name:<16}{says}" for name, says in FAMILIES.items())
 
@@ -203,8 +205,12 @@ def _echo_intervals(levels: dict[str, dict[str, float]]) -> None:
     few = _too_few(*(int(next(iter(levels.values()))[name]) for name in ("windows", "stretches")))
     click.echo(f"intervals, in seasonal scales{few}:\n  {'':<16}{'coverage':>9}{'width':>7}{'MSIS':>8}")
     for level, found in levels.items():
-        numbers = f"{found['coverage']:>9.1%}{found['width']:>7.2f}{found['msis']:>8.2f}"
+        numbers = f"{found['coverage']:>9.1%} {_shown(found['width']):>6} {_shown(found['msis']):>7}"
         click.echo(f"  {f'{level} %':<16}{numbers}")
+
+
+def _shown(size: float) -> str:
+    return f"{size:.2f}" if size < WRITTEN_OUT else f"{size:.3g}"
 
 
 def _too_few(windows: int, stretches: int) -> str:
