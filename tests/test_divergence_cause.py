@@ -11,11 +11,13 @@ import pytest
 from test_training import tiny_network, wave, windows_of
 
 from forecaster import Forecaster
+from forecaster.config import Config
 from forecaster.encoding import Encoder
 from forecaster.errors import DivergedError
+from forecaster.fitting.continuing import MAY_DIFFER
 from forecaster.networks.optimizers import first_rate, lower_rate
 from forecaster.training import phases
-from forecaster.training.divergence import Cell, describe, to_blame
+from forecaster.training.divergence import Cell, describe, either, mend, remedies_of, to_blame, untrained_error
 from forecaster.training.phases import Run
 from forecaster.training.training import Trainer
 from forecaster.windowing import Windows
@@ -29,7 +31,8 @@ def split(values):
 
 
 def trainer_of(features=1, steps=20, **settings):
-    return Trainer(tiny_network(8, 2, features, **{**UNCHECKED, **settings}), 32, steps, 0)
+    given = {**UNCHECKED, **settings}
+    return Trainer(tiny_network(8, 2, features, **given), 32, steps, 0, remedies=remedies_of(Config.of(**given)))
 
 
 # What is to blame
@@ -66,6 +69,21 @@ def test_no_reading_is_to_blame_where_it_fails_without_it_or_none_is_far_or_none
     assert to_blame(Windows(spiked(38), 5, 3, newest=(None, 20)), lambda some: False) == Cell(38, 0)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_of_several_far_readings_the_farthest_is_not_alone_to_blame_where_it_fails_without_it(several):
+    values, seen = spiked(), []
+    values[10, 0] = 1e9
+    windows = Windows(values, 5, 3, known=1, causal=values[:, 0].copy(), latest=np.arange(60))
+
+    def fails(some):
+        seen.append(np.flatnonzero((some.values != values).any(axis=1)).tolist())
+        assert (some.causal == some.values[:, 0]).all()
+        return bool(np.abs(some.values).max() >= (1e9 if several else 1e12))
+
+    assert to_blame(windows, fails) == Cell(30, 0, several)
+    assert seen == [[10, 30], [30]]
+
+
 def test_what_is_far_is_told_by_the_median_of_each_series_and_not_below_a_deviation():
     values = np.concatenate([np.full(20, 1e6), [1e6 + 8], np.tile([-3.0, 3.0], 20), [1e5]])[:, None]
     assert to_blame(Windows(values, 5, 3, [0, 21, 62]), lambda some: False) == Cell(61, 0)
@@ -92,6 +110,43 @@ def test_a_cell_is_told_as_it_is_in_the_table():
         assert told[-1] == f"'{channel.name}' is 1e+30 at {panel.place(50)}"
         number += channel.width
     assert len(told) > 2
+    several = Cell(50, 0, several=True)
+    assert describe(panel, encoder, several) == describe(panel, encoder, Cell(50, 0)) + ", the farthest of several"
+    assert "correct such readings" in mend(several) and "correct that reading" in mend(Cell(50, 0))
+
+
+# What to try
+
+
+@pytest.mark.parametrize(
+    ("settings", "further", "names"),
+    [
+        ({}, False, ["lookback", "segment"]),
+        ({"activation": "relu"}, False, ["activation", "lookback", "segment"]),
+        ({"activation": "relu", "clipnorm": None}, True, ["clipnorm"]),
+        ({"activation": "relu", "network": "tide"}, False, ["lookback"]),
+        ({"clipnorm": None, "network": "tcn"}, False, ["clipnorm", "lookback", "segment"]),
+    ],
+)
+def test_what_is_advised_is_read_is_not_so_yet_and_may_differ(settings, further, names):
+    found = remedies_of(Config.of(**settings), further)
+    assert list(found) == names
+    assert all(("--" + name) in found[name] for name in names)
+
+
+def test_what_a_model_may_be_trained_further_with_is_all_that_is_advised_for_it():
+    assert {"learning_rate", "batch_size", *remedies_of(Config.of(clipnorm=None), further=True)} <= {*MAY_DIFFER}
+    error = untrained_error(np.inf, None, str, remedies_of(Config.of(), further=True))
+    assert error.hint == "a fit anew, without --from"
+
+
+def test_ways_are_told_as_a_sentence():
+    assert [either("a"), either("a", None), either("a", "b"), either("a", "b", "c")] == [
+        "a",
+        "a",
+        "a, or b",
+        "a, b, or c",
+    ]
 
 
 # A lower learning rate
@@ -105,7 +160,7 @@ def test_a_learning_rate_that_is_too_high_is_lowered_once_and_told():
         "training diverged twice, with learning rates of 1e+06 and 100000: the training loss became nan in epoch 1, "
         "step 2; no reading is to blame, so the learning rate of 100000 is"
     )
-    assert error.value.hint == "try a --learning-rate below 100000, --clipnorm 1, or --activation tanh"
+    assert error.value.hint == "try a --learning-rate below 100000, or --clipnorm 1"
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -143,7 +198,9 @@ def test_an_absurd_covariate_is_named_and_the_step_is_that_of_fit():
     values[150, 1] = 1e17
     training_windows, validation = split(values)
     trainer = trainer_of(learning_rate=0.01, network="nlinear")
-    with pytest.raises(DivergedError, match=r"Cell\(row=150, channel=1\): without readings so far") as error:
+    with pytest.raises(
+        DivergedError, match=r"Cell\(row=150, channel=1, several=False\): without readings so far"
+    ) as error:
         trainer.validation_run(training_windows, validation, 3, 3)
     assert "correct that reading" in error.value.hint and "--learning-rate" not in error.value.hint
 
@@ -160,7 +217,9 @@ def test_a_loss_that_is_infinite_before_training_names_the_reading():
     values = wave()
     values[-3, 0] = 1e25
     training_windows, validation = split(values)
-    with pytest.raises(DivergedError, match=r"inf before training has begun: Cell\(row=197, channel=0\)") as error:
+    with pytest.raises(
+        DivergedError, match=r"inf before training has begun: Cell\(row=197, channel=0, several=False\)"
+    ) as error:
         trainer_of().validation_run(training_windows, validation, 3, 3)
     assert "forecaster inspect" in error.value.hint
     with pytest.raises(DivergedError, match="inf before training has begun, and no reading is to blame"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -607,8 +608,10 @@ def test_forecasts_beyond_reason_are_a_divergence():
         def run(self, inputs):
             return np.full((len(inputs["past"]), 2), 1e6, np.float32)
 
-    with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations"):
-        combining.refuse_beyond_reason(Absurd(), Windows(np.arange(20.0), 4, 2), False, str)
+    trainer = SimpleNamespace(remedies={"lookback": "a shorter --lookback"})
+    with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations") as error:
+        combining.refuse_beyond_reason(Absurd(), Windows(np.arange(20.0), 4, 2), False, trainer)
+    assert error.value.hint == "try a smaller --learning-rate, or a shorter --lookback"
 
 
 def test_engines_may_differ_by_a_share_of_a_large_output(monkeypatch):

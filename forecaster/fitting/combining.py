@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,9 @@ from forecaster.notes import Note
 from forecaster.planning import Plan
 from forecaster.training.attempt import Attempt, Prepared, kept_from_interrupt, told
 from forecaster.training.calibration import score
-from forecaster.training.divergence import MEND, Cell, to_blame
+from forecaster.training.divergence import either, mend, to_blame
 from forecaster.training.phases import Report
+from forecaster.training.training import Trainer
 from forecaster.windowing import Windows
 
 #: Windows that networks are looked at on once they are trained.
@@ -106,7 +106,7 @@ class Together:
                     return False
                 windows = self.ready.split.everything.thinned(COMPARED_WINDOWS).reading(attempt.member.lookback)
                 trainer = attempt.trainer
-                refuse_beyond_reason(trainer.engine, windows, self.config.counts, trainer.described)
+                refuse_beyond_reason(trainer.engine, windows, self.config.counts, trainer)
                 self.finished.add(attempt.member.name)
             except DivergedError as error:
                 attempt.trainer.network.set_weights(weights)
@@ -192,14 +192,14 @@ def trained(
     return Together(attempts, config, failed)
 
 
-def refuse_beyond_reason(engine: Engine, windows: Windows, counts: bool, described: Callable[[Cell], str]) -> None:
+def refuse_beyond_reason(engine: Engine, windows: Windows, counts: bool, trainer: Trainer) -> None:
     """Refuse a network whose forecasts are beyond reason.
 
     Args:
         engine: runs it.
         windows: what it forecasts from.
         counts: the target is learned in its own unit, so that large readings have large forecasts.
-        described: says for a person what a cell of the windows is.
+        trainer: of the network, or of one of its members; says what a cell of the windows is, and what to try.
 
     Raises:
         DivergedError: they are more than :data:`BEYOND_REASON` deviations from the mean, or NaN.
@@ -214,10 +214,10 @@ def refuse_beyond_reason(engine: Engine, windows: Windows, counts: bool, describ
     message = f"training diverged: the network forecasts up to {found:.2g} deviations from the mean of the readings"
     cell = to_blame(windows, lambda other: not largest(other) <= BEYOND_REASON)
     if cell is not None:
-        raise DivergedError(f"{message}; {described(cell)}: without readings so far from the others it does not", MEND)
-    raise DivergedError(
-        message, "try --activation tanh, a smaller --learning-rate, --clipnorm 1, or a shorter --lookback"
-    )
+        what = f"{trainer.described(cell)}: without readings so far from the others it does not"
+        raise DivergedError(f"{message}; {what}", mend(cell))
+    ways = [trainer.remedies.get(name) for name in ("clipnorm", "activation", "lookback")]
+    raise DivergedError(message, f"try {either('a smaller --learning-rate', *ways)}")
 
 
 def size_of(inputs: Inputs, counts: bool) -> float:

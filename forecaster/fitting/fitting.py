@@ -119,7 +119,7 @@ def finished(
         interrupted = not together.final_run(report)
     notes.extend([*together.notes(), *_training_notes(together, config, interrupted)])
     windows = ready.split.everything.thinned(COMPARED_WINDOWS).reading(plan.lookback)
-    refuse_beyond_reason(together.engine, windows, config.counts, together.attempts[0].trainer.described)
+    refuse_beyond_reason(together.engine, windows, config.counts, together.attempts[0].trainer)
     compared = windows.batch()
     del windows, ready.split  # as large as the panel, and so is what TensorFlow made of it
     gc.collect()

@@ -27,7 +27,7 @@ from forecaster.planning import Plan, refuse_far
 from forecaster.scaling import Scaler
 from forecaster.training.calibration import score, seasonal_naive
 from forecaster.training.checkpoint import elapsed
-from forecaster.training.divergence import Cell, describe
+from forecaster.training.divergence import Cell, describe, remedies_of
 from forecaster.training.phases import Report, Run
 from forecaster.training.split import Split
 from forecaster.training.training import Trainer, seed_everything, steps_per_epoch
@@ -197,7 +197,8 @@ def _trainer(
     def described(cell: Cell) -> str:
         return describe(ready.split.panel, ready.encoder, cell)
 
-    return Trainer(network, batch_size, steps, config.seed, config.averaging, described)
+    remedies = remedies_of(config, further=weights is not None)
+    return Trainer(network, batch_size, steps, config.seed, config.averaging, described, remedies)
 
 
 def batch_size_of(config: Config, windows: int) -> int:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecaster.config import Config
 from forecaster.data.columns.cells import as_written
 from forecaster.data.panel import Panel
 from forecaster.encoding import Encoder
 from forecaster.errors import DivergedError
+from forecaster.networks.factory import NETWORKS
 from forecaster.networks.optimizers import first_rate
 from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
     import keras
 
+#: What may be done, as a person is told, by the setting that it changes.
+Remedies = Mapping[str, str]
 #: Times as far from the median of its series as readings usually are, and at least so many deviations, from which on a
 #: reading is suspected; covariates are clipped at 10.
 FAR = 9.0
@@ -28,8 +32,6 @@ FAR = 9.0
 USUAL = 0.6745
 #: Steps more than it took to diverge that training must go well without a reading, for that to be to blame.
 MORE_STEPS = 20
-#: What to do about such a reading.
-MEND = "see 'forecaster inspect'; correct that reading, or leave its cell empty"
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,12 @@ class Cell:
     Attributes:
         row: of :attr:`forecaster.windowing.Windows.values`.
         channel: likewise; 0 is the target.
+        several: what it is to blame for goes on without it, and ends only without other far ones too.
     """
 
     row: int
     channel: int
+    several: bool = False
 
 
 class Divergence(Exception):
@@ -69,7 +73,22 @@ def to_blame(windows: Windows, fails: Callable[[Windows], bool]) -> Cell | None:
         fails: whether it does with others.
     """
     cell, mended = _mended(windows)
-    return None if cell is None or fails(mended) else cell
+    if cell is None or fails(mended):
+        return None
+    if np.count_nonzero(mended.values != windows.values) == 1:
+        return cell
+    return replace(cell, several=fails(_mended_at(cell, windows, mended)))
+
+
+def _mended_at(cell: Cell, windows: Windows, mended: Windows) -> Windows:
+    """Return the windows with one cell, and its placeholder, as it is where none is far."""
+    alone, row = copy(windows), cell.row
+    alone.values = windows.values.copy()
+    alone.values[row, cell.channel] = mended.values[row, cell.channel]
+    if windows.causal is not None and mended.causal is not None and cell.channel == 0:
+        alone.causal = windows.causal.copy()
+        alone.causal[row] = mended.causal[row]
+    return alone
 
 
 def _mended(windows: Windows) -> tuple[Cell | None, Windows]:
@@ -148,7 +167,32 @@ def describe(panel: Panel, encoder: Encoder, cell: Cell) -> str:
     if cell.channel:
         channel, place = [*known, *past][cell.channel - 1]
         name, value = channel.name, as_written(panel.covariates[cell.row, place], panel.columns[place].offset)
-    return f"'{name}' is {value:g} at {panel.place(cell.row)}"
+    return f"'{name}' is {value:g} at {panel.place(cell.row)}" + (", the farthest of several" if cell.several else "")
+
+
+def mend(cell: Cell) -> str:
+    """Return, for a person, what to do about a cell that is to blame."""
+    which = "such readings, or leave their cells empty" if cell.several else "that reading, or leave its cell empty"
+    return f"see 'forecaster inspect'; correct {which}"
+
+
+def remedies_of(config: Config, further: bool = False) -> Remedies:
+    """Return what may keep a network finite beside a lower learning rate, and can be done.
+
+    Args:
+        config: the settings of the network.
+        further: it is trained further, and what it is may not change.
+    """
+    ways = {"activation": "--activation tanh", "lookback": "a shorter --lookback", "segment": "a longer --segment"}
+    done = {*NETWORKS[config.network].unread, *(("activation",) if config.activation == "tanh" else ())}
+    found = {} if further else {name: way for name, way in ways.items() if name not in done}
+    return found if config.clipnorm else {"clipnorm": "--clipnorm 1", **found}
+
+
+def either(*ways: str | None) -> str:
+    """Return, for a person, the ways that there are, "a, b, or c"."""
+    *others, last = (way for way in ways if way)
+    return f"{', '.join(others)}, or {last}" if others else last
 
 
 def cause_of(
@@ -157,6 +201,7 @@ def cause_of(
     again: Callable[[Windows], Iterable[Any]],
     windows: Windows,
     described: Callable[[Cell], str],
+    remedies: Remedies,
 ) -> tuple[str, str]:
     """Return for a person what diverged where and why, a reading or the learning rate, and what to do.
 
@@ -166,23 +211,24 @@ def cause_of(
         again: see :func:`find_cause`.
         windows: windows to learn from.
         described: says what a cell is.
+        remedies: from :func:`remedies_of`.
     """
     step, cell = found.steps, found.cell
     if cell is None:
         step, cell = find_cause(network, again, windows, step)
     where, rate = f"the {found.what} became {found.value} in epoch {found.epoch}, step {step}", first_rate(network)
     if cell is not None:
-        return f"{where}; {described(cell)}: without readings so far from the others it stays finite", MEND
-    clip = ", --clipnorm 1" if network.optimizer.clipnorm is None else ""
-    hint = f"try a --learning-rate below {rate:g}{clip}, or --activation tanh"
-    return f"{where}; no reading is to blame, so the learning rate of {rate:g} is", hint
+        return f"{where}; {described(cell)}: without readings so far from the others it stays finite", mend(cell)
+    ways = either(f"a --learning-rate below {rate:g}", remedies.get("clipnorm"), remedies.get("activation"))
+    return f"{where}; no reading is to blame, so the learning rate of {rate:g} is", f"try {ways}"
 
 
-def untrained_error(loss: float, cell: Cell | None, described: Callable[[Cell], str]) -> DivergedError:
+def untrained_error(
+    loss: float, cell: Cell | None, described: Callable[[Cell], str], remedies: Remedies
+) -> DivergedError:
     """Return the error of a network whose validation loss is NaN or infinite before training."""
     message = f"the validation loss is {loss} before training has begun"
     if cell is not None:
-        return DivergedError(f"{message}: {described(cell)}, too far from the other readings", MEND)
-    return DivergedError(
-        f"{message}, and no reading is to blame", "--activation tanh, a shorter --lookback or a longer --segment"
-    )
+        return DivergedError(f"{message}: {described(cell)}, too far from the other readings", mend(cell))
+    ways = [remedies[name] for name in ("activation", "lookback", "segment") if name in remedies]
+    return DivergedError(f"{message}, and no reading is to blame", either(*ways or ["a fit anew, without --from"]))

@@ -153,7 +153,7 @@ class ValidationPhase:
             self.before = self.after = self._losses(self.validation)
             losses.append(float(self.before.mean()))
             if not math.isfinite(losses[0]):
-                raise untrained_error(losses[0], self._blamed(), self.trainer.described)
+                raise untrained_error(losses[0], self._blamed(), self.trainer.described, self.trainer.remedies)
 
     def watch(self, epoch: int, loss: float) -> bool:
         """See :class:`Phase`."""

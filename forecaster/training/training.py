@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from forecaster.networks.optimizers import LOWERED, first_rate, lower_rate
 from forecaster.networks.start import Start, set_start
 from forecaster.training.batches import make_batches
 from forecaster.training.checkpoint import Saved, next_run
-from forecaster.training.divergence import Cell, Divergence, cause_of
+from forecaster.training.divergence import Cell, Divergence, Remedies, cause_of
 from forecaster.training.phases import LEAST_STEPS, FinalPhase, Phase, Report, Run, ValidationPhase
 from forecaster.windowing import Windows
 
@@ -68,6 +69,7 @@ class Trainer:
         seed: seed of the shuffling.
         averaging: share of the old average kept; 0 for none.
         described: says for a person what a cell of the windows is.
+        remedies: what to try where training diverges, from :func:`forecaster.training.divergence.remedies_of`.
 
     Attributes:
         saved: what a checkpoint has of the run that was begun last.
@@ -83,9 +85,10 @@ class Trainer:
         seed: int,
         averaging: float = 0.0,
         described: Callable[[Cell], str] = str,
+        remedies: Remedies = MappingProxyType({}),
     ) -> None:
-        self.network, self.batch_size, self.steps, self.described = network, batch_size, steps, described
-        self.seed, self.averaging = seed, averaging
+        self.network, self.batch_size, self.steps = network, batch_size, steps
+        self.seed, self.averaging, self.described, self.remedies = seed, averaging, described, remedies
         network.optimizer.build(network.trainable_variables)
         network.steps_per_execution = min(steps, LEAST_STEPS)
         _unroll(network)
@@ -229,7 +232,7 @@ class Trainer:
             try:
                 return self._fit(windows, epochs, run.epoch_steps, phase.watch, first, average, keep)
             except Divergence as found:
-                why, hint = cause_of(found, self.network, self._again, windows, self.described)
+                why, hint = cause_of(found, self.network, self._again, windows, self.described, self.remedies)
             if run.lowered:
                 rate = first_rate(self.network)
                 rates = f"with learning rates of {rate / LOWERED:g} and {rate:g}"
