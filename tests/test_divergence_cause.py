@@ -15,6 +15,7 @@ from forecaster.config import Config
 from forecaster.encoding import Encoder
 from forecaster.errors import DivergedError
 from forecaster.fitting.continuing import MAY_DIFFER
+from forecaster.networks.factory import Shapes, build_network
 from forecaster.networks.optimizers import first_rate, lower_rate
 from forecaster.training import phases
 from forecaster.training.divergence import Cell, describe, either, mend, remedies_of, to_blame, untrained_error
@@ -161,6 +162,14 @@ def test_a_learning_rate_that_is_too_high_is_lowered_once_and_told():
         "step 2; no reading is to blame, so the learning rate of 100000 is"
     )
     assert error.value.hint == "try a --learning-rate below 100000, or --clipnorm 1"
+
+
+def test_a_mix_of_simple_forecasts_diverges_as_any_network():
+    """Its weights are looked up, one row for several steps, and of NaN in their gradient Keras makes an error."""
+    windows = windows_of(5 * wave(features=0), 24, 12)
+    network = build_network(Config.of(network="nlinear", learning_rate=1e38), Shapes(24, 12, seasons=(12,)))
+    with pytest.raises(DivergedError, match=r"became nan in epoch 1, step \d; no reading is to blame"):
+        Trainer(network, 32, 6, 0).validation_run(windows, windows, 1, 1)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])

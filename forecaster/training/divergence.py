@@ -142,7 +142,11 @@ def find_cause(
     def diverging(some: Windows, most: int) -> int | None:
         network.reset_metrics()
         for number, batch in enumerate(islice(again(some), most), 1):
-            if not math.isfinite(float(one_step(batch)["loss"])):
+            try:
+                loss = float(one_step(batch)["loss"])
+            except tf.errors.InvalidArgumentError:  # see Trainer._fit
+                return number
+            if not math.isfinite(loss):
                 return number
         return None
 

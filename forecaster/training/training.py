@@ -270,6 +270,7 @@ class Trainer:
         ``keep(epoch, average)`` is called.
         """
         import keras
+        import tensorflow as tf
 
         trainer, network, share = self, self.network, self.averaging
 
@@ -298,7 +299,14 @@ class Trainer:
         if epochs:
             batches = make_batches(windows, self.batch_size, self.seed, first * self.executed)
             options = {"steps_per_epoch": steps, "callbacks": [Average()], "shuffle": False, "verbose": 0}
-            network.fit(batches, initial_epoch=first, epochs=epochs, **options)
+            try:
+                network.fit(batches, initial_epoch=first, epochs=epochs, **options)
+            except (
+                tf.errors.InvalidArgumentError
+            ):  # what Keras makes of NaN in the gradient of a weight that is looked up
+                if all(np.isfinite(value).all() for value in self.state()):
+                    raise
+                raise Divergence("training loss", math.nan, self._began[0] + 1, self.executed) from None
 
     def _variables(self) -> list[keras.Variable]:
         """Return what training changes: not the learning rate, which once lowered is low for good."""
