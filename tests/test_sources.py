@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -332,6 +333,22 @@ def test_names_of_folders_are_columns(tmp_path: Path) -> None:
     assert frame["year"].tolist() == [2023, 2023, 2024, 2024]
     assert frame["store"].tolist() == ["007", "a b", "007", "a b"]
     assert list(read_table(tmp_path, ["store"]).columns) == ["store"]
+
+
+def test_a_model_is_no_table(tmp_path: Path) -> None:
+    golden = Path(__file__).parent / "golden" / "0.2.0" / "rnn"
+    with pytest.raises(DataError, match=r"rnn' is a model of forecaster, not a table") as caught:
+        read_table(golden)
+    assert f"forecaster predict --model {golden}" in caught.value.hint
+    shutil.copytree(golden, tmp_path / "forecaster-model")
+    write(tmp_path, TABLE)
+    assert list(read_table(tmp_path).columns) == ["date", "y"]
+
+
+def test_a_manifest_of_something_else_makes_no_model(tmp_path: Path) -> None:
+    save(tmp_path / "part.parquet", ".parquet", pd.DataFrame({"y": [1, 2]}))
+    write(tmp_path, '{"format": "other"}', "manifest.json")
+    assert read_table(tmp_path)["y"].tolist() == [1, 2]
 
 
 def test_a_folder_of_different_tables_names_the_file(tmp_path: Path) -> None:

@@ -55,8 +55,9 @@ def joined_panel(model: Model, data: Data, config: Config) -> tuple[Panel, list[
         DataError: the rows cannot be read as those of the training were.
     """
     history = model.history
+    frame = frame_given(data, history.roles.needed())
     try:
-        panel, notes = build_panel(frame_given(data, history.roles.needed()), config, like=history)
+        panel, notes = build_panel(frame, config, like=history)
         panel, joined = prepend_history(panel, history, model.plan.bearable, config.gaps)
     except DataError as error:
         raise DataError(error.message, _without_flags(error.hint)) from None

@@ -24,6 +24,8 @@ __all__ = ["PART_NAMES", "READERS", "Source", "frame_of", "listed", "plural", "r
 
 #: Files and folders at most that are looked at for tables: more are those of a whole disk.
 MOST_ENTRIES = 100_000
+#: The file of a model that says what it is, and the bytes at its start that do.
+MANIFEST, MANIFEST_HEAD = "manifest.json", 100
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def read_table(source: str | Path | Source, columns: Sequence[str] | None = None
         NotFoundError: there is no such file, data set, sheet, server or database, or it cannot be opened.
         SettingError: what the source says does not fit what is there.
         DependencyError: the format needs a package that is not installed; the hint is the install line.
-        DataError: the table is empty, damaged, or not what its name says.
+        DataError: the table is empty, damaged, or not what its name says; or the folder is a model of forecaster.
     """
     source = source if isinstance(source, Source) else Source(str(source))
     try:
@@ -97,6 +99,11 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
         return READERS[_kind(stored, "")](stored, source, columns)
     path = _resolved(source.place)
     if path.is_dir():
+        if _is_model(path):
+            raise DataError(
+                f"'{path}' is a model of forecaster, not a table",
+                f"give the table that it was fitted on; a forecast of it is made with: forecaster predict --model {path}",
+            )
         with steady(f"'{path}'", lambda: _tables_in(path)) as files:
             return _read_folder(path, files, source, columns)
     if path.is_file():
@@ -203,7 +210,9 @@ def _read_folder(folder: Path, files: list[Path], source: Source, columns: Seque
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    """Return the files of a folder and below, in order; hidden ones and those of unknown suffix are left out.
+    """Return the files of a folder and below, in order.
+
+    Hidden ones, those of unknown suffix and those of models are left out.
 
     Raises:
         DataError: there is too much to look at.
@@ -213,8 +222,18 @@ def _tables_in(folder: Path) -> list[Path]:
         raise DataError(
             f"'{folder}' holds more than {MOST_ENTRIES:,} files and folders", "name a folder that holds the tables only"
         )
+    models = {path.parent for path in found if path.name == MANIFEST and _is_model(path.parent)}
     files = (path for path in found if _suffix(path) in _FOLDER_KINDS and path.is_file())
-    return sorted(path for path in files if not _hidden(path, folder))
+    return sorted(path for path in files if path.parent not in models and not _hidden(path, folder))
+
+
+def _is_model(folder: Path) -> bool:
+    """Return whether a folder holds a model that ``fit`` wrote."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return False
+    with manifest.open("rb") as file:
+        return b'"forecaster-model"' in file.read(MANIFEST_HEAD)
 
 
 def _hidden(path: Path, folder: Path) -> bool:
