@@ -12,6 +12,7 @@ import pandas as pd
 from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel import Panel
+from forecaster.data.time.freq import shown
 from forecaster.direction.backtest import DirectionEvaluation, evaluate_directions
 from forecaster.direction.prediction import refuse_beyond
 from forecaster.errors import SettingError, nearest
@@ -222,7 +223,7 @@ def assess_directions(
 
     def fit(known: Panel) -> Model:
         if tell:
-            tell(f"training on the rows up to {known.last.max()}")
+            tell(f"training on the rows up to {shown(known.last.max())}")
         return fitting.fit_panel(known, config, [], None)
 
     return evaluate_directions(
@@ -276,7 +277,7 @@ class _Refits:
     def __call__(self, known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
         if self._origins % self.every == 0:
             if self.tell:
-                self.tell(f"training on the rows up to {known.last.max()}")
+                self.tell(f"training on the rows up to {shown(known.last.max())}")
             self._model = fitting.fit_panel(known, self.config.replace(horizon=str(steps)), [], None)
             self._engine = fitting.engine_of(self._model)
         self._origins += 1
