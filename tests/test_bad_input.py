@@ -339,7 +339,23 @@ def test_a_category_that_a_plan_never_saw_is_refused_as_text(command, folder, sh
 
 def test_future_covariates_that_are_not_given(command, folder, shops):
     message = "the forecast needs the future values of promo: --future FILE"
-    refused(command, folder, ["predict", "--model", str(shops)], USAGE, message, "forecaster make-future --output")
+    refused(
+        command,
+        folder,
+        ["predict", "--model", str(shops)],
+        USAGE,
+        message,
+        rf"forecaster make-future --model {shops} --horizon 3 ",
+    )
+
+
+def test_the_hint_to_write_a_plan_keeps_what_was_asked(command, folder, shops):
+    stock().to_csv("new rows.csv", index=False)
+    message, start = "the forecast needs the future values.*", rf"forecaster make-future --model {shops}"
+    asked = ["--model", str(shops), "--horizon", "5"]
+    refused(command, folder, ["plot", *asked], USAGE, message, f"{start} --horizon 5 ")
+    arguments = ["predict", *asked, "--data", "new rows.csv"]
+    refused(command, folder, arguments, USAGE, message, f"{start} --data 'new rows.csv' --horizon 5 ")
 
 
 def test_a_future_file_of_another_horizon(command, folder, shops):

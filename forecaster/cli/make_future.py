@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from forecaster.cli.common import (
@@ -16,6 +20,20 @@ from forecaster.cli.common import (
     source_options,
     write_table,
 )
+
+
+@contextmanager
+def hints_of(model: str, data: str | None) -> Iterator[None]:
+    """Let a hint of this command name the model and the rows that were to be forecast, where they are not the usual."""
+    from forecaster.errors import ForecasterError
+
+    try:
+        yield
+    except ForecasterError as error:
+        flags = [] if model == "forecaster-model" else ["--model", model]
+        flags += ["--data", data] if data else []
+        error.hint = error.hint.replace("forecaster make-future", shlex.join(["forecaster", "make-future", *flags]))
+        raise
 
 
 @click.command("make-future")

@@ -17,6 +17,7 @@ from forecaster.cli.common import (
     say,
     say_notes,
 )
+from forecaster.cli.make_future import hints_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,8 @@ def command(
     else:
         forecaster = Forecaster.load(model)
         refuse_drawing(forecaster.config)
-        table = _read_forecast(forecast) if forecast else forecaster.predict(horizon, levels=levels, future=future)
+        with hints_of(model, None):
+            table = _read_forecast(forecast) if forecast else forecaster.predict(horizon, levels=levels, future=future)
         say_notes(forecaster.notes, quiet)
         figure = forecaster.plot(table, data, title=title, max_series=most)
     save_figure(figure, output, force)

@@ -21,6 +21,7 @@ from forecaster.cli.common import (
     text_time,
     write_table,
 )
+from forecaster.cli.make_future import hints_of
 
 
 @click.command("predict")
@@ -71,7 +72,8 @@ def command(
         refuse_drawing(forecaster.config)
     needed = forecaster.model.history.roles.needed()
     frame = read_table(read_source(data, **source), needed) if data else None
-    table = forecaster.predict(horizon, frame, levels, future)
+    with hints_of(model, data):
+        table = forecaster.predict(horizon, frame, levels, future)
     say_notes(forecaster.notes, quiet)
     if plot:
         save_figure(forecaster.plot(table, frame), plot, force)

@@ -126,7 +126,8 @@ def _continued(values: np.ndarray, panel: Panel, ahead: np.ndarray) -> np.ndarra
     return before[np.arange(len(panel))[:, None], step]
 
 
-def _command(steps: int) -> str:
+def template_command(steps: int) -> str:
+    """Return the hint where a table of future covariates is absent or lacks something."""
     return f"write the table to fill in with: forecaster make-future --horizon {steps} --output future.csv"
 
 
@@ -136,7 +137,7 @@ def _check_columns(frame: pd.DataFrame, covariates: list[Column], steps: int) ->
         near = nearest(absent[0], tuple(frame.columns))
         raise NotFoundError(
             f"the future table has no column {listed(absent)}, it has {listed(frame.columns)}",
-            "; ".join(part for part in (near, _command(steps)) if part),
+            "; ".join(part for part in (near, template_command(steps)) if part),
         )
 
 
@@ -229,7 +230,7 @@ def _check_series(readings: Readings, panel: Panel, ahead: np.ndarray) -> None:
     if absent:
         raise DataError(
             f"the future table has no row of {listed(absent, MOST_HOLES)}; it has those of {some(sorted(there))}",
-            _command(int(ahead.max())),
+            template_command(int(ahead.max())),
         )
 
 
@@ -253,7 +254,7 @@ def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, asked: 
         what = f"the future table begins too late{of}: at {begin}, {count} of {wanted} steps, expected {span}{more}"
     else:
         return  # holes, which are named one by one
-    raise DataError(what, _command(int(steps.max())))
+    raise DataError(what, template_command(int(steps.max())))
 
 
 def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, asked: np.ndarray) -> None:
@@ -269,7 +270,7 @@ def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, asked: 
     raise DataError(
         f"the future table has {plural(len(holes), 'hole')}: {kind} {', '.join(named)}"
         + (f" and {len(holes) - MOST_HOLES:,} more" if len(holes) > MOST_HOLES else ""),
-        f"fill them in; or {_command(int(asked.any(axis=2).sum(axis=1).max()))}",
+        f"fill them in; or {template_command(int(asked.any(axis=2).sum(axis=1).max()))}",
     )
 
 

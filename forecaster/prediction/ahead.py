@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.artifact.model import Model
-from forecaster.data.future import read_future
+from forecaster.data.future import read_future, template_command
 from forecaster.data.panel import Panel
 from forecaster.data.time.horizons import horizon_steps
 from forecaster.errors import SettingError
@@ -54,7 +54,7 @@ def with_future(model: Model, panel: Panel, future: Data | None, ahead: np.ndarr
     elif not _covers(panel.beyond, ahead, [column.name in needed for column in columns]):
         raise SettingError(
             f"the forecast needs the future values of {some(needed)}: --future FILE",
-            "write the table to fill in with: forecaster make-future --output future.csv",
+            template_command(int(ahead.max())),
         )
     return panel, notes + model.encoder.outside_notes(panel.keep_newest(model.plan.lookback), ahead)
 
