@@ -49,19 +49,27 @@ class Config:
     """
 
     # What the data are
-    time: str | None = _setting(None, "data", "Time column, or the columns it is split over: year,month,day,hour.")
-    target: str | None = _setting(None, "data", "Column to forecast; several, a,b, are learned as series of a panel.")
+    time: str | None = _setting(
+        None, "data", "Time column, or the columns it is split over: year,month,day,hour.", several=True
+    )
+    target: str | None = _setting(
+        None, "data", "Column to forecast; several, a,b, are learned as series of a panel.", several=True
+    )
     series: str | None = _setting(
-        None, "data", "Column, or columns, that tell the series of a long table apart; '' for one series."
+        None, "data", "Column, or columns, that tell the series of a long table apart; '' for one series.", several=True
     )
     wide: str = _setting(
         "auto", "data", "A series in every column, or in every row.", choices=("auto", "no", "columns", "rows")
     )
     dates: str = _setting("auto", "data", "How 1/4/1999 is read.", choices=("auto", "day-first", "month-first"))
     zone: str | None = _setting(None, "data", "Time zone of times written without one: Europe/Berlin, UTC.")
-    past: str | None = _setting(None, "data", "Covariates known until the cutoff, a,b; none for none.")
-    future_columns: str | None = _setting(None, "data", "Covariates known beyond the cutoff too, a,b; none for none.")
-    static: str | None = _setting(None, "data", "Covariates that belong to a series as a whole, a,b; none for none.")
+    past: str | None = _setting(None, "data", "Covariates known until the cutoff, a,b; none for none.", several=True)
+    future_columns: str | None = _setting(
+        None, "data", "Covariates known beyond the cutoff too, a,b; none for none.", several=True
+    )
+    static: str | None = _setting(
+        None, "data", "Covariates that belong to a series as a whole, a,b; none for none.", several=True
+    )
     covariates: bool = _setting(True, "data", "Use the other columns as covariates.")
     holidays: str | None = _setting(None, "data", "Country whose public holidays the network is told: DE, US, US-CA.")
     freq: str | None = _setting(
@@ -364,6 +372,8 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked_value(name: str, value: Any) -> Any:
     if name not in FIELDS:
+        if isinstance(value, Mapping):
+            raise SettingError(f"settings stand at the top, not in a table: [{name}]", "leave that line out")
         raise SettingError(f"unknown setting '{name}'", nearest(name, tuple(FIELDS)))
     kind = str(FIELDS[name].type).replace(" | None", "")
     if value is None:
@@ -396,7 +406,9 @@ def _converted(name: str, kind: str, value: Any) -> Any:
             if not parts:
                 raise wrong
             return tuple(_whole(part) for part in parts)
-        if kind == "str" and isinstance(value, (list, tuple)):
+        if kind == "str" and isinstance(value, (list, tuple, Mapping)):
+            if isinstance(value, Mapping) or not FIELDS[name].metadata.get("several"):
+                raise wrong
             return ",".join(map(str, value))
         converters: dict[str, Callable[[Any], Any]] = {"int": _whole, "float": float, "str": str}
         return converters[kind](value)

@@ -94,3 +94,25 @@ def test_toml_errors(tmp_path):
     path.write_text("unit = 32")
     with pytest.raises(SettingError, match="unknown setting 'unit'"):
         read_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[fit]\nepochs = 2", r"settings stand at the top, not in a table: \[fit\]"),
+        ("horizon = []", r"horizon must be text, got \[\]"),
+        ("horizon = {days = 3}", r"horizon must be text, got \{'days': 3\}"),
+        ("past = {a = 1}", r"past must be text, got \{'a': 1\}"),
+    ],
+)
+def test_toml_of_another_shape_is_refused_as_it_was_written(tmp_path, text, message):
+    path = tmp_path / "fit.toml"
+    path.write_text(text)
+    with pytest.raises(SettingError, match=f"^{message}$"):
+        read_toml(path)
+
+
+def test_columns_may_be_listed(tmp_path):
+    path = tmp_path / "fit.toml"
+    path.write_text('past = []\ntarget = ["a", "b"]')
+    assert read_toml(path) == {"past": "", "target": "a,b"}
