@@ -10,6 +10,7 @@ import numpy as np
 
 from forecaster.config import Config
 from forecaster.data.panel import Panel
+from forecaster.data.tables.frames import plural
 from forecaster.data.time.calendar import calendar_cycles
 from forecaster.data.time.freq import Freq
 from forecaster.data.time.horizons import default_horizon, horizon_steps
@@ -138,7 +139,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     _check_rows(panel, lookback, horizon, validation, config.holdout)
     if validation < whole:
         raise SettingError(
-            f"validation on {validation} rows holds no forecast of {horizon} steps"
+            f"validation on {plural(validation, 'row')} holds no forecast of {plural(horizon, 'step')}"
             + (f", made of runs of {steps}" if horizon % steps else ""),
             f"--validation {2 * whole}, or leave it out",
         )
@@ -171,12 +172,12 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     )
     notes = [
         season_note,
-        Note("horizon", f"{horizon} steps", why_horizon),
+        Note("horizon", plural(horizon, "step"), why_horizon),
         Note("lookback", f"{', '.join(map(str, lookbacks))} steps", why_lookback),
-        Note("segment", f"{segment} steps", why_segment),
+        Note("segment", plural(segment, "step"), why_segment),
         Note("calendar", ", ".join(cycles) or "none", "cycles seen at least twice" if config.calendar else "given"),
         transform_note,
-        Note("validation", f"newest {validation} rows of each series", why_validation),
+        Note("validation", f"newest {plural(validation, 'row')} of each series", why_validation),
     ]
     if members:
         notes.append(Note("members", ", ".join(member.name for member in members), why_members))
@@ -312,22 +313,29 @@ def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int, hold
     needed = lookback + horizon + validation
     if longest >= needed:
         return
-    rows = f"{longest} rows" if len(panel) < 2 else f"{longest} rows, the most of {len(panel):,} series,"
+    rows = plural(longest, "row") + ("" if len(panel) < 2 else f", the most of {len(panel):,} series,")
     if holdout:
         rows = f"{rows.rstrip(',')}, beside the holdout of {holdout},"
+    verb = "is" if longest == 1 else "are"
     raise DataError(
-        f"{rows} are too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
-        _what_fits(longest, holdout),
+        f"{rows} {verb} too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
+        _what_fits(longest, holdout, needed),
     )
 
 
-def _what_fits(rows: int, holdout: int) -> str:
-    """Return a hint for so many rows, beside those of a holdout."""
+def _what_fits(rows: int, holdout: int, needed: int) -> str:
+    """Return a hint for so many rows, beside those of a holdout, where the plan needs more."""
     most = rows + holdout - LEAST
     if rows < LEAST and holdout and most >= 0:
-        return f"a smaller --holdout, of {most} rows at most" if most else "leave --holdout out"
+        return f"a smaller --holdout, of {plural(most, 'row')} at most" if most else "leave --holdout out"
     if rows < LEAST:
-        return f"at least {LEAST} rows are needed; add older readings"
-    fits = max(1, (rows - 2) // 4)
-    flags = f"what would fit: --horizon {fits} --validation {fits} --lookback {max(2, rows - 3 * fits)}"
+        fewer = f", or {LEAST} with {_least_flags(LEAST)}" if needed > LEAST else ""
+        return f"add older readings: {max(needed, LEAST)} rows are needed{fewer}"
+    flags = f"what would fit: {_least_flags(rows)}"
     return f"a smaller --holdout; or {flags}" if holdout else flags
+
+
+def _least_flags(rows: int) -> str:
+    """Return the flags that fit so many rows, of which there are :data:`LEAST` or more."""
+    fits = (rows - 2) // 4
+    return f"--horizon {fits} --validation {fits} --lookback {rows - 3 * fits}"

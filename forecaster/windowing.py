@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
+from forecaster.data.tables.frames import plural
 from forecaster.errors import DataError, NotFoundError, SettingError, nearest
 
 
@@ -331,7 +332,8 @@ def make_windows(
         codes = pd.factorize(frame[series])[0]
         if (codes < 0).any():
             raise DataError(
-                f"{(codes < 0).sum()} rows have no series id in column '{series}'", "drop or name them first"
+                f"{plural((codes < 0).sum(), 'row')} without a series id in column '{series}'",
+                "drop or name them first",
             )
         frame = frame.iloc[np.argsort(codes, kind="stable")].drop(columns=series)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))])

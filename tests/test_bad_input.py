@@ -106,7 +106,7 @@ TABLES: dict[str, tuple[Callable[[], pd.DataFrame], int, str, str]] = {
         lambda: pd.concat([table(shop=shop).head(5) for shop in "ABC"]),
         BAD,
         r".*5 rows.* too few: lookback \d+ \+ horizon 14 \+ validation 14 need \d+",
-        "at least 6 rows are needed; add older readings",
+        "add older readings: 30 rows are needed, or 6 with --horizon 1 --validation 1 --lookback 3",
     ),
     "duplicates": (
         lambda: pd.concat([table(), table().iloc[10:13]]),

@@ -420,3 +420,11 @@ def test_a_skill_that_is_printed_as_nothing_is_no_win(command, folder, trained, 
     monkeypatch.setattr(fitting, "fit_panel", lambda *_: model)
     found = command("fit", "dataset:airline", "-q").out
     assert re.search(r"\n  naive +[0-9.]+ +0\.0%\n", found) and "does NOT beat repeating the last value on" in found
+
+
+def test_one_of_a_kind_is_no_plural(command, model):
+    assert command("predict", "--horizon", "1", "--output", "one.csv").err.endswith("forecast: one.csv, 1 row\n")
+    Path("alone.csv").write_text("day,y\n2024-01-01,1\n")
+    lines = command("inspect", "alone.csv").out.splitlines()
+    assert lines[0] == "1 series, 1 row, 2 columns"
+    assert lines[2].split()[:4] == ["1", "2024-01-01", "2024-01-01", "-"]

@@ -96,7 +96,7 @@ MISTAKES = [
     ("fit missing.csv --missing error", BAD, "column 'sales', line 7: empty .3 such cells", "--missing mask"),
     ("fit nothing.csv", NOT_FOUND, "no column of readings to forecast: tried 'sales' .nothing", "--target"),
     ("fit short.csv", BAD, "20 rows are too few: lookback .* horizon 14 .* need", "what would fit: --horizon"),
-    ("fit tiny.csv", BAD, "5 rows are too few", "at least 6 rows are needed"),
+    ("fit tiny.csv", BAD, "5 rows are too few", "30 rows are needed, or 6 with --horizon 1"),
     ("fit constant.csv", BAD, "nothing to learn: 'sales' is 5 in every row", "--target"),
     # the settings
     ("fit good.csv --horizon 0", USAGE, "horizon must be 1 step or more, got 0", "a span"),

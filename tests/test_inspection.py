@@ -176,6 +176,14 @@ def test_season_and_horizon_are_told_where_fit_would_refuse():
     assert found.refused and {"season", "horizon"} <= set(notes)
 
 
+def test_where_no_freq_is_found_nothing_is_inferred_from_one():
+    found = inspected(pd.DataFrame({"day": ["2024-01-01"], "y": [1.0]}))
+    assert {problem.kind: problem.severity for problem in found.problems} == {"freq": "error", "length": "error"}
+    assert the(found, "length").what.startswith("1 row is too few: lookback 2 + horizon 14 + validation 14 need 30")
+    assert [note.name for note in found.inferred] == ["time", "target"]
+    assert "row-" not in str(found.to_dict())
+
+
 def test_rows_of_the_time_to_come_are_no_readings():
     table = hourly(price=NOISE[:960])
     table.loc[950:, "load"] = np.nan

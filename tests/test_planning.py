@@ -136,12 +136,14 @@ def test_a_plan_fits_the_longest_series_and_keeps_what_is_given(rows, freq, hori
     try:
         plan, notes = make_plan(panel, config)
     except DataError as error:
-        few = r"rows(, the most of \d+ series,)? are too few"
+        few = r"rows?(, the most of \d+ series,)? (is|are) too few"
         assert re.search(rf"{few}: lookback \d+ \+ horizon \d+ \+ validation \d+ need \d+", error.message)
         assert error.hint
         return
     except SettingError as error:
-        assert error.message.startswith(f"validation on {given['validation']} rows holds no forecast of ")
+        if "up to the year 2261" in error.message:
+            return
+        assert error.message.startswith(f"validation on {given['validation']} row")
         flag, value = error.hint.split(",")[0].split()
         assert flag == "--validation" and int(value) > given["validation"]
         return
@@ -174,7 +176,8 @@ def test_what_the_error_suggests_fits(rows, horizon, lookback):
     except DataError as error:
         flags = dict(re.findall(r"--(\w+) (\d+)", error.hint))
         if rows < 6:
-            assert "at least 6 rows" in error.hint and not flags
+            assert error.hint.startswith("add older readings: ")
+            assert not flags or "or 6 with --" in error.hint
             return
         assert set(flags) == {"horizon", "validation", "lookback"}
         plan = plan_of(panel, **{name: int(value) for name, value in flags.items()})
@@ -187,7 +190,7 @@ def test_the_error_names_what_was_needed():
 
 
 def test_rows_that_the_holdout_took_are_named_and_asked_back():
-    with pytest.raises(DataError, match=r"^1 rows, beside the holdout of 79, are too few: ") as error:
+    with pytest.raises(DataError, match=r"^1 row, beside the holdout of 79, is too few: ") as error:
         plan_of(panel_of(1), horizon="1", holdout=79)
     assert error.value.hint == "a smaller --holdout, of 74 rows at most"
     with pytest.raises(DataError, match=r"^5 rows, beside the holdout of 1, are too few: ") as error:
@@ -195,7 +198,7 @@ def test_rows_that_the_holdout_took_are_named_and_asked_back():
     assert error.value.hint == "leave --holdout out"
     with pytest.raises(DataError, match=r"^4 rows, beside the holdout of 1, are too few: ") as error:
         plan_of(panel_of(4), horizon="1", lookback=4, holdout=1)
-    assert error.value.hint == "at least 6 rows are needed; add older readings"
+    assert error.value.hint == "add older readings: 6 rows are needed"
     with pytest.raises(DataError, match=r"^20 rows, beside the holdout of 60, are too few: ") as error:
         plan_of(panel_of(20), horizon="10", lookback=8, validation=5, holdout=60)
     assert error.value.hint.startswith("a smaller --holdout; or what would fit: --horizon 4 ")

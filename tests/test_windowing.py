@@ -122,7 +122,7 @@ def test_errors_name_the_place():
         make_windows(frame, 1, target="name")
     with pytest.raises(DataError, match="no numeric column"):
         make_windows(frame[["name"]], 1)
-    with pytest.raises(DataError, match="1 rows have no series id in column 'shop'"):
+    with pytest.raises(DataError, match="1 row without a series id in column 'shop'"):
         make_windows(pd.DataFrame({"shop": ["a", None], "sales": [1.0, 2.0]}), 1, series="shop")
     with pytest.raises(SettingError, match="1 or more, got 0 and 1"):
         make_windows(pd.Series([1.0, 2.0]), 0)

@@ -26,12 +26,14 @@ _COLUMNS = (
 
 def echo_fit(model: Model, directory: str) -> None:
     """Print the validation scores beside the baselines, and whether they are worth more than a coin."""
+    from forecaster.data.tables.frames import plural
+
     scores, record = model.record["scores"], model.record
     click.echo(
         f"model: {directory}, {record['rows']:,} rows up to {record['trained_until'][:19]}, {record['seconds']} s"
     )
     steps = "one step" if model.plan.horizon == 1 else f"{model.plan.horizon} steps"
-    click.echo(f"validation, {scores['windows']:,} forecasts of the direction over {steps};")
+    click.echo(f"validation, {plural(scores['windows'], 'forecast')} of the direction over {steps};")
     click.echo(f"'stays' is {scores['stays']}:")
     _echo_scores(scores["models"])
     click.echo(scores["verdict"])

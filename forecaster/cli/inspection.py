@@ -85,10 +85,12 @@ def command(
 
 def _echo_report(found: Inspection, quiet: bool) -> None:
     """Print the table of series, what is inferred and the problems; only the problems where ``quiet``."""
+    from forecaster.data.tables.frames import plural
+
     if not quiet:
         count = f"{len(found.series):,} series, " if len(found.series) else ""
         zone = f", times of the zone {found.panel.zone}" if found.panel and found.panel.zone else ""
-        click.echo(f"{count}{found.rows:,} rows, {len(found.columns):,} columns{zone}")
+        click.echo(f"{count}{plural(found.rows, 'row')}, {plural(len(found.columns), 'column')}{zone}")
         if len(found.series):
             _echo_series(found.series)
         if found.inferred:
@@ -106,10 +108,12 @@ def _echo_report(found: Inspection, quiet: bool) -> None:
 
 
 def _summary(problems: list[Problem]) -> str:
+    from forecaster.data.tables.frames import plural
+
     if not problems:
         return "no problem found"
     counts = {kind: sum(p.severity == kind for p in problems) for kind in ("error", "warning", "note")}
-    told = [f"{n} {kind}" + ("" if n == 1 else "s") for kind, n in counts.items() if n]
+    told = [plural(n, kind) for kind, n in counts.items() if n]
     return f"problems, the most harmful first: {', '.join(told)}"
 
 
@@ -140,6 +144,7 @@ def _echo_series(series: pd.DataFrame) -> None:
     from forecaster.inspection import worst
 
     shown = worst(series, MOST_PRINTED)
+    shown = shown.assign(freq=shown["freq"].where(shown["rows"] > 1))
     if len(series) == 1 and not series["series"].iloc[0]:
         shown = shown.drop(columns="series")
     days = all(_is_day(time) for name in ("start", "end") for time in shown[name])

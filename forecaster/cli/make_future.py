@@ -57,7 +57,7 @@ def command(
     Cells that the table of readings knew already are filled in; fill in the others.
     """
     from forecaster.data.future import future_template
-    from forecaster.data.tables.sources import read_table
+    from forecaster.data.tables.sources import plural, read_table
     from forecaster.errors import SettingError
     from forecaster.forecaster import Forecaster
 
@@ -75,4 +75,4 @@ def command(
     write_table(table, output, force)
     if output != "-" and not quiet:
         cells = int(table[[column.name for column in covariates]].isna().sum().sum())
-        say(f"future: {output}, {len(table):,} rows, {cells:,} cells to fill in")
+        say(f"future: {output}, {plural(len(table), 'row')}, {plural(cells, 'cell')} to fill in")

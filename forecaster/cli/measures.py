@@ -153,7 +153,9 @@ def _echo_table(table: pd.DataFrame, keys: list[str], names: list[str], form: st
         cells = "".join(f"{number_text(row[name], form or _form(name)):>{width}}" for name, width in columns.items())
         click.echo("  " + "".join(f"{texts[key][place]:<{width}}" for key, width in widths.items()) + cells)
     if len(table) > MOST_ROWS:
-        click.echo(f"  {len(table) - MOST_ROWS:,} more rows: --json prints all")
+        from forecaster.data.tables.frames import plural
+
+        click.echo(f"  {plural(len(table) - MOST_ROWS, 'more row')}: --json prints all")
 
 
 def echo_tests(tests: pd.DataFrame, heading: str) -> None:

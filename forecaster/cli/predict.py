@@ -60,7 +60,7 @@ def command(
     forecaster predict --future plan.csv
     cat newer.csv | forecaster predict --data - --json
     """
-    from forecaster.data.tables.sources import read_table
+    from forecaster.data.tables.sources import plural, read_table
     from forecaster.direction.settings import refuse_drawing
     from forecaster.forecaster import Forecaster
     from forecaster.plotting import save_figure
@@ -82,6 +82,6 @@ def command(
     if output != "-" or not as_json:
         write_table(table, output, force)
     if output != "-" and not quiet:
-        say(f"forecast: {output}, {len(table):,} rows")
+        say(f"forecast: {output}, {plural(len(table), 'row')}")
     if as_json:
         echo_json({"model": model, "forecast": text_time(table).to_dict(orient="records")})

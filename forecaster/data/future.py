@@ -245,7 +245,7 @@ def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, asked: 
     span = f"{_time(panel, expected[first, 0])} to {_time(panel, expected[first, wanted - 1])}"
     of, more = _of(panel, first), f" (and {len(short) - 1:,} more series)" if len(short) > 1 else ""
     if not count:
-        what = f"the future table has none of the {wanted} steps to forecast{of}, {span}{more}"
+        what = f"the future table has none of the {plural(wanted, 'step')} to forecast{of}, {span}{more}"
     elif have[:count].all():
         end = _time(panel, expected[first, count - 1])
         what = f"the future table ends too early: {count} of {wanted} steps{of}, up to {end}, expected {span}{more}"

@@ -11,6 +11,7 @@ from forecaster.artifact.model import Model
 from forecaster.classes import CLASSES, Rule
 from forecaster.data.packed import series_between
 from forecaster.data.panel import Panel
+from forecaster.data.tables.frames import plural
 from forecaster.data.time.calendar import future_times
 from forecaster.errors import SettingError
 from forecaster.features import inputs_ahead
@@ -100,7 +101,7 @@ def refuse_beyond(model: Model, steps: int) -> None:
     """
     if steps > model.plan.horizon:
         raise SettingError(
-            f"the model forecasts the direction of {model.plan.horizon} steps at most, {steps} were asked for",
+            f"the model forecasts the direction of {plural(model.plan.horizon, 'step')} at most, not of {steps}",
             f"fit again with --horizon {steps}: a direction gives no value to roll forward from",
         )
 

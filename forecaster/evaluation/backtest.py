@@ -14,6 +14,7 @@ import pandas as pd
 
 from forecaster.data.fill import refill_ends
 from forecaster.data.panel import Panel
+from forecaster.data.tables.frames import plural
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.zones import localize
 from forecaster.errors import DataError, SettingError
@@ -195,7 +196,7 @@ def origin_windows(panel: Panel, ahead: int, origins: int, stride: int, least: i
     which, numbers = np.concatenate(series), np.concatenate(origin)
     if not len(which):
         raise DataError(
-            f"no series is long enough for a backtest: the longest has {panel.lengths.max(initial=0)} rows, "
+            f"no series is long enough for a backtest: the longest has {plural(panel.lengths.max(initial=0), 'row')}, "
             f"one window takes {least + ahead} ({least} before the cutoff and a horizon of {ahead})",
             "ask for a shorter --horizon, or bring more rows",
         )
@@ -287,7 +288,7 @@ def _without_season(windows: OriginWindows, season: int) -> list[Note]:
     if not short:
         return []
     reason = f"fewer than {season} rows before the cutoff: it repeats the last value"
-    return [Note(REFERENCE, f"{short} windows without a season", reason, warning=True)]
+    return [Note(REFERENCE, f"{plural(short, 'window')} without a season", reason, warning=True)]
 
 
 def _without_forecast(table: pd.DataFrame) -> list[Note]:
@@ -301,5 +302,5 @@ def _without_forecast(table: pd.DataFrame) -> list[Note]:
     ):
         windows = table.loc[rows, ["model", "series", "cutoff"]].drop_duplicates()
         for name, count in windows["model"].value_counts(sort=False).items():
-            found.append(Note(str(name), f"no {lack} in {count} windows", reason, warning=True))
+            found.append(Note(str(name), f"no {lack} in {plural(count, 'window')}", reason, warning=True))
     return found

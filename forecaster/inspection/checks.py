@@ -288,7 +288,7 @@ def _ratio(odd: Odd) -> str:
 
 def _season(facts: Facts) -> Iterator[Problem]:
     panel = facts.seen.panel
-    if panel is None or facts.season > 1 or facts.config.season is not None:
+    if panel is None or facts.season > 1 or facts.config.season is not None or not facts.freq_told:
         return
     season = default_season(panel.freq)
     if season > 1:

@@ -75,6 +75,11 @@ class Facts:
     strengths: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
+    def freq_told(self) -> bool:
+        """Whether the freq was found, or is as given; else rows were taken as steps, only to go on reading."""
+        return self.seen.config.freq == self.config.freq
+
+    @property
     def ids(self) -> list[str]:
         """Name of each series that has rows."""
         return [self.readings.ids[code] for code in self.readings.codes[self.readings.starts]]
@@ -135,7 +140,8 @@ def _infer(facts: Facts, panel: Panel) -> None:
     else:
         season = facts.plan.season
         facts.season = season[0] if isinstance(season, tuple) else season
-    facts.notes += notes
+    if facts.freq_told:
+        facts.notes += notes
 
 
 def _look_closer(facts: Facts, panel: Panel) -> None:

@@ -14,7 +14,7 @@ from forecaster.data.future import future_names
 from forecaster.data.join import prepend_history
 from forecaster.data.panel import Panel
 from forecaster.data.repair import build_panel
-from forecaster.data.tables.sources import Source, frame_of, read_table
+from forecaster.data.tables.sources import Source, frame_of, plural, read_table
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note, some
 
@@ -76,7 +76,8 @@ def without_holdout(panel: Panel, holdout: int) -> Panel:
     kept = panel.drop_newest(holdout)
     if len(kept) < len(panel):
         raise DataError(
-            f"a holdout of {holdout} rows leaves nothing of {len(panel) - len(kept)} series", "use a smaller --holdout"
+            f"a holdout of {plural(holdout, 'row')} leaves nothing of {len(panel) - len(kept)} series",
+            "use a smaller --holdout",
         )
     return kept
 

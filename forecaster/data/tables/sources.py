@@ -102,7 +102,7 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
         if _is_model(path):
             raise DataError(
                 f"'{path}' is a model of forecaster, not a table",
-                f"give the table that it was fitted on; a forecast of it is made with: forecaster predict --model {path}",
+                f"give the table that it was fitted on; it forecasts with: forecaster predict --model {path}",
             )
         with steady(f"'{path}'", lambda: _tables_in(path)) as files:
             return _read_folder(path, files, source, columns)

@@ -12,6 +12,7 @@ import zoneinfo
 import numpy as np
 import pandas as pd
 
+from forecaster.data.tables.frames import plural
 from forecaster.data.time.freq import Freq, shown
 from forecaster.errors import DataError, SettingError, nearest
 from forecaster.notes import Note
@@ -136,7 +137,7 @@ def _ahead(utc: np.ndarray, tz: datetime.tzinfo) -> np.ndarray:
 
 def _nonexistent(local: np.ndarray, absent: np.ndarray, zone: str) -> DataError:
     row, count = int(absent.argmax()), int(absent.sum())
-    more = f" ({count - 1:,} more such {'row' if count == 2 else 'rows'})" if count > 1 else ""
+    more = f" ({plural(count - 1, 'more such row')})" if count > 1 else ""
     winter = int(_ahead(local[row : row + 1] - np.timedelta64(1, "D"), _tzinfo(zone))[0] / np.timedelta64(1, "m"))
     offset = f"{'+' if winter >= 0 else '-'}{abs(winter) // 60:02d}:{abs(winter) % 60:02d}"
     return DataError(
@@ -151,7 +152,7 @@ def _repeated_note(local: np.ndarray, repeated: np.ndarray, second: int) -> Note
         f"the clock shows that hour twice, first {shown(local[repeated[0]])}: {summer:,} read as summer time, "
         f"{second:,} after them as winter time, by the order of the rows"
     )
-    value = f"{len(repeated):,} {'row' if len(repeated) == 1 else 'rows'} in a repeated hour"
+    value = f"{plural(len(repeated), 'row')} in a repeated hour"
     return Note("clock change", value, reason, warning=summer != second)
 
 
