@@ -52,6 +52,7 @@ class Evaluation:
         notes: what a reader must know, such as rows the network was trained on.
         tests: the network against each baseline, see :func:`forecaster.evaluation.significance.significance`.
         season: the seasonal period in steps.
+        target: what was forecast.
     """
 
     table: pd.DataFrame
@@ -59,6 +60,7 @@ class Evaluation:
     notes: list[Note] = field(default_factory=list)
     tests: pd.DataFrame = field(default_factory=pd.DataFrame)
     season: int = 1
+    target: str = ""
 
     def by(self, split: str) -> pd.DataFrame:
         """Return the measures by ``series``, ``step`` or ``level``; see :func:`.summary.summarise`.
@@ -89,7 +91,7 @@ class Evaluation:
 
         By default the network and the :data:`DRAWN` baselines of the smallest mean absolute error.
         """
-        return plot_backtest(self.table, **{"models": self._drawn(), **options})
+        return plot_backtest(self.table, **{"models": self._drawn(), "target": self.target, **options})
 
     def _drawn(self) -> list[str]:
         errors = self.summary.set_index("model")["mae"]
@@ -187,7 +189,7 @@ def assess(
     summary = summarise(table)
     tests = significance(table, [(NETWORK, name) for name in names])
     notes = [*baseline_notes(names, season, int(panel.lengths.max())), *notes_of(summary), *seen_notes(table)]
-    return Evaluation(table, summary, notes, tests, season)
+    return Evaluation(table, summary, notes, tests, season, panel.roles.target)
 
 
 def assess_directions(

@@ -390,6 +390,22 @@ def test_the_first_model_is_emphasised_and_all_styles_differ() -> None:
     assert set(plot_backtest(_backtest(models=names), models=["ets"]).legends[0].texts[1].get_text().split()) == {"ets"}
 
 
+def test_errors_that_are_alike_are_all_seen() -> None:
+    lines = plot_backtest(_backtest(models=("lstm", "naive", "drift"))).axes[-1].get_lines()
+    assert [line.get_label() for line in sorted(lines, key=lambda line: line.get_zorder())] == [
+        "lstm",
+        "naive",
+        "drift",
+    ]
+    sizes = [line.get_markersize() for line in lines]
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_a_backtest_names_what_was_forecast() -> None:
+    figure = plot_backtest(_backtest(series=("a", "b")), target="$sold")
+    assert [ax.get_ylabel() for ax in figure.axes] == ["$sold", "$sold", ""]
+
+
 def test_one_step_and_many_origins_draw() -> None:
     table = _backtest(origins=30)
     figure = plot_backtest(table[table["step"] == 1])

@@ -33,6 +33,7 @@ from forecaster.cli.measures import (
     measures_of,
     metrics_option,
     origins_option,
+    picture_title,
     save_picture,
     stride_option,
 )
@@ -107,12 +108,12 @@ def command(
     for name, forecaster in models.items():
         refuse_comparing(name, forecaster.config)
     options = {"horizon": horizon or _shortest(models), "origins": origins, "stride": stride, "gap": gap}
+    rows = read_source(data, **source) if data else None
     runs: dict[str, pd.DataFrame] = {}
     for name, place in zip(names, places, strict=True):
         if name not in models:
             runs[name] = read_run(place)
             continue
-        rows = read_source(data, **source) if data else None
         others = () if any(n in runs for n in models) else beside
         runs[name] = _backtest(models[name], rows, **options, levels=levels, baselines=others)
     found = compare(runs)
@@ -120,7 +121,8 @@ def command(
     if plot:
         from forecaster.plotting import plot_comparison
 
-        save_picture(plot_comparison(found.table, found.tests, title="comparison"), plot, force, quiet)
+        title = picture_title("comparison", ", ".join(names), rows)
+        save_picture(plot_comparison(found.table, found.tests, title=title), plot, force, quiet)
     answer(
         found.table,
         output,

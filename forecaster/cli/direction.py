@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecaster.cli.common import answer, echo_json
-from forecaster.cli.measures import save_picture
+from forecaster.cli.measures import picture_title, save_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecaster.artifact.model import Model
+    from forecaster.data.tables.sources import Source
     from forecaster.direction.backtest import DirectionEvaluation
 
 #: Columns of the table of scores: name of the measure, its heading, and how it is written.
@@ -60,6 +61,7 @@ def refuse_unused(given: Mapping[str, object]) -> None:
 def echo_directions(
     found: DirectionEvaluation,
     model: str,
+    rows: Source | None,
     plot: str | None,
     output: str | None,
     force: bool,
@@ -71,6 +73,7 @@ def echo_directions(
     Args:
         found: the backtest.
         model: the model's directory.
+        rows: the rows that were given, if any.
         plot: where to draw the reliability, if anywhere.
         output: where to write the table, if anywhere; ``-`` prints it instead.
         force: replace files that exist.
@@ -78,7 +81,7 @@ def echo_directions(
         quiet: do not say what was written.
     """
     if plot:
-        save_picture(found.plot(title="reliability of the directions"), plot, force, quiet)
+        save_picture(found.plot(title=picture_title("reliability", model, rows)), plot, force, quiet)
     answer(
         found.table,
         output,

@@ -36,6 +36,7 @@ from forecaster.cli.measures import (
     metrics_option,
     number_text,
     origins_option,
+    picture_title,
     save_picture,
     stride_option,
 )
@@ -148,8 +149,9 @@ def command(
     if forecaster.config.task == "direction":
         options = {"by": splits, "metrics": metrics, "residuals": residuals, "residual-plot": residual_plot}
         refuse_unused({**options, "fail-if": fail_if, "adaptive": adaptive})
+    rows = read_source(data, **source) if data else None
     found = forecaster.evaluate(
-        read_source(data, **source) if data else None,
+        rows,
         horizon=horizon,
         origins=origins,
         stride=stride,
@@ -163,11 +165,12 @@ def command(
     )
     say_notes(found.notes, quiet)
     if isinstance(found, DirectionEvaluation):
-        return echo_directions(found, model, plot, output, force, as_json, quiet)
+        return echo_directions(found, model, rows, plot, output, force, as_json, quiet)
     if plot:
-        save_picture(found.plot(title="backtest"), plot, force, quiet)
+        save_picture(found.plot(title=picture_title("backtest", model, rows)), plot, force, quiet)
     if residual_plot:
-        save_picture(found.plot_residuals(title="errors of the network"), residual_plot, force, quiet)
+        title = picture_title("errors", model, rows)
+        save_picture(found.plot_residuals(title=title), residual_plot, force, quiet)
     answer(
         found.table,
         output,

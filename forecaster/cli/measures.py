@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from forecaster.data.tables.sources import Source
     from forecaster.evaluation.gate import Gate
 
 #: Measures that are printed where no others are asked for; of levels: those of each.
@@ -170,6 +171,11 @@ def echo_tests(tests: pd.DataFrame, heading: str) -> None:
         interval = f"{row['skill-lo']:.1%} to {row['skill-hi']:.1%}" if math.isfinite(row["skill-lo"]) else "-"
         skill, p_value = number_text(row["skill"], ".1%"), number_text(row["p-value"], ".3f")
         click.echo(f"  {name:<{width}}{skill:>9}{interval:>20}{p_value:>8}  {row['verdict']}")
+
+
+def picture_title(what: str, model: str, rows: Source | None) -> str:
+    """Return the title of a picture: what it shows, of which model, and on which rows where they are not its own."""
+    return f"{what} of {model}" + (f" on {rows.shown}" if rows else "")
 
 
 def save_picture(figure: Figure, path: str, force: bool, quiet: bool) -> None:

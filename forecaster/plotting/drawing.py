@@ -187,7 +187,10 @@ def _model_style(order: int) -> dict[str, Any]:
 
 
 def draw_errors(ax: Axes, table: pd.DataFrame, models: list[str]) -> int:
-    """Draw the mean absolute error of each model by step ahead; return how many constant series were left out."""
+    """Draw the mean absolute error of each model by step ahead; return how many constant series were left out.
+
+    Each is drawn over those before it, with smaller markers, so that alike ones are all seen.
+    """
     from matplotlib.ticker import MaxNLocator
 
     errors = table.assign(error=(table["forecast"] - table["actual"]).abs())
@@ -197,7 +200,8 @@ def draw_errors(ax: Axes, table: pd.DataFrame, models: list[str]) -> int:
         errors["error"] /= errors["series"].map(spread.where(spread > 0))
     means = errors.groupby(["model", "step"])["error"].mean()
     for order, model in enumerate(models):
-        draw_line(ax, means[model].index, means[model], label=model, **_model_style(order), zorder=4 - order / 10)
+        style = {**_model_style(order), "markersize": 7.0 * 0.8**order, "zorder": 3 + order / 100}
+        draw_line(ax, means[model].index, means[model], label=model, **style)
     ax.set_ylim(bottom=0)
     ax.set_xlim(table["step"].min() - 0.5, table["step"].max() + 0.5)
     value_axis(ax)

@@ -109,7 +109,9 @@ def plot_learning_curve(history: Mapping[str, Sequence[float]], best_epoch: int 
     return figure
 
 
-def plot_backtest(table: pd.DataFrame, *, title: str = "", models: Sequence[str] | None = None) -> Figure:
+def plot_backtest(
+    table: pd.DataFrame, *, title: str = "", target: str = "", models: Sequence[str] | None = None
+) -> Figure:
     """Draw the forecasts of a backtest over the actual values, and below them the error at each step ahead.
 
     The error is the mean over origins of the absolute error; with several series, each is first divided by the standard
@@ -121,6 +123,7 @@ def plot_backtest(table: pd.DataFrame, *, title: str = "", models: Sequence[str]
             ``actual``, ``forecast`` and, if there are any, ``lo-80``, ``hi-80``... Rows whose ``observed`` is False
             count as not known.
         title: title of the figure.
+        target: label of the value axes.
         models: the models to draw, in the legend's order; the first is emphasised and the only one with its intervals.
             By default all, in the table's order.
 
@@ -138,6 +141,7 @@ def plot_backtest(table: pd.DataFrame, *, title: str = "", models: Sequence[str]
     for ax, name in zip(axes, shown, strict=False):
         counts.append(draw_origins(ax, table[table["series"] == name], drawn))
         title_panel(ax, shortened(name, 90))
+        ax.set_ylabel(shortened(target, 30), fontsize=9, parse_math=False)
     constant = draw_errors(axes[-1], table, drawn)
     notes = [f"{len(shown)} of {len(series)} series shown"] if len(shown) < len(series) else []
     notes += [f"{some} of {every} origins shown" for some, every in counts[:1] if some < every]
