@@ -14,6 +14,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -27,7 +28,7 @@ import pytest
 from conftest import snapshot
 
 from forecaster import Forecaster
-from forecaster.artifact import opening, reading, writing
+from forecaster.artifact import history, opening, reading, writing
 from forecaster.artifact.arrays import read_arrays
 from forecaster.artifact.footer import rows_of_groups
 from forecaster.artifact.layout import FORMAT_VERSION, own_digest
@@ -39,6 +40,7 @@ from forecaster.artifact.writing import save_model
 from forecaster.data.panel import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
 from forecaster.fitting.fitting import rebuild
+from forecaster.networks.budget import no_more_than
 
 FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]
 
@@ -571,6 +573,7 @@ def test_a_file_too_large_to_be_one_of_ours_is_not_read(model):
         ('"lookback": ', '"lookback": NaN, "x": ', "NaN is no number"),
         ('"record": {', '"record": {"deep": ' + "[" * 90_000 + "]" * 90_000 + ",", "nested too deeply"),
         ('"record": {', '"record": {"wide": [' + "[]," * 250_000 + "0],", "too many lists"),
+        ('"record": {', '"record": {"long": [' + "0," * 1_250_000 + "0],", "too many values"),
     ],
 )
 def test_json_that_is_not_ours_is_refused(model, old, new, words):
@@ -656,6 +659,8 @@ def test_arrays_are_read_back_as_numpy_wrote_them():
         (archive(zipfile.ZIP_DEFLATED, a=npy(np.zeros(10**6))), "compressed"),
         (archive(a=npy(np.zeros(3)).replace(b"(3,)", b"(9" + b"9" * 2 + b",)")), "another size"),
         (archive(a=npy(np.zeros(3)).replace(b"(3,)", b"-3,)")), "no array of numbers"),
+        (archive(a=npy(np.zeros(3)).replace(b"(3,)", b"(" + b"1, " * 8 + b"3)")), "no array of numbers"),
+        (archive(a=npy(np.zeros(0)).replace(b"(0,)", b"(0, " + b"1" * 20 + b")")), "no array of numbers"),
         (archive(a=npy(np.array(["text"]))), "no array of numbers"),
         (archive(a=npy(np.zeros(3)).replace(b"'<f8'", b"'|O8'")), "no array of numbers"),
         (archive(a=npy(np.zeros(3))).replace(b"a.npy", b"a.txt"), "no arrays"),
@@ -679,10 +684,24 @@ def test_members_of_one_name_or_of_the_same_bytes_are_refused():
         read_arrays(first + b"".join(names) + end)
 
 
+def test_members_are_counted_before_python_keeps_any_of_them():
+    one = archive(a=npy(np.zeros(3)))
+    entry = one[one.index(b"PK\x01\x02") : one.index(b"PK\x05\x06")]
+    count = 10_001
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, count * len(entry), 0, 0)
+    with pytest.raises(ValueError, match="more than 10,000 members"):
+        read_arrays(count * entry + end)
+
+
 def rewritten_history(directory: Path, change, **settings) -> None:
     table = change(pq.read_table(directory / "history.parquet"))
     pq.write_table(table, directory / "history.parquet", **settings)
     rewrite(directory, lambda m: None, sign=True)
+
+
+def with_last_times(table: pa.Table, *last: int) -> pa.Table:
+    times = table["time"].cast("int64").to_pylist()[: -len(last)]
+    return table.set_column(1, "time", pa.array([*times, *last]).cast(table["time"].type))
 
 
 @pytest.mark.parametrize(
@@ -695,7 +714,9 @@ def rewritten_history(directory: Path, change, **settings) -> None:
         (lambda t: t.slice(0, 1).take(np.zeros(10**6, np.int64)), {}, "rows of the history"),
         (lambda t: t.take(list(range(len(t)))[::-1]), {}, "in no order"),
         (lambda t: pa.concat_tables([t, t]), {}, "in no order"),
-        (lambda t: t, {"row_group_size": 50}, "twice"),
+        (lambda t: t, {"row_group_size": 50}, "rows of the history"),
+        (lambda t: t.slice(0, 1).take(np.zeros(200_000, np.int64)), {"use_dictionary": False}, "rows of the history"),
+        (lambda t: with_last_times(t, 0, 2**63 - 1, -(2**63)), {}, "in no order"),
         (lambda t: t.set_column(2, "value", pa.array([np.inf, *t["value"].to_pylist()[1:]])), {}, "infinite"),
     ],
 )
@@ -703,6 +724,58 @@ def test_a_history_that_was_not_written_here_is_refused(model, change, settings,
     rewritten_history(model, change, **settings)
     with pytest.raises(ModelError, match=words):
         load_model(model)
+
+
+def test_a_series_in_two_groups_is_refused(model, monkeypatch):
+    monkeypatch.setattr(history, "GROUP", 49)
+    rewritten_history(model, lambda t: t, row_group_size=50)
+    with pytest.raises(ModelError, match="twice"):
+        load_model(model)
+
+
+@pytest.mark.parametrize("covariates", [0, 2])
+@pytest.mark.parametrize("lengths", [(history.GROUP + 1,), (1000,) * 140], ids=["one group", "many series"])
+def test_the_smallest_file_that_a_history_makes_is_read(model, folder, lengths, covariates):
+    """Its numbers are all the same, and its times what Snappy makes least of."""
+    series, rows = len(lengths), sum(lengths)
+    panel = replace(
+        load_model(model).history,
+        **{"values": np.zeros(rows, np.float32), "observed": np.ones(rows, bool)},
+        times=np.concatenate([np.arange(length) << 32 for length in lengths]).view("M8[ns]"),
+        offsets=np.cumsum([0, *lengths]),
+        ids=tuple(map(str, range(series))),
+        columns=tuple(Column(f"c{i}", "past") for i in range(covariates)),
+        **{"covariates": np.zeros((rows, covariates), np.float32), "static": np.zeros((series, 0), np.float32)},
+    )
+    Path("history").write_bytes(b"".join(history.history_pieces(panel)))
+    with open("history", "rb") as handle:
+        found, _ = history.read_history(handle, panel, panel.static, None)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.times, panel.times)
+
+
+@pytest.mark.parametrize(
+    ("groups", "numbers", "size"),
+    [
+        ([100_000], 1, 18_000),
+        ([100_000], 100, 1_800_000),
+        ([200_000], 1, 600_000),
+        ([1] * 3, 1, 1000),
+        ([100_000, 0], 1, 10**6),
+        ([], 1, 1000),
+    ],
+)
+def test_more_rows_than_a_file_holds_are_refused(groups, numbers, size):
+    with pytest.raises(ValueError, match="rows of the history"):
+        history._check_rows(groups, numbers, size)
+
+
+@pytest.mark.parametrize(
+    ("footer", "words"),
+    [(b"\x35" + b"\xff" * 20_000 + b"\x01\0", "more than 64 bits"), (b"\0" * (5 << 20), "at most 4,194,304 are read")],
+)
+def test_a_footer_that_would_take_long_or_much_memory_is_refused(footer, words):
+    with pytest.raises(ValueError, match=words):
+        rows_of_groups(io.BytesIO(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"))
 
 
 # Readers while it is replaced
@@ -764,6 +837,31 @@ def test_keras_builds_no_larger_network_than_is_stored(model):
     with pytest.raises(ModelError, match="a larger network than is stored"):
         rebuild(loaded)
     assert keras.Layer.add_weight is add_weight
+
+
+def test_weights_that_other_threads_make_are_not_counted_and_their_blocks_wait():
+    import keras
+
+    add_weight, begun = keras.Layer.add_weight, threading.Event()
+
+    def build():
+        keras.layers.Dense(1).build((None, 4))
+
+    def build_within():
+        with no_more_than({"kernel": np.zeros(4), "bias": np.zeros(1)}):
+            begun.set()
+            build()
+
+    other, within = threading.Thread(target=build), threading.Thread(target=build_within)
+    with no_more_than({"bias": np.zeros(1)}):
+        other.start()
+        other.join()
+        within.start()
+        assert not begun.wait(0.1)
+        with pytest.raises(ModelError, match="a larger network than is stored"):
+            build()
+    within.join()
+    assert begun.is_set() and keras.Layer.add_weight is add_weight
 
 
 def test_a_footer_that_would_end_the_interpreter_is_refused_before_pyarrow_is_asked():

@@ -22,7 +22,7 @@ from test_training import tiny_network, wave, windows_of
 from forecaster import Forecaster, files
 from forecaster import forecaster as forecaster_module
 from forecaster.artifact import writing
-from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder
+from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder, mark_of
 from forecaster.artifact.model import Model
 from forecaster.artifact.reading import load_model
 from forecaster.config import Config
@@ -398,6 +398,30 @@ def test_a_run_of_another_fit_is_not_taken(folder):
         checkpoints.begin(lambda: fit, True)
         assert not checkpoints.next_run().values
     assert notes[-1].name == "checkpoint" and notes[-1].warning
+
+
+@pytest.mark.parametrize(
+    ("save", "change"),
+    [
+        ("savez", lambda kept: kept.pop("fit")),
+        ("savez", lambda kept: kept.update(clock="late")),
+        ("savez", lambda kept: kept.update(readings=[None])),
+        ("savez_compressed", lambda kept: None),
+    ],
+)
+def test_a_sealed_file_that_is_no_run_is_trained_anew(folder, monkeypatch, save, change):
+    """Nothing compressed is read, which could be of any size."""
+    with Checkpoints(MODEL, []) as checkpoints:
+        checkpoints.begin(lambda: BEGUN, False)
+        checkpoints.next_run().end({"number": 1})
+    kept = {"fit": mark_of(BEGUN), "clock": 1.0, "readings": []}
+    change(kept)
+    monkeypatch.setattr(np, "savez", getattr(np, save))
+    write_sealed(checkpoint_files(checkpoint_folder(MODEL))[0], checkpoint._packed(kept))
+    with Checkpoints(MODEL, notes := []) as checkpoints:
+        checkpoints.begin(lambda: BEGUN, True)
+        assert not checkpoints.next_run().values
+    assert str(notes[-1]) == "checkpoint: damaged (run 1 is trained anew)"
 
 
 def test_ctrl_c_says_that_resume_goes_on(begun):

@@ -15,6 +15,8 @@ _LENGTH, _MAGIC = 4, b"PAR1"
 _ROWS, _GROUPS, _CHUNKS, _GROUP_ROWS, _PATH, _META, _CODEC, _VALUES = 3, 4, 1, 3, 1, 3, 4, 5
 #: The codec that histories are written with.
 _SNAPPY = 1
+#: Bytes of a footer at most, each of which may become a dictionary; 150 tell of a column of a group of 131,072 rows.
+LARGEST = 4 << 20
 
 
 def rows_of_groups(handle: IO[bytes]) -> list[int]:
@@ -29,6 +31,8 @@ def rows_of_groups(handle: IO[bytes]) -> list[int]:
     length = int.from_bytes(end[:_LENGTH], "little")
     if end[_LENGTH:] != _MAGIC or length > size:
         raise ValueError("the history is no Parquet file")
+    if length > LARGEST:
+        raise ValueError(f"the footer of the history has {length:,} bytes, at most {LARGEST:,} are read")
     handle.seek(size - len(end) - length)
     try:
         footer = _Compact(handle.read(length)).struct()
@@ -89,6 +93,8 @@ class _Compact:
         found = shift = 0
         while (byte := self._byte()) > 127:
             found, shift = found | (byte & 127) << shift, shift + 7
+            if shift > 63:
+                raise ValueError("the footer of the history holds a number of more than 64 bits")
         return found | byte << shift
 
     def _whole(self) -> int:

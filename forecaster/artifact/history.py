@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 #: Rows of a group: bounds the memory of writing it, and of reading the newest rows of all.
 GROUP = 1 << 17
-#: Rows of a byte of the file at most: a reading takes 4 bytes or 8 as it is written, which Snappy makes a 21st at best.
-ROWS_PER_BYTE = 8
+#: Bytes that Snappy makes one of at most: 64 become 3 at best. A reading, and a covariate, is written as 4 bytes or 8.
+SNAPPY = 22
+#: Bytes at least that the time takes of a row of a larger group: it is one series, all of whose times differ.
+TIME_OF_LONG = 3
 
 
 def history_pieces(panel: Panel) -> Iterator[bytes]:
@@ -96,11 +98,10 @@ def read_history(
     """
     import pyarrow.parquet as pq
 
-    groups = rows_of_groups(handle)
-    if not groups or min(groups) < 1 or sum(groups) > ROWS_PER_BYTE * os.fstat(handle.fileno()).st_size:
-        raise ValueError("the rows of the history are not those that were written")
+    covariates = sum(column.role != "static" for column in schema.columns)
+    _check_rows(rows_of_groups(handle), 1 + covariates, os.fstat(handle.fileno()).st_size)
     file = pq.ParquetFile(handle)
-    _check_columns(file, schema)
+    _check_columns(file, covariates)
     names = file.schema_arrow.names
     parts = []
     for group in range(file.num_row_groups):
@@ -134,17 +135,27 @@ def read_history(
     return panel, ranges
 
 
-def _check_columns(file: pq.ParquetFile, schema: Schema) -> None:
+def _check_rows(groups: list[int], numbers: int, size: int) -> None:
+    """Refuse groups with more rows, of so many numbers, than a file of that size holds, or smaller than written.
+
+    Two that follow one another have more than :data:`GROUP` rows.
+    """
+    rows, long = sum(groups), sum(own for own in groups if own > GROUP)
+    full = bool(groups) and min(groups) > 0 and len(groups) // 2 <= rows // GROUP
+    if not full or 4 * numbers * rows / SNAPPY + TIME_OF_LONG * long > size:
+        raise ValueError("the rows of the history are not those that were written")
+
+
+def _check_columns(file: pq.ParquetFile, covariates: int) -> None:
     """Refuse other columns than were written."""
     import pyarrow as pa
 
-    columns = [column for column in schema.columns if column.role != "static"]
     kinds = {
         "series": [pa.dictionary(pa.int32(), pa.string())],
         "time": [pa.timestamp("ns"), pa.int64()],
         "value": [pa.float64(), pa.float32()],
         "observed": [pa.bool_()],
-        **{f"covariate {i}": [pa.float32()] for i in range(len(columns))},
+        **{f"covariate {i}": [pa.float32()] for i in range(covariates)},
     }
     found = file.schema_arrow
     if found.names != list(kinds) or any(field.type not in kinds[field.name] for field in found):
@@ -155,7 +166,8 @@ def _offsets(codes: np.ndarray, times: np.ndarray, count: int) -> np.ndarray:
     """Return the bounds of the series of a group, ``(series + 1,)`` int64, which are in order, and their times too."""
     steps = np.diff(codes, prepend=-1)
     starts = np.flatnonzero(steps)
-    later = np.diff(times.astype(np.int64)) > 0
+    whole = times.astype(np.int64)
+    later = whole[1:] > whole[:-1]
     later[starts[1:] - 1] = True
     if not (((steps == 0) | (steps == 1)).all() and len(starts) == count and later.all()):
         raise ValueError("the series or times of the history are in no order")

@@ -17,8 +17,9 @@ from forecaster.errors import ModelError, SettingError
 from forecaster.planning import Plan
 from forecaster.typed import typed
 
-#: Objects and lists at most; of each, Python needs many times the bytes that it takes in the file.
-NESTED = 200_000
+#: Objects and lists at most, and commas; what each tells of takes Python many times the bytes that it has in the file.
+#: A note, or a column, may name every series: of 100,000, the commas are those of twelve such lists.
+NESTED, COMMAS = 200_000, 1_200_000
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def _parsed(content: bytes) -> Any:
     """Return what JSON says, where no key comes twice and every number is one."""
     if content.count(b"[") + content.count(b"{") > NESTED:
         raise ValueError("too many lists")
+    if content.count(b",") > COMMAS:
+        raise ValueError("too many values")
     return json.loads(content.decode(), object_pairs_hook=_once_each, parse_constant=_no_number)
 
 

@@ -5,33 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
+from threading import Lock, get_ident
 from typing import Any
 
 import numpy as np
 
 from forecaster.errors import ModelError
 
+#: Held while Keras counts: for one network at a time.
+_COUNTING = Lock()
+
 
 @contextmanager
 def no_more_than(weights: Mapping[str, np.ndarray]) -> Iterator[None]:
     """Refuse to make weights of networks, while the block runs, beyond as many numbers and arrays as are stored.
+
+    Those that other threads make meanwhile are not counted; their blocks wait for this one.
 
     Raises:
         ModelError: before memory is given to the first one too many.
     """
     import keras
 
-    add_weight, numbers, arrays = keras.Layer.add_weight, sum(weight.size for weight in weights.values()), len(weights)
+    numbers, arrays, thread = sum(weight.size for weight in weights.values()), len(weights), get_ident()
 
     def counted(layer: keras.Layer, shape: Any = None, *args: Any, **options: Any) -> Any:
         nonlocal numbers, arrays
-        numbers, arrays = numbers - prod(shape or ()), arrays - 1
-        if min(numbers, arrays) < 0:
-            raise ModelError("the settings ask for a larger network than is stored", "fit the model again")
+        if get_ident() == thread:
+            numbers, arrays = numbers - prod(shape or ()), arrays - 1
+            if min(numbers, arrays) < 0:
+                raise ModelError("the settings ask for a larger network than is stored", "fit the model again")
         return add_weight(layer, shape, *args, **options)
 
-    keras.Layer.add_weight = counted
-    try:
-        yield
-    finally:
-        keras.Layer.add_weight = add_weight
+    with _COUNTING:
+        add_weight, keras.Layer.add_weight = keras.Layer.add_weight, counted
+        try:
+            yield
+        finally:
+            keras.Layer.add_weight = add_weight

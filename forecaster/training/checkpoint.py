@@ -9,7 +9,7 @@ another network, is kept with them, and read again.
 
     .forecaster-model.checkpoint/
         fit        what the fit was begun with, see :mod:`forecaster.training.fingerprint`
-        run-1      a training run, to its end or to one of its epochs: ``.npz``, read with ``allow_pickle=False``
+        run-1      a training run, to its end or to one of its epochs: ``.npz``, read as a model's weights are
         run-2      ...
 
 Every file begins with the sha256 of the rest, and takes the place of an older one whole, see
@@ -25,11 +25,11 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, TypedDict
 
 import numpy as np
 
+from forecaster.artifact.arrays import read_arrays
 from forecaster.artifact.layout import BEGUN, MACHINE, RUN
 from forecaster.artifact.leftovers import begun_with, checkpoint_files, checkpoint_folder, mark_of, remove_checkpoint
 from forecaster.artifact.model import Model
@@ -39,12 +39,21 @@ from forecaster.files import read_sealed, write_sealed
 from forecaster.notes import Note
 from forecaster.training.fingerprint import changes, made_by, refuse_other
 from forecaster.training.machine import machine
+from forecaster.typed import typed
 
 #: Times as long as a checkpoint took to write, until the next one is written at the end of an epoch: 2 % of the time.
 APART = 50
 
 #: Plain values, arrays and lists of arrays, by name.
 Values = dict[str, Any]
+
+
+class Kept(TypedDict):
+    """What is kept of the fit with each of its runs."""
+
+    fit: str
+    clock: float
+    readings: tuple[float, ...]
 
 
 class Checkpoints:
@@ -258,7 +267,7 @@ def elapsed() -> float:
 
 
 def _packed(values: Values) -> memoryview:
-    """Return values as ``.npz``: each array for itself, all else as one text."""
+    """Return values as ``.npz``: each array for itself, all else as the bytes of one text."""
     arrays, plain = {}, {}
     for name, value in values.items():
         if isinstance(value, np.ndarray):
@@ -268,7 +277,7 @@ def _packed(values: Values) -> memoryview:
         else:
             plain[name] = value
     sink = io.BytesIO()
-    np.savez(sink, allow_pickle=False, plain=np.array(json.dumps(plain)), **arrays)
+    np.savez(sink, allow_pickle=False, plain=np.frombuffer(json.dumps(plain).encode(), np.uint8), **arrays)
     return sink.getbuffer()
 
 
@@ -278,15 +287,16 @@ def _read(path: Path) -> Values | None:
     if content is None:
         return None
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            values: Values = json.loads(str(arrays["plain"]))
-            for key in arrays.files:
-                name, _, number = key.partition("/")
-                if number:
-                    values.setdefault(name, []).append(arrays[key])
-                elif key != "plain":
-                    values[key] = arrays[key]
-    except (LookupError, ValueError, OSError, EOFError, BadZipFile):
+        arrays = read_arrays(content)
+        values: Values = json.loads(arrays.pop("plain").tobytes())
+        typed(Kept, values)
+        for key, array in arrays.items():
+            name, _, number = key.partition("/")
+            if number:
+                values.setdefault(name, []).append(array)
+            else:
+                values[key] = array
+    except Exception:  # whatever libraries raise over a hostile file
         return None
     return values
 

@@ -28,7 +28,7 @@ from forecaster.notes import Note
 from forecaster.planning import Plan
 from forecaster.quiet import start_keras
 from forecaster.training.attempt import LEAST_BATCH, batch_size_of, members_of
-from forecaster.training.training import device_name
+from forecaster.training.machine import device_name
 
 #: Bytes that TensorFlow and the exporter take, and of addresses, which a limit may be set on.
 PROGRAMS, ADDRESSES = 0.75e9, 2.7e9

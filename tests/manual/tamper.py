@@ -16,6 +16,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -178,6 +179,16 @@ def manifest_text(rng: random.Random, files: Files) -> None:
     files[MANIFEST] = text.replace(old, new, 1).encode()
 
 
+def manifest_bomb(rng: random.Random, files: Files) -> None:
+    """Put many keys, each longer in memory than in the file, where anything may be; nobody signs it."""
+    count = rng.choice((300_000, 5_500_000))
+    keys = np.tile(np.frombuffer(b'"0000000":1,', np.uint8), (count, 1))
+    for place in range(7):
+        keys[:, 7 - place] += (np.arange(count) // 10**place % 10).astype(np.uint8)
+    deep = b'"deep": {' + keys.tobytes().removesuffix(b",") + b"}, "
+    files[MANIFEST] = files[MANIFEST].replace(b'"rows":', deep + b'"rows":', 1)
+
+
 # The weights
 
 
@@ -241,6 +252,26 @@ def npz_zip(rng: random.Random, files: Files) -> None:
             archive.writestr("x/" * 9 + name if name == chosen and how == 4 else name, content)
     content = sink.getvalue()
     files[WEIGHTS] = content.replace(chosen.encode(), b"\0" * len(chosen)) if how == 5 else content
+
+
+def npz_bomb(rng: random.Random, files: Files) -> None:
+    """Put a shape of many numbers into the archive, or in its place many entries of members that are not there."""
+    if rng.randrange(2):
+        shape = rng.choice((b"9,", b"1, ", b"0, ")) * rng.choice((9, 300_000, 1_600_000))
+        content = b"\x93NUMPY\x01\x00aa{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + b"), }\n"
+        sink = io.BytesIO(files[WEIGHTS])
+        with zipfile.ZipFile(sink, "a") as archive:
+            archive.writestr("x.npy", content)
+        files[WEIGHTS] = sink.getvalue()
+        return
+    count = rng.choice((65_000, 1_500_000))
+    names = (b"%x" % number for number in range(count))
+    before = struct.pack("<4s4B4HL2L", b"PK\1\2", 20, 3, 20, 0, 0, 0, 0, 33, 0, 0, 0)
+    entries = b"".join(before + struct.pack("<5H2L", len(name), 0, 0, 0, 0, 0, 0) + name for name in names)
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(entries), 0)
+    place = struct.pack("<4sLQL", b"PK\6\7", 0, len(entries), 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65535, 65535, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    files[WEIGHTS] = entries + end64 + place + end
 
 
 # The network
@@ -409,6 +440,27 @@ def parquet_bytes(rng: random.Random, files: Files) -> None:
     files[HISTORY] = bytes(content)
 
 
+def parquet_bomb(rng: random.Random, files: Files) -> None:
+    """Write a footer with a number without end, or of many structures; or many rows, in a file made larger for them."""
+    how = rng.randrange(3)
+    if how == 0:
+        footer = b"\x35" + b"\xff" * rng.choice((9, 10, 300_000, 1_200_000)) + b"\x01\0"
+    elif how == 1:
+        each, count = rng.choice((b"\0", b"\x11\0")), rng.choice((10**6, 2 * 10**7))
+        size = bytes((count >> shift & 127) | 128 for shift in (0, 7, 14)) + bytes([count >> 21])
+        footer = b"\x19\xfc" + size + each * count + b"\0"
+    else:
+        table, sink = pq.read_table(io.BytesIO(files[HISTORY])), io.BytesIO()
+        rows, group = rng.choice(((10**6, 10**6), (10**7, 10**7), (10**7, 1 << 17), (200_000, 100)))
+        one = table.slice(0, 1).combine_chunks().take(np.zeros(rows, np.int64))
+        pq.write_table(one, sink, compression="snappy", row_group_size=group, write_statistics=False)
+        content = sink.getvalue()
+        place = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+        files[HISTORY] = content[:place] + bytes(rows // rng.choice((1, 4, 10))) + content[place:]
+        return
+    files[HISTORY] = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
 def signed_bytes(rng: random.Random, files: Files) -> None:
     """Change bytes anywhere but in the manifest."""
     name = rng.choice((WEIGHTS, NETWORK))
@@ -418,10 +470,11 @@ def signed_bytes(rng: random.Random, files: Files) -> None:
     files[name] = bytes(content)
 
 
-ACCIDENTS: list[Mutation] = [flip, cut, grow, blank, swap, lose]
+ACCIDENTS: list[Mutation] = [flip, cut, grow, blank, swap, lose, manifest_bomb]
 FORGERIES: list[Mutation] = [
     *(manifest_value, manifest_value, manifest_text, npz_array, npz_zip),
     *(onnx_field, onnx_field, onnx_bomb, parquet_table, parquet_bytes, signed_bytes),
+    *(npz_bomb, parquet_bomb),
 ]
 
 
