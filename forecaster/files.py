@@ -6,9 +6,9 @@ import hashlib
 import json
 import math
 import os
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +87,22 @@ def _replace(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
         raise
 
 
-@contextmanager
-def scratch_file() -> Iterator[Path]:
-    """Give the path of an empty file for the block; in memory, where Linux has it, as a disk may be full or read-only.
+def piped(write: Callable[[str], object]) -> bytes:
+    """Return what a function writes to the path that it is given: a pipe, for which no disk and no limit is too small.
 
-    Raises:
-        OSError: there is no room.
+    Args:
+        write: opens the path once, and writes it from its beginning to its end.
     """
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("scratch"), "rb") as handle:
-            yield Path(f"/proc/self/fd/{handle.fileno()}")
-    else:
-        with tempfile.NamedTemporaryFile() as handle:
-            yield Path(handle.name)
+    from concurrent.futures import ThreadPoolExecutor
+
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe, ThreadPoolExecutor(1) as thread:
+        content = thread.submit(pipe.read)
+        try:
+            write(f"{'/proc/self/fd' if sys.platform == 'linux' else '/dev/fd'}/{writing}")
+        finally:
+            os.close(writing)
+        return content.result()
 
 
 def umask() -> int:

@@ -312,10 +312,8 @@ for place in ("forecaster-model", "new"):
         print(error, "/", error.hint)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=_env())
-    assert done.stdout.splitlines() == [
-        "cannot write the model 'forecaster-model': File too large / free some space",
-        "cannot write the model 'new': File too large / free some space",
-    ]
+    why = "File too large / raise the limit of a file's size (ulimit -f), or train a smaller network"
+    assert done.stdout.splitlines() == [f"cannot write the model '{n}': {why}" for n in ("forecaster-model", "new")]
     assert snapshot(folder) == before
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -30,7 +31,7 @@ from forecaster.cli import fit, signals
 from forecaster.data.tables import sources, streams
 from forecaster.data.tables.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
-from forecaster.files import json_text, scratch_file
+from forecaster.files import json_text, piped
 from forecaster.fitting import fitting
 from forecaster.quiet import STOPS, _Lenient
 
@@ -169,12 +170,24 @@ def test_a_name_that_is_too_long_is_told(command, folder):
     assert os.listdir(folder) == []
 
 
-def test_a_scratch_file_needs_no_disk(monkeypatch):
+def test_what_is_exported_needs_no_disk_and_knows_no_limit(monkeypatch):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     monkeypatch.setenv("TMPDIR", "/none")
-    with scratch_file() as path:
-        path.write_bytes(b"x" * 100_000)
-        assert path.read_bytes() == b"x" * 100_000
-    assert not path.exists()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    try:
+        assert piped(lambda path: Path(path).write_bytes(b"x" * 1_000_000)) == b"x" * 1_000_000
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.raises(ZeroDivisionError):
+        piped(lambda path: 1 / 0)
+
+
+def test_a_model_in_a_file_is_told(command, folder):
+    (folder / "table").write_text("")
+    for place in ("table/x", "table/x/y"):
+        ended = command("fit", "dataset:airline", "--model", place)
+        said = f"forecaster: error: cannot write the model '{place}': 'table' is a file, not a folder"
+        assert (ended.code, ended.err.splitlines()[0]) == (1, said)
 
 
 def _append(path: Path) -> None:

@@ -106,9 +106,11 @@ def _opened(path: str, flags: int) -> int:
 
 def cannot_write(directory: Path, error: OSError) -> ForecasterError:
     """Return what is said where the system refuses to write a model."""
-    hint = (
-        "free some space"
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        else "choose another place with --model"
-    )
-    return ForecasterError(f"cannot write the model '{directory}': {error.strerror}", hint)
+    hint = {
+        errno.ENOSPC: "free some space",
+        errno.EDQUOT: "free some space",
+        errno.EFBIG: "raise the limit of a file's size (ulimit -f), or train a smaller network",
+    }.get(error.errno or 0, "choose another place with --model")
+    file = next((folder for folder in directory.parents if folder.is_file()), None)
+    reason = f"'{file}' is a file, not a folder" if file else error.strerror
+    return ForecasterError(f"cannot write the model '{directory}': {reason}", hint)

@@ -19,7 +19,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
 from forecaster.errors import DataError, ForecasterError, ModelError
 from forecaster.features import READ_LOOKBACKS
-from forecaster.files import scratch_file
+from forecaster.files import piped
 from forecaster.fitting.choosing import best_attempt, without_past
 from forecaster.fitting.combining import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
 from forecaster.fitting.shortlist import Row, try_shortlist
@@ -196,9 +196,8 @@ _TF2ONNX: dict[str, str | None] = {"TF2ONNX_CATCH_ERRORS": "FALSE"}
 
 def export_onnx(network: keras.Model) -> bytes:
     """Return the network as an ONNX file; recurrent layers are traced as loops, which ONNX has a word for."""
-    with scratch_file() as path, quiet_native(), environment(_TF2ONNX), _as_loops(network):
-        network.export(str(path), format="onnx", verbose=False)
-        return path.read_bytes()
+    with quiet_native(), environment(_TF2ONNX), _as_loops(network):
+        return piped(lambda path: network.export(path, format="onnx", verbose=False))
 
 
 @contextmanager
