@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -73,7 +73,7 @@ def start_keras() -> None:
     refuse_without_threads(*TRAINING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _signals_later(), quiet_native(), environment(_KERAS), _without_matplotlib():
+        with signals_later(), quiet_native(), environment(_KERAS), _without_matplotlib():
             import keras
             import tensorflow  # noqa: F401
     except ImportError as error:
@@ -97,23 +97,39 @@ _KERAS: dict[str, str | None] = {
 
 
 @contextmanager
-def _signals_later() -> Iterator[None]:
-    """Let Ctrl-C and its like wait for the end of the block: native code would make an ImportError of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread only
-        return
+def signals_later() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C and its like wait for the end of the block: native code would make another error of it, or lose it.
+
+    A second one lets the first wait no longer.
+
+    Yields:
+        Does what the first that waits asks for, where it is called.
+    """
     came: list[tuple[int, FrameType | None]] = []
     before = {number: signal.getsignal(number) for number in STOPS}
     handlers = {number: handler for number, handler in before.items() if callable(handler)}
+
+    def later(number: int, frame: FrameType | None) -> None:
+        came.append((number, frame))
+        if len(came) > 1:
+            now()
+
+    def now() -> None:
+        if came:
+            number, frame = came.pop(0)
+            handlers[signal.Signals(number)](number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield now  # signals come to the main thread only
+        return
     for number in handlers:
-        signal.signal(number, lambda *received: came.append(received))
+        signal.signal(number, later)
     try:
-        yield
+        yield now
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for received in came:
-        handlers[signal.Signals(received[0])](*received)
+        now()
 
 
 @contextmanager

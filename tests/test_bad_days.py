@@ -41,7 +41,7 @@ AIRLINE = ROOT / "datasets" / "airline.csv"
 @pytest.fixture
 def stopped() -> Iterator[Callable[[int], int]]:
     """Let signals stop commands in this process; give the exit code of one that was interrupted."""
-    before = {number: signal.getsignal(number) for number in STOPS}
+    before = {number: signal.getsignal(number) for number in (*STOPS, signal.SIGALRM)}
     for number in STOPS:
         signal.signal(number, signal.SIG_DFL)
     signals.stop_like_ctrl_c()
@@ -86,6 +86,35 @@ def test_a_second_signal_while_the_model_is_written_leaves_the_older_one(model, 
     ended = command("fit", "dataset:airline", "-q")
     assert stopped(ended.code) == 143 and "interrupted" in ended.err
     assert snapshot(folder) == before
+
+
+class Stopped:
+    """Is sent a signal while it is destroyed, when Python drops what the signal raises."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_falls_into_a_destructor_is_not_lost(stopped, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "unraisablehook", None)
+    signals.mind_dropped_errors(show=False)
+    with pytest.raises(KeyboardInterrupt):
+        Stopped()
+        time.sleep(5)
+    assert stopped(1) == 143
+    assert capfd.readouterr().err == ""
+
+
+def test_what_destructors_raise_is_shown_with_a_traceback_only(stopped, monkeypatch, capfd):
+    class Broken:
+        def __del__(self) -> None:
+            raise AttributeError("gone")
+
+    for show in (False, True):
+        monkeypatch.setattr(sys, "unraisablehook", None)
+        signals.mind_dropped_errors(show)
+        Broken()
+        assert ("AttributeError: gone" in capfd.readouterr().err) == show
 
 
 def test_a_signal_that_is_ignored_stays_ignored(stopped):

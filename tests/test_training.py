@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -287,6 +291,19 @@ def test_interruption_keeps_the_best_weights_so_far():
     assert run.interrupted and len(run.history["loss"]) == 2
     best = min(run.history["val_loss"])
     assert network.evaluate(make_batches(validation, 64), verbose=0) == pytest.approx(best, rel=1e-5)
+
+
+def test_ctrl_c_that_falls_into_a_library_ends_training():
+    """Libraries make other errors of it, or none."""
+    training, validation = windows_of(wave(), 8, 2, newest=(None, 40)), windows_of(wave(), 8, 2, newest=(40, 0))
+
+    def press(progress):
+        if progress.epoch == 2:
+            with suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    run = Trainer(tiny_network(8, 2, 1), 32, 20, 0).validation_run(training, validation, 9, 9, report=press)
+    assert run.interrupted and len(run.history["loss"]) == 2
 
 
 def test_interrupting_the_final_run_keeps_the_weights_before_it():

@@ -116,7 +116,7 @@ def cli(ctx: click.Context, traceback: bool, version: bool) -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line, keep native log lines off the terminal, and exit with the documented code."""
-    from forecaster.cli.signals import ignore_stops, stop_like_ctrl_c, stopped_code
+    from forecaster.cli.signals import ignore_stops, mind_dropped_errors, stop_like_ctrl_c, stopped_code
     from forecaster.quiet import separate_native
 
     args, codes = sys.argv[1:] if args is None else args, list[int]()
@@ -128,6 +128,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         sys.excepthook = _show_traceback
     else:
         separate_native()
+    mind_dropped_errors(show="--traceback" in args)
     stop_like_ctrl_c()
     codes.append(stopped_code(run(args)))
     ignore_stops()  # while Python ends

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType
 from typing import NoReturn
 
 from forecaster.quiet import STOPS
+
+#: Seconds after which a stop that Python dropped comes again.
+MOMENT = 0.05
 
 _received: list[int] = []
 
@@ -16,11 +20,32 @@ def stop_like_ctrl_c() -> None:
     for number in STOPS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
+    signal.signal(signal.SIGALRM, _stop_again)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     _received.append(number)
     raise KeyboardInterrupt
+
+
+def _stop_again(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(_received[-1])
+
+
+def mind_dropped_errors(show: bool) -> None:
+    """Let a stop come again that fell into what Python drops the errors of, such as ``__del__`` of any library.
+
+    Args:
+        show: print the other errors that Python drops, as it does by itself.
+    """
+
+    def dropped(error: sys.UnraisableHookArgs) -> None:
+        if _received and issubclass(error.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, MOMENT)
+        elif show:
+            sys.__unraisablehook__(error)
+
+    sys.unraisablehook = dropped
 
 
 def stopped() -> bool:

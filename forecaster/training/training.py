@@ -14,6 +14,7 @@ from forecaster.errors import DivergedError
 from forecaster.inference import KerasEngine
 from forecaster.networks.optimizers import LOWERED, first_rate, lower_rate
 from forecaster.networks.start import Start, set_start
+from forecaster.quiet import signals_later
 from forecaster.training.batches import make_batches
 from forecaster.training.checkpoint import Saved, next_run
 from forecaster.training.divergence import Cell, Divergence, Remedies, cause_of
@@ -284,6 +285,7 @@ class Trainer:
                 trainer._began = epoch, trainer.state()
 
             def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+                end_if_interrupted()
                 if not math.isfinite(logs["loss"]):
                     raise Divergence("training loss", logs["loss"], epoch=trainer._began[0] + 1, steps=batch + 1)
 
@@ -300,10 +302,9 @@ class Trainer:
             batches = make_batches(windows, self.batch_size, self.seed, first * self.executed)
             options = {"steps_per_epoch": steps, "callbacks": [Average()], "shuffle": False, "verbose": 0}
             try:
-                network.fit(batches, initial_epoch=first, epochs=epochs, **options)
-            except (
-                tf.errors.InvalidArgumentError
-            ):  # what Keras makes of NaN in the gradient of a weight that is looked up
+                with signals_later() as end_if_interrupted:
+                    network.fit(batches, initial_epoch=first, epochs=epochs, **options)
+            except tf.errors.InvalidArgumentError:  # Keras's, of NaN in the gradient of a weight that is looked up
                 if all(np.isfinite(value).all() for value in self.state()):
                     raise
                 raise Divergence("training loss", math.nan, self._began[0] + 1, self.executed) from None
