@@ -1,8 +1,9 @@
-"""Whether threads can be started: where not, libraries abort, or call a whole model damaged."""
+"""What the system gives a process too little of: threads, without which libraries abort, and memory."""
 
 from __future__ import annotations
 
 import os
+import resource
 from _thread import allocate_lock, stack_size, start_new_thread
 from threading import Semaphore
 
@@ -40,3 +41,22 @@ def refuse_without_threads(some: int, of_each_core: int) -> None:
         stack_size(usual)
     for _ in range(wanted):
         ended.acquire()
+
+
+def is_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it came of, is that no memory is left; libraries have many words for it.
+
+    Where a process may have only so many addresses, a library that is there but cannot be loaded is such an error too.
+    """
+    while error is not None:
+        said = f"{type(error).__name__} {error}"
+        if isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY):
+            return True
+        if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
+            return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+        error = error.__cause__ or error.__context__
+    return False
+
+
+#: What TensorFlow, ONNX Runtime, the C library and the loader of libraries say.
+_NO_MEMORY = ("ResourceExhaustedError", "bad_alloc", "Cannot allocate memory", "failed to map segment")

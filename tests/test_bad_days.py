@@ -33,7 +33,7 @@ from forecaster.data.tables.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
 from forecaster.files import json_text, piped
 from forecaster.fitting import fitting
-from forecaster.quiet import STOPS, _Lenient
+from forecaster.quiet import STOPS, _Lenient, signals_later
 
 AIRLINE = ROOT / "datasets" / "airline.csv"
 
@@ -86,6 +86,23 @@ def test_a_second_signal_while_the_model_is_written_leaves_the_older_one(model, 
     ended = command("fit", "dataset:airline", "-q")
     assert stopped(ended.code) == 143 and "interrupted" in ended.err
     assert snapshot(folder) == before
+
+
+def test_a_signal_waits_for_the_end_of_a_block_and_a_second_one_for_nothing(stopped):
+    def press() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    reached = []
+    for presses in ([], [press], [press, press]):
+        with suppress(KeyboardInterrupt), signals_later():
+            for each in presses:
+                each()
+            reached.append(presses)
+        reached.append("after")
+    assert reached == [[], "after", [press], "after", "after"]
+    with pytest.raises(KeyboardInterrupt), signals_later():  # what native code makes of it is no error of its own
+        press()
+        raise ZeroDivisionError
 
 
 class Stopped:

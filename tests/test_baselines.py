@@ -284,6 +284,19 @@ class TestFitted:
         monkeypatch.setattr(baselines, "_model_class", lambda name: Broken)
         assert np.isnan(BASELINES["AutoETS"](np.arange(50.0), 3, 1, LEVELS)).all()
 
+    def test_statsforecast_that_memory_is_too_short_for_is_not_called_absent(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Full:
+            def find_spec(self, name: str, *_: object) -> None:
+                if name.startswith("statsforecast"):
+                    raise ImportError("convolve.so: failed to map segment from shared object")
+
+        monkeypatch.delitem(sys.modules, "statsforecast.models", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [Full(), *sys.meta_path])
+        with pytest.raises(ImportError, match="failed to map"):
+            BASELINES["AutoETS"](np.arange(50.0), 3, 1, LEVELS)
+
     @pytest.mark.parametrize("name", FITTED)
     def test_without_statsforecast_the_install_line_is_given(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "statsforecast", None)

@@ -16,6 +16,9 @@ from conftest import Command, snapshot
 
 from forecaster.artifact.layout import FORMAT_VERSION
 from forecaster.artifact.locking import locked
+from forecaster.cli import common
+from forecaster.cli.main import run
+from forecaster.data.tables import sources
 from forecaster.errors import ForecasterError
 from forecaster.fitting import fitting
 
@@ -324,13 +327,32 @@ def test_traceback_shows_one(command, here):
         command("--traceback", "fit", "none.csv")
 
 
-@pytest.mark.parametrize("error", [MemoryError(), type("ResourceExhaustedError", (Exception,), {})("OOM when ...")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        type("ResourceExhaustedError", (Exception,), {})("OOM when ..."),
+        RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc"),
+        ImportError("libquadmath.so.0: failed to map segment from shared object"),
+    ],
+)
 def test_memory_that_runs_out(command, here, monkeypatch, error):
     def full(*_):
         raise error
 
     monkeypatch.setattr(fitting, "fit_panel", full)
     refused(command, here, "fit good.csv", FAILED, "out of memory", "--batch-size")
+    monkeypatch.setattr(sources, "read_table", full)
+    refused(command, here, "inspect good.csv", FAILED, "out of memory", r"free some memory, or .* \(ulimit -v\)")
+
+
+def test_a_message_for_which_there_is_no_memory(here, monkeypatch, capfd):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(common, "plain", full)
+    assert run(["inspect", "none.csv"]) == 1
+    assert capfd.readouterr().err == "forecaster: error: out of memory\n"
 
 
 def test_a_bug_says_so_in_one_line(command, here, monkeypatch):

@@ -40,3 +40,26 @@ def test_threads_are_asked_for_by_the_cores_this_process_may_use(monkeypatch):
     monkeypatch.setattr(limits, "start_new_thread", lambda *given: (_ for _ in ()).throw(RuntimeError))
     with pytest.raises(ForecasterError, match="only 0 of 20 threads"):
         limits.refuse_without_threads(14, 2)
+
+
+def _after(error, earlier):
+    error.__context__ = earlier
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "expected"),
+    [
+        (MemoryError(), -1, True),
+        (_after(SystemError("error return without exception set"), MemoryError()), -1, True),
+        (ImportError("libx.so: failed to map segment from shared object"), -1, True),
+        (OSError(12, "Cannot allocate memory"), -1, True),
+        (ImportError("Failed to import 'zlib.decompress'"), -1, False),
+        (ImportError("Failed to import 'zlib.decompress'"), 10**9, True),
+        (ModuleNotFoundError("No module named 'tensorflow'"), 10**9, False),
+        (ValueError("x"), 10**9, False),
+    ],
+)
+def test_what_memory_that_runs_out_is_called(error, limit, expected, monkeypatch):
+    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: (limit, limit))
+    assert limits.is_of_memory(error) == expected

@@ -280,9 +280,11 @@ def test_stdout_closed_early_is_no_error(model):
 
 def test_standard_streams_that_cannot_be_used(model, folder):
     before = snapshot(folder)
+    why = "forecaster: error: cannot write the output: No space left on device"
+    full = f"{why}\n  choose another place, or free some space\n"
     for line, code, err in (
-        ("forecaster predict -q > /dev/full", 1, "forecaster: error: No space left on device\n"),
-        ("forecaster datasets > /dev/full", 1, "forecaster: error: No space left on device\n"),
+        ("forecaster predict -q > /dev/full", 1, full),
+        ("forecaster datasets > /dev/full", 1, full),
         ("ulimit -n 16; forecaster predict -q >&-", 0, ""),
         ("forecaster predict 2>&-", 0, ""),
         ("forecaster predict 2> /dev/full", 0, ""),
@@ -293,6 +295,14 @@ def test_standard_streams_that_cannot_be_used(model, folder):
         done = shell(line)
         assert (done.returncode, done.stderr) == (code, err), line
     assert snapshot(folder) == before
+
+
+def test_too_few_addresses_are_said_in_a_line(model):
+    """Libraries that cannot be loaded are no bug, nor does the message need memory."""
+    for limit, line in ((60_000, "predict"), (100_000, "inspect dataset:airline"), (200_000, "predict --plot a.png")):
+        done = shell(f"ulimit -v {limit}; forecaster {line}")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert re.fullmatch(r"forecaster: error: out of memory\n(  free some memory.*\n)?", done.stderr), done.stderr
 
 
 def test_commands_in_a_pipe(model, folder):

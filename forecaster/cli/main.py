@@ -178,8 +178,13 @@ def run(args: list[str]) -> int:
     except BaseException as error:
         if "--traceback" in args:
             raise
-        _drop_unwritable_output()
-        return _explain(KeyboardInterrupt() if _is_of_a_signal(error) else error)
+        try:
+            if _drop_unwritable_output() and isinstance(error, OSError) and not error.filename:
+                return _say(f"cannot write the output: {error.strerror}", "choose another place, or free some space", 1)
+            return _explain(KeyboardInterrupt() if _is_of_a_signal(error) else error, "fit" in args)
+        except (ImportError, MemoryError, SystemError):  # to say what happened takes memory too
+            os.write(sys.stderr.fileno(), b"forecaster: error: out of memory\n")
+            return 1
     return code if isinstance(code, int) else 0
 
 
@@ -199,17 +204,29 @@ def _is_of_a_signal(error: BaseException) -> bool:
     return stopped() and isinstance(error, Exception) and not isinstance(error, (ForecasterError, click.ClickException))
 
 
-def _drop_unwritable_output() -> None:
-    """Let what could not be written to stdout go, so that Python does not try and complain again when it ends."""
+def _drop_unwritable_output() -> bool:
+    """Let what could not be written to stdout go, so that Python does not try and complain again when it ends.
+
+    Returns:
+        bool: there was some, and not because its reader is gone.
+    """
     try:
         sys.stdout.flush()
-    except OSError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return not isinstance(error, BrokenPipeError)
+    return False
 
 
-def _explain(error: BaseException) -> int:
-    """Print one message for an error and return its exit code."""
+def _explain(error: BaseException, trains: bool) -> int:
+    """Print one message for an error and return its exit code.
+
+    Args:
+        error: what ended the command.
+        trains: the command trains a network.
+    """
     from forecaster.errors import ForecasterError
+    from forecaster.limits import is_of_memory
 
     if isinstance(error, ForecasterError):
         return _say(error.message, error.hint, error.exit_code)
@@ -224,11 +241,12 @@ def _explain(error: BaseException) -> int:
         return READER_GONE
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
+    if is_of_memory(error):
+        smaller = "use smaller --units, a shorter --lookback or a smaller --batch-size, " if trains else ""
+        return _say("out of memory", f"{smaller}free some memory, or raise the limit (ulimit -v)", 1)
     if isinstance(error, OSError):
         place = f"'{error.filename}': " if error.filename else ""
         return _say(f"{place}{error.strerror or error}", "", 1)
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's own
-        return _say("out of memory", "use smaller --units, a shorter --lookback or a smaller --batch-size", 1)
     what = f"{type(error).__name__}: {error}".splitlines()[0]
     return _say(
         f"a bug in forecaster: {what}", "run it again as 'forecaster --traceback ...' and report what it shows", 1
