@@ -123,7 +123,7 @@ class Forecaster:
 
         Raises:
             KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
-            NotFoundError: no such file or column, or nothing to resume.
+            NotFoundError: no such file or column.
             DataError: the data cannot be learned from as they are, or ``start`` knows them already.
             SettingError: a setting contradicts ``start``, or the fit that is to be resumed.
             DivergedError: training ended in NaN.

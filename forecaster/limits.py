@@ -13,14 +13,18 @@ from forecaster.errors import ForecasterError
 READING, TRAINING = (6, 2), (14, 6)
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def refuse_without_threads(some: int, of_each_core: int) -> None:
     """Start so many threads at once, and let them end.
 
     Raises:
         ForecasterError: the system does not let this process have as many.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted, started, gate, ended = some + of_each_core * cores, 0, allocate_lock(), Semaphore(0)
+    wanted, started, gate, ended = some + of_each_core * cores(), 0, allocate_lock(), Semaphore(0)
 
     def wait() -> None:
         with gate:

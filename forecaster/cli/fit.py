@@ -54,7 +54,11 @@ EPILOG = "\b\nNetworks:\n" + "\n".join(f"  {name:<16}{says}" for name, says in F
 @click.option(
     "--from", "start", metavar="MODEL", help="Train this model further on DATA: newer rows, its settings and weights."
 )
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the same fit, which was cut off.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the last checkpoint of the same fit; from the start where there is none.",
+)
 @click.option("--future", metavar="FILE", help="Table of covariates known beyond the cutoff; - for standard input.")
 @source_options
 @click.option("--plot", metavar="FILE", help="Draw the learning curve to a PNG or SVG.")

@@ -90,14 +90,14 @@ class Checkpoints:
 
         Args:
             fingerprint: gives what it begins with, see :mod:`forecaster.training.fingerprint`.
-            resume: go on from the checkpoints; else they are discarded once training begins.
+            resume: go on from the checkpoints, from the start where there are none; else they are discarded once
+                training begins.
             in_place: the fit trains the model in the directory further.
 
         Returns:
             The model, where the fit to be resumed was finished.
 
         Raises:
-            NotFoundError: there is nothing to resume.
             SettingError, DataError, ModelError: see :func:`forecaster.training.fingerprint.refuse_other`.
         """
         if self._folder is None or self._place is None:
@@ -114,8 +114,9 @@ class Checkpoints:
             self._notes.append(Note("resume", "nothing is left to do", "the same fit was finished"))
             return found
         if not files and not (self._folder / BEGUN).exists():
-            what = f"there is nothing to resume: no fit into '{self._place}' was cut off"
-            raise NotFoundError(what, "leave --resume out to begin from the start")
+            nothing = f"nothing is kept of a fit into '{self._place}'"
+            self._notes.append(Note("resume", "from the start", nothing, warning=True))
+            return None
         refuse_other(begun, self._fingerprint)
         self._readings = max(((_read(file) or {}).get("readings", []) for file in files), key=len, default=[])
         self._resumed = True

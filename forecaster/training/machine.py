@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from forecaster.limits import cores
+
 #: Variables of the environment that libraries of numbers read begin so, but for those of TensorFlow's log.
 VARIABLES, OF_LOGS = ("TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_", "NVIDIA_TF32_"), "TF_CPP_"
 
@@ -18,8 +20,7 @@ def machine(deterministic: bool) -> dict[str, Any]:
     variables = {n: value for n, value in os.environ.items() if n.startswith(VARIABLES) and not n.startswith(OF_LOGS)}
     if deterministic:
         return {"device": device_name(), **{name: value for name, value in variables.items() if "THREAD" not in name}}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"device": device_name(), "cores": cores, **variables}
+    return {"device": device_name(), "cores": cores(), **variables}
 
 
 def device_name() -> str:

@@ -95,15 +95,13 @@ def kill_all(kills: int, fit: list[str], rng: random.Random) -> list[str]:
 
 
 def killed_until_done(fit: list[str], model: Path, moments: list[float], found: Counter[str]) -> list[str]:
-    """Fit into a directory, killed at some moments and resumed each time; return what was wrong."""
+    """Fit into a directory, killed at some moments and begun with --resume each time; return what was wrong."""
     wrong: list[str] = []
     kept: list[float] = []
     code = -signal.SIGKILL
-    for number, moment in enumerate([*moments, None]):
-        begun = (checkpoint_folder(model) / BEGUN).exists() or (number and finished(model))
-        again = ("--resume",) if begun else ()
-        code, _ = ended([*fit, *again], model, moment)
-        found["fits resumed"] += bool(again)
+    for moment in [*moments, None]:
+        found["fits resumed"] += (checkpoint_folder(model) / BEGUN).exists()
+        code, _ = ended([*fit, "--resume"], model, moment)
         if code != -signal.SIGKILL:
             break
         found["kills"] += 1
