@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -579,6 +581,19 @@ def test_json_that_is_not_ours_is_refused(model, old, new, words):
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(ModelError, match=words):
         load_model(model)
+
+
+def test_nothing_of_a_refused_manifest_stays_in_memory(model):
+    (model / "manifest.json").write_bytes(bytes(4 << 20))
+    gc.disable()
+    tracemalloc.start()
+    try:
+        with suppress(ModelError):
+            load_model(model)
+        assert tracemalloc.get_traced_memory()[0] < 1 << 20
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 @pytest.mark.parametrize(

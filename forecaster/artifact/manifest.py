@@ -82,7 +82,7 @@ def read_manifest(handle: IO[bytes], directory: Path) -> Manifest:
             _refuse_altered(found)
             return _typed(found)
     except (OSError, ValueError, RecursionError, SettingError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ModelError(f"the model at '{directory}' is damaged: {MANIFEST}: {reason}", AGAIN) from None
     if version > FORMAT_VERSION:
         raise ModelError(
