@@ -62,7 +62,6 @@ class OnnxEngine:
         self._graph = Graph(model)
         if output is not None and self._graph.output not in output:
             raise refused(ValueError(f"it gives {self._graph.output} numbers of a window"))
-        self._graph.check({name: (1, *shape) for name, shape in self._graph.inputs.items()})
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.load_model_format", "ONNX")
         options.log_severity_level = 4
@@ -87,9 +86,14 @@ class OnnxEngine:
         if absent := self._dtypes.keys() - inputs.keys():
             raise refused(ValueError(f"it reads {', '.join(absent)}, which the model does not have"))
         feed = _feed(inputs, self._dtypes)
-        self._graph.check({name: array.shape for name, array in feed.items()})
+        windows = self._graph.together({name: array.shape for name, array in feed.items()})
         try:
-            found = np.asarray(self._session.run(None, feed)[0])
+            found = np.concatenate(
+                [
+                    self._session.run(None, {name: array[first : first + windows] for name, array in feed.items()})[0]
+                    for first in range(0, len(feed["past"]), windows)
+                ]
+            )
         except Exception as error:
             raise refused(error) from None
         if found.shape != (len(feed["past"]), *self._graph.output) or found.dtype != np.float32:

@@ -38,6 +38,10 @@ from forecaster import Forecaster
 from forecaster.artifact.layout import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS, own_digest
 from forecaster.errors import ForecasterError
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import bombs
+
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 #: What one load and forecast may take, and the mutations that one worker process tries.
 SECONDS, MEMORY, BATCH = 30, 1 << 30, 250
@@ -332,12 +336,31 @@ def onnx_field(rng: random.Random, files: Files) -> None:
     files[NETWORK] = model.SerializeToString()
 
 
+def with_filled(model: onnx.ModelProto) -> bytes:
+    """Return a network that makes its forecast of ``filled`` too, which its last nodes make."""
+    graph, make = model.graph, onnx.helper.make_node
+    name = graph.output[0].name
+    last = next(node for node in graph.node if name in node.output)
+    last.output[list(last.output).index(name)] = "true"
+    graph.node.append(make("ReduceMax", ["filled"], ["most"], keepdims=0))
+    graph.node.append(make("Cast", ["most"], ["cast"], to=1))
+    graph.node.append(make("Mul", ["cast", "true"], [name]))
+    return model.SerializeToString()
+
+
+def onnx_known(rng: random.Random, files: Files) -> None:
+    """Put one of :mod:`bombs` before the output, or in place of the network what is large as soon as it is read."""
+    model, kind = onnx.load_model_from_string(files[NETWORK]), rng.choice([None, *bombs.BOMBS])
+    nodes, weights = kind() if kind else ([], [])
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(weights)
+    files[NETWORK] = with_filled(model) if kind else bombs.attributes()
+
+
 def onnx_bomb(rng: random.Random, files: Files) -> None:
     """Put nodes before the output that make much of little, when the file is loaded or when it is run."""
     model = onnx.load_model_from_string(files[NETWORK])
-    graph, name = model.graph, model.graph.output[0].name
-    last = next(node for node in graph.node if name in node.output)
-    last.output[list(last.output).index(name)] = "true"
+    graph = model.graph
     how, size = rng.randrange(6), rng.choice((10**5, 10**7, 10**9, 10**11))
     make = onnx.helper.make_node
 
@@ -374,10 +397,7 @@ def onnx_bomb(rng: random.Random, files: Files) -> None:
         graph.node.append(make("Loop", ["count", "yes"], ["filled"], body=body))
     else:
         graph.node.append(make("Expand", ["past", constant("to", [1, size, 1])], ["filled"]))
-    graph.node.append(make("ReduceMax", ["filled"], ["most"], keepdims=0))
-    graph.node.append(make("Cast", ["most"], ["cast"], to=1))
-    graph.node.append(make("Mul", ["cast", "true"], [name]))
-    files[NETWORK] = model.SerializeToString()
+    files[NETWORK] = with_filled(model)
 
 
 # The history
@@ -473,7 +493,7 @@ def signed_bytes(rng: random.Random, files: Files) -> None:
 ACCIDENTS: list[Mutation] = [flip, cut, grow, blank, swap, lose, manifest_bomb]
 FORGERIES: list[Mutation] = [
     *(manifest_value, manifest_value, manifest_text, npz_array, npz_zip),
-    *(onnx_field, onnx_field, onnx_bomb, parquet_table, parquet_bytes, signed_bytes),
+    *(onnx_field, onnx_field, onnx_bomb, onnx_known, parquet_table, parquet_bytes, signed_bytes),
     *(npz_bomb, parquet_bomb),
 ]
 
