@@ -174,7 +174,7 @@ def _kinds(parameter: click.Parameter) -> tuple[Any, Any]:
     """Return values that a flag or an argument takes, and such as are near to those that it takes."""
     name, shape = str(parameter.name), str(getattr(parameter, "metavar", None) or parameter.type.name)
     if name in ("output", "plot", "residual_plot", "destination"):
-        pictures = "plot" in name or parameter.default == "forecast.png"
+        pictures = "plot" in name or parameter.default == "plot.png"
         return OUTPUTS[:2] if pictures else OUTPUTS[2:6], (*OUTPUTS, *TABLES, *MODELS)
     if name in ("model", "start", "places"):
         return (*MODELS, "run.csv") if name == "places" else MODELS, (*PLACES, *TABLES)

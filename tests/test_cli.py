@@ -251,7 +251,7 @@ def test_evaluate_prints_the_rows_alone(command, model):
 
 
 def test_plot_of_a_model_and_of_a_table(command, model, newer, folder):
-    assert command("plot").err.endswith("picture: forecast.png\n")
+    assert command("plot").err.endswith("picture: plot.png\n")
     command("predict", "--output", "f.csv")
     for arguments in (
         "plot f.csv --model forecaster-model --output with-model.svg",
@@ -261,10 +261,10 @@ def test_plot_of_a_model_and_of_a_table(command, model, newer, folder):
     ):
         ended = command(*arguments.split())
         assert (ended.code, ended.out) == (0, ""), ended.err
-    assert (folder / "forecast.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
     for name in ("with-model", "with-data", "alone", "far"):
         assert b"<svg" in (folder / f"{name}.svg").read_bytes()
-    assert command("plot").code == 2  # forecast.png is there already
+    assert command("plot").code == 2  # plot.png is there already
     assert command("plot", "--force").code == 0
 
 

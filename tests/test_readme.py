@@ -69,7 +69,10 @@ def test_commands_print_what_the_readme_shows(tmp_path):
     ]
     for command, expected in commands:
         assert_alike(expected, run(command, tmp_path))
-    assert (tmp_path / "forecast.png").read_bytes().startswith(b"\x89PNG")
+        for following in re.findall("^next: (.*)$", expected, re.MULTILINE):
+            run(following, tmp_path)
+    for name in ("forecast.png", "plot.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("printed", ["skill 10.0%\nother", "skill 90.0%", "skil 10.0%"])
@@ -103,7 +106,7 @@ def rewrite(folder: Path) -> None:
 
     README.write_text(CONSOLE.sub(printed, README.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs").mkdir(exist_ok=True)
-    (ROOT / "docs" / "forecast.png").write_bytes((folder / "forecast.png").read_bytes())
+    (ROOT / "docs" / "forecast.png").write_bytes((folder / "plot.png").read_bytes())
 
 
 if __name__ == "__main__":

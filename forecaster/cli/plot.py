@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--future", metavar="FILE", help="Future covariates, where the model has some.")
 @level_option
-@click.option("--output", metavar="FILE", default="forecast.png", show_default=True, help="PNG or SVG file.")
+@click.option("--output", metavar="FILE", default="plot.png", show_default=True, help="PNG or SVG file.")
 @click.option("--title", metavar="TEXT", default="", help="Title of the picture.")
 @click.option(
     "--series", "most", metavar="N", type=click.IntRange(1), default=12, show_default=True, help="Series drawn at most."
