@@ -100,8 +100,9 @@ def refuse_beyond(model: Model, steps: int) -> None:
         SettingError: a direction cannot be rolled forward.
     """
     if steps > model.plan.horizon:
+        most = plural(model.plan.horizon, "step")
         raise SettingError(
-            f"the model forecasts the direction of {plural(model.plan.horizon, 'step')} at most, not of {steps}",
+            f"the model forecasts the direction of {most} at most, {steps} were asked for",
             f"fit again with --horizon {steps}: a direction gives no value to roll forward from",
         )
 
