@@ -7,6 +7,7 @@ import re
 import shutil
 from itertools import product
 from math import log
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from forecaster import Forecaster
 from forecaster.classes import CLASSES, Rule, changes_ahead, changes_behind, classify, known_cutoffs
 from forecaster.direction.luck import chance, separate_stretches
 from forecaster.direction.outcomes import Outcomes
+from forecaster.direction.prediction import forecast_directions
 from forecaster.direction.scores import (
     accuracy,
     at_temperature,
@@ -600,3 +602,16 @@ def test_the_commands(command, folder):
     predict_file = command("predict", "--output", "f.csv")
     assert predict_file.code == 0
     assert "directions" in command("plot", "f.csv").err
+
+
+@pytest.mark.parametrize("share", [0, -0.5, np.nan, np.inf])
+def test_a_network_that_gives_no_probabilities_is_refused(share):
+    """Numbers of a forged network; no warning of a division by zero."""
+    forecaster = Forecaster.load(Path(__file__).parent / "golden" / "0.2.0" / "direction")
+
+    class Forged:
+        def run(self, inputs):
+            return np.full((len(inputs["past"]), forecaster.model.plan.steps, 4), share, np.float32)
+
+    with pytest.raises(ModelError, match="gives no probabilities"):
+        forecast_directions(forecaster.model, Forged(), forecaster.panel(None)[0], 1)

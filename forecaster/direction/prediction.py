@@ -13,7 +13,7 @@ from forecaster.data.packed import series_between
 from forecaster.data.panel import Panel
 from forecaster.data.tables.frames import plural
 from forecaster.data.time.calendar import future_times
-from forecaster.errors import SettingError
+from forecaster.errors import ModelError, SettingError
 from forecaster.features import inputs_ahead
 from forecaster.inference import Engine, roll_forward
 from forecaster.notes import Note, some
@@ -41,6 +41,9 @@ def forecast_directions(model: Model, engine: Engine, panel: Panel, steps: int) 
 
     Returns:
         np.ndarray: ``(series, steps, 3)`` float64; the frequencies of training of a series too short for the network.
+
+    Raises:
+        ModelError: the network gives no probabilities.
     """
     rule, able = Rule.of_weights(model.weights), by_network(model, panel)
     values = np.repeat(rule.frequencies[None, :steps], len(panel), axis=0)
@@ -51,7 +54,10 @@ def forecast_directions(model: Model, engine: Engine, panel: Panel, steps: int) 
             scaler = model.scaler.matched(model.ids, part, model.plan.season)
             inputs = inputs_ahead(part, scaler, model.encoder, model.plan, steps)
             found = roll_forward(engine, inputs, steps, model.plan.steps)[:, :, 1:].astype(np.float64)
-            values[first : first + SERIES_AT_ONCE][here] = found / found.sum(axis=2, keepdims=True)
+            sums = found.sum(axis=2, keepdims=True)
+            if not ((found >= 0) & (sums > 0) & np.isfinite(sums)).all():
+                raise ModelError("the network gives no probabilities", "fit the model again")
+            values[first : first + SERIES_AT_ONCE][here] = found / sums
     return values
 
 
