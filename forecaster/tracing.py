@@ -171,6 +171,8 @@ COMPUTED: dict[str, Callable[..., Any]] = {
     "Sub": np.subtract,
     "Mul": np.multiply,
     "Identity": lambda x: x,
+    "And": np.logical_and,
+    "Less": np.less,
 }
 
 
@@ -191,8 +193,42 @@ def _loop(node: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> t
     for weight in body.initializer:
         learn(weight, own, known)
     inside = made_by(body, own, known, opset, 0)
+    if not (_holds(values.get(node.input[1]), True) and _goes_on(node, body, values, known, count)):
+        raise ValueError("it holds a loop that may end before its last pass")
     given = [own[value.name] for value in body.output[1:]]
     if [sizes_of(kind) for kind in given[: len(carried)]] != [sizes_of(kind) for kind in carried]:
         raise ValueError("it holds a loop that carries another shape from each pass to the next")
     collected = [kind_of(kind.tensor_type.elem_type, (count, *sizes_of(kind))) for kind in given[len(carried) :]]
     return dict(zip(node.output, [*carried, *collected], strict=False)), inside + sum(map(bytes_of, collected))
+
+
+def _goes_on(node: Any, body: Any, values: Values, known: Values, count: int) -> bool:
+    """Return whether a loop makes all of its passes: otherwise it would collect fewer rows.
+
+    Its condition is computed of all passes at once, from their numbers, and from what counts them beside.
+
+    Args:
+        node: the loop.
+        body: its graph.
+        values: what is known outside.
+        known: what is known in it.
+        count: passes.
+    """
+    passes, (number, going, *carried) = np.arange(count), (value.name for value in body.input)
+    each = {name: value for name, value in known.items() if value.size == 1} | {number: passes, going: passes >= 0}
+    adding = (part for part in body.node if part.op_type == "Add" and _holds(known.get(part.input[1]), 1))
+    counts = {(part.input[0], part.output[0]) for part in adding}
+    for name, first, last in zip(carried, node.input[2:], body.output[1:], strict=False):
+        if _holds(values.get(first), 0) and (name, last.name) in counts:
+            each[name] = passes
+    for part in body.node:
+        if part.op_type in ("Add", "And", "Cast", "Identity", "Less") and all(name in each for name in part.input):
+            options = {option.name: option.i for option in part.attribute}
+            each[part.output[0]] = COMPUTED[part.op_type](*(each[name] for name in part.input), **options)
+    condition = each.get(body.output[0].name)
+    return condition is not None and bool(np.broadcast_to(condition, passes.shape)[:-1].all())
+
+
+def _holds(value: np.ndarray | None, number: int) -> bool:
+    """Return whether a value is known, and is this number."""
+    return value is not None and value.size == 1 and bool(value.item() == number)

@@ -57,6 +57,20 @@ def captured() -> Nodes:
     return nodes, [*weights, number("size", [SIZE]), number("passes", 1), number("yes", True, bool)]
 
 
+def early() -> Nodes:
+    """A loop that ends after its first pass, and the size of what it collects."""
+    nodes = [
+        loop([NODE("Identity", ["no"], ["on"]), NODE("Identity", ["pass"], ["row"])], TensorProto.INT64, "rows"),
+        NODE("Shape", ["rows"], ["made"]),
+        NODE("Sub", ["all", "made"], ["fewer"]),
+        NODE("Mul", ["fewer", "many"], ["size"]),
+        NODE("ConstantOfShape", ["size"], ["filled"]),
+    ]
+    numbers = {"passes": 5, "all": [5], "many": [60_000_000]}
+    flags = [number(name, name == "yes", bool) for name in ("yes", "no")]
+    return nodes, [*flags, *(number(name, value) for name, value in numbers.items())]
+
+
 def folded() -> Nodes:
     """Values of weights alone, which are computed once and kept."""
     nodes = []
@@ -121,6 +135,7 @@ BOMBS: dict[Callable[[], Nodes], str] = {
     lowest: "too large",
     text: "values of another kind, 8",
     captured: "bytes of one window",
+    early: "may end before its last pass",
     folded: "bytes of one window",
     order: "bytes of one window",
     image: "bytes of one window",
