@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from forecaster.errors import ModelError
+from forecaster.limits import is_of_memory
 from forecaster.tracing import MOST, NUMBERS, Kinds, Values, add, kind_of, learn, made_by, sizes_of
 from forecaster.wire import bytes_beside
 
@@ -141,8 +142,10 @@ class Graph:
         return self._found[windows]
 
 
-def refused(error: Exception) -> ModelError:
-    """Return what is said of a network that cannot be run."""
+def refused(error: Exception) -> Exception:
+    """Return what is said of a network that cannot be run; that memory is short is not its fault."""
+    if is_of_memory(error):
+        return MemoryError(str(error))
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return ModelError(f"ONNX Runtime cannot load the network: {reason}", "fit the model again")
 

@@ -11,11 +11,29 @@ from forecaster.errors import ForecasterError
 
 #: Threads that reading and forecasting start, and training, at most: some, and some for each core.
 READING, TRAINING = (6, 2), (14, 6)
+#: Bytes of addresses that NumPy, SciPy and pandas take on two cores.
+ADDRESSES = 1_150_000_000
 
 
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def refuse_without_addresses() -> None:
+    """Refuse a limit of addresses (``ulimit -v``) in which no NumPy fits: its BLAS ends the process silently.
+
+    Raises:
+        MemoryError: it is too low.
+    """
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        return
+    import mmap
+
+    try:
+        mmap.mmap(-1, ADDRESSES).close()
+    except OSError:
+        raise MemoryError from None
 
 
 def refuse_without_threads(some: int, of_each_core: int) -> None:

@@ -102,7 +102,7 @@ def test_gradients_reach_every_weight(cell, head):
     ],
 )
 def test_the_export_equals_keras_with_each_kind_of_input(kind, options):
-    from forecaster.fitting.fitting import export_onnx
+    from forecaster.fitting.exporting import export_onnx
 
     shapes = KINDS[kind]
     model, feeds = network(shapes, **options), inputs(shapes)

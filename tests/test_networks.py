@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from forecaster.config import FIELDS, Config
 from forecaster.errors import SettingError
-from forecaster.fitting.fitting import export_onnx
+from forecaster.fitting.exporting import export_onnx
 from forecaster.inference import KerasEngine, OnnxEngine
 from forecaster.networks.candidates import candidate_names, candidates
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
@@ -422,6 +422,10 @@ def test_an_lstm_becomes_native_onnx_nodes():
 
     model = network(units=(5, 4))
     model(inputs(SHAPES))
-    kinds = [node.op_type for node in onnx.load_from_string(export_onnx(model)).graph.node]
+    graph = onnx.load_from_string(export_onnx(model)).graph
+    kinds = [node.op_type for node in graph.node]
     assert kinds.count("LSTM") == 2
     assert "Loop" not in kinds
+    assert [value.name for value in graph.output] == ["forecast"]
+    sizes = [value.type.tensor_type.shape.dim[0].dim_param for value in (*graph.input, *graph.output)]
+    assert sizes == ["windows"] * 3

@@ -299,7 +299,7 @@ def test_standard_streams_that_cannot_be_used(model, folder):
 
 def test_too_few_addresses_are_said_in_a_line(model):
     """Libraries that cannot be loaded are no bug, nor does the message need memory."""
-    for limit, line in ((60_000, "predict"), (100_000, "inspect dataset:airline"), (200_000, "predict --plot a.png")):
+    for limit, line in ((60_000, "predict"), (150_000, "inspect dataset:airline"), (300_000, "predict --plot a.png")):
         done = shell(f"ulimit -v {limit}; forecaster {line}")
         assert (done.returncode, done.stdout) == (1, "")
         assert re.fullmatch(r"forecaster: error: out of memory\n(  free some memory.*\n)?", done.stderr), done.stderr

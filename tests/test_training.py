@@ -191,7 +191,7 @@ def test_the_untrained_network_is_lent_and_given_back():
 
 
 def test_recurrent_layers_are_unrolled_for_training_and_loops_in_the_exported_file():
-    from forecaster.fitting.fitting import export_onnx
+    from forecaster.fitting.exporting import export_onnx
     from forecaster.inference import OnnxEngine
 
     windows = windows_of(wave(), 8, 2)

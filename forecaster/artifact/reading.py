@@ -20,6 +20,7 @@ from forecaster.artifact.opening import AGAIN, opened, refuse_absent
 from forecaster.errors import ModelError
 from forecaster.evaluation.intervals import Conformal
 from forecaster.features import READ_LOOKBACKS
+from forecaster.limits import is_of_memory
 from forecaster.scaling import Scaler
 
 #: Bytes that the network may have beside its weights, in the file and, at most twice, in itself.
@@ -51,6 +52,8 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
         try:
             model = _model(manifest, found, files[HISTORY], newest_only)
         except Exception as error:  # whatever three libraries raise over a hostile file
+            if is_of_memory(error):
+                raise MemoryError from error
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ModelError(
                 f"the model at '{directory}' is damaged, or of another version of forecaster: {reason}", AGAIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -127,11 +128,14 @@ def plain(text: str) -> str:
 
     Of a very long word it has the two ends.
     """
-    import re
-
-    text = "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in hidden(text))
+    text = re.sub(r"[\udc80-\udcff]+", _as_utf8, hidden(text))  # an ASCII locale leaves bytes of arguments as they are
+    text = "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)
     text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:90]}...{word[0][-30:]}", text)
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
+
+
+def _as_utf8(found: re.Match[str]) -> str:
+    return found[0].encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def hidden(text: str) -> str:

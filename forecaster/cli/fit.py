@@ -186,13 +186,15 @@ def _echo_document(model: Model, directory: str) -> None:
 
 def _echo_scores(model: Model, directory: str) -> None:
     """Print the validation scores and what they mean."""
+    from forecaster.data.tables.frames import plural
+
     scores, record = model.record["scores"], model.record
     click.echo(
         f"model: {directory}, {record['rows']:,} rows up to {record['trained_until'][:19]}, {record['seconds']} s"
     )
     _echo_networks("tried", record.get("tried", []), _TRIED)
     _echo_networks("members", record.get("members", []), _MEMBERS)
-    click.echo(f"validation, {scores['windows']:,} forecasts of {model.plan.horizon} steps:")
+    click.echo(f"validation, {plural(scores['windows'], 'forecast')} of {plural(model.plan.horizon, 'step')}:")
     click.echo(f"  {'':<16}{'MASE':>7}{'skill of the network':>23}")
     for name, mase in scores["mase"].items():
         if name == "seasonal-naive" and model.plan.season == 1:

@@ -75,11 +75,12 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command; an unknown one is answered with the nearest."""
         from forecaster.errors import SettingError, nearest
-        from forecaster.limits import READING, refuse_without_threads
+        from forecaster.limits import READING, refuse_without_addresses, refuse_without_threads
 
         if args and args[0] not in {*COMMANDS, *ALIASES} and not args[0].startswith("-"):
             hint = nearest(args[0], (*COMMANDS, *ALIASES)) or "see: forecaster --help"
             raise SettingError(f"unknown command '{args[0]}', expected one of {', '.join(COMMANDS)}", hint)
+        refuse_without_addresses()
         refuse_without_threads(*READING)
         return super().resolve_command(ctx, args)
 

@@ -12,6 +12,7 @@ from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.packed import packed
 from forecaster.data.panel import Panel
+from forecaster.data.tables.frames import plural
 from forecaster.errors import DataError, SettingError
 from forecaster.fitting.combining import trained
 from forecaster.fitting.fitting import finished, learned_series, member_networks
@@ -167,8 +168,8 @@ def _start_of(network: keras.Model, config: Config) -> list[np.ndarray]:
 def _newer_notes(panel: Panel, model: Model, newer: np.ndarray, fresh: np.ndarray, plan: Plan) -> list[Note]:
     until = model.record["trained_until"][:19]
     notes = [
-        Note("continued", f"{int(newer.sum()):,} newer rows", f"the model was trained on rows up to {until}"),
-        Note("validation", f"newest {plan.validation} rows of each series", "the model has not seen them"),
+        Note("continued", plural(int(newer.sum()), "newer row"), f"the model was trained on rows up to {until}"),
+        Note("validation", f"newest {plural(plan.validation, 'row')} of each series", "the model has not seen them"),
     ]
     if not fresh.all():
         names = [panel.ids[i] for i in np.flatnonzero(~fresh)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,12 @@ from forecaster.config import FIELDS, Config
 from forecaster.data.packed import clock, packed
 from forecaster.data.panel import Panel
 from forecaster.data.tables.arrays import release
+from forecaster.data.tables.frames import plural
 from forecaster.errors import DataError, ForecasterError, ModelError
 from forecaster.features import READ_LOOKBACKS
-from forecaster.files import piped
 from forecaster.fitting.choosing import best_attempt, without_past
 from forecaster.fitting.combining import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
+from forecaster.fitting.exporting import export_onnx
 from forecaster.fitting.shortlist import Row, try_shortlist
 from forecaster.inference import DropoutEngine, Engine, OnnxEngine
 from forecaster.networks.budget import no_more_than
@@ -32,7 +32,7 @@ from forecaster.networks.outputs import outputs_of, refuse_unlike_counts
 from forecaster.notes import Note, some
 from forecaster.planning import Plan, make_plan, padded_series
 from forecaster.prediction.prediction import SMALLEST
-from forecaster.quiet import environment, quiet_native, start_keras
+from forecaster.quiet import start_keras
 from forecaster.training.attempt import BATCH, Attempt, members_of, shapes_of
 from forecaster.training.calibration import moving
 from forecaster.training.checkpoint import elapsed
@@ -190,32 +190,6 @@ def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
     return whole, parts
 
 
-#: No copy of the graph, with all its weights, before each pass over it, to go back to where the pass fails.
-_TF2ONNX: dict[str, str | None] = {"TF2ONNX_CATCH_ERRORS": "FALSE"}
-
-
-def export_onnx(network: keras.Model) -> bytes:
-    """Return the network as an ONNX file; recurrent layers are traced as loops, which ONNX has a word for."""
-    with quiet_native(), environment(_TF2ONNX), _as_loops(network):
-        return piped(lambda path: network.export(path, format="onnx", verbose=False))
-
-
-@contextmanager
-def _as_loops(network: keras.Model) -> Iterator[None]:
-    """Let recurrent layers be traced neither with cuDNN nor step by step while the block runs."""
-    before = []
-    for layer in network._flatten_layers():
-        for name in ("use_cudnn", "unroll"):
-            if hasattr(layer, name):
-                before.append((layer, name, getattr(layer, name)))
-                setattr(layer, name, False)
-    try:
-        yield
-    finally:
-        for layer, name, value in before:
-            setattr(layer, name, value)
-
-
 def _unread_notes(config: Config) -> Iterator[Note]:
     """Yield the settings that have another value than by default, but which network or loss does not read."""
     if config.network != "auto":
@@ -297,7 +271,7 @@ def _training_notes(together: Together, config: Config, interrupted: bool) -> It
 def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
     run, effect = attempt.run, bool(attempt.ready.panel.of_role("future"))
     ended = " until it was interrupted" if interrupted else ""
-    how = f"of {len(run.history['loss'])} epochs of {run.epoch_steps} steps{ended}"
+    how = f"of {plural(len(run.history['loss']), 'epoch')} of {plural(run.epoch_steps, 'step')}{ended}"
     if not run.best_epoch and attempt.further:
         return Note("training", "the weights of the model are kept", f"none {how} lowered the validation loss")
     if not run.best_epoch:
