@@ -269,7 +269,7 @@ def test_a_fit_tells_the_warning_and_a_fit_of_more_than_there_is_writes_nothing(
 def test_a_limit_of_the_process_refuses_before_tensorflow_is_imported(folder):
     code = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))
+resource.setrlimit(resource.RLIMIT_AS, (15 * 10**8,) * 2)
 from forecaster.cli.main import run
 code = run(["fit", "dataset:airline"])
 print([code, "tensorflow" in sys.modules])

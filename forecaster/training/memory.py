@@ -161,7 +161,8 @@ def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel, new: bool = F
     if (most := total(config, plan)) <= room:
         return []
     fits = ", or ".join(_smaller(config, plan, new, lambda *changed: total(*changed) <= room))
-    hint = f"this would fit: {fits}" if fits else "no setting alone is enough: fewer rows or series, or more memory"
+    none = "no setting alone is enough: fewer rows or series, or more memory (ulimit -v, or a container's)"
+    hint = f"this would fit: {fits}" if fits else none
     if SURELY * most <= room:
         return [Note("memory", f"about {_shown(most)} needed, {_shown(room)} left", hint, warning=True)]
     raise ForecasterError(f"not enough memory: training needs about {_shown(most)}, and {_shown(room)} are left", hint)
