@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from forecaster.gains import STEADY_BEST, steadiness
-from forecaster.inference import CHUNK, Engine
+from forecaster.inference import CHUNK, Engine, KerasEngine
 from forecaster.networks.losses import gain
-from forecaster.training.checkpoint import Values
-from forecaster.training.divergence import Cell, Divergence, to_blame, untrained_error
+from forecaster.training.checkpoint import Saved, Values
+from forecaster.training.divergence import Cell, Divergence, Remedies, to_blame, untrained_error
 from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
     import keras
-
-    from forecaster.training.training import Trainer
 
 #: Optimisation steps of an epoch at least; a small data set is passed several times in one epoch.
 LEAST_STEPS = 20
@@ -91,6 +89,37 @@ class Run:
         return self.best_epoch if self.starts_over else math.ceil(FINAL_SHARE * self.best_epoch)
 
 
+class Trains(Protocol):
+    """What a phase needs of what trains, see :class:`forecaster.training.training.Trainer`.
+
+    Attributes:
+        network: compiled.
+        engine: forecasts with it.
+        saved: what a checkpoint has of the run.
+        described: says for a person what a cell of the windows is.
+        remedies: settings that may be advised.
+    """
+
+    network: keras.Model
+    engine: KerasEngine
+    saved: Saved
+    described: Callable[[Cell], str]
+    remedies: Remedies
+
+    @property
+    def executed(self) -> int:
+        """Steps of an epoch."""
+
+    def state(self) -> list[np.ndarray]:
+        """Return all that training changes."""
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        """Give the network a state."""
+
+    def start_over(self) -> None:
+        """Give the network the state that it began with."""
+
+
 class Phase(Protocol):
     """One of the two runs.
 
@@ -127,7 +156,7 @@ class ValidationPhase:
 
     def __init__(
         self,
-        trainer: Trainer,
+        trainer: Trains,
         run: Run,
         validation: Windows,
         epochs: int,
@@ -211,7 +240,7 @@ class FinalPhase:
 
     name = "final run"
 
-    def __init__(self, trainer: Trainer, epochs: int, report: Report | None) -> None:
+    def __init__(self, trainer: Trains, epochs: int, report: Report | None) -> None:
         self.trainer, self.epochs, self.report = trainer, epochs, report
         self._first, self._clock = trainer.state(), Clock(trainer, epochs)
 
@@ -234,7 +263,7 @@ class FinalPhase:
 class Clock:
     """Says how many seconds are left; epochs that a checkpoint had took none."""
 
-    def __init__(self, trainer: Trainer, epochs: int) -> None:
+    def __init__(self, trainer: Trains, epochs: int) -> None:
         self._began, self._first, self._epochs = time.monotonic(), trainer.saved.epoch, epochs
 
     def left(self, epoch: int) -> float:
