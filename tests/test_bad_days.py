@@ -157,12 +157,16 @@ def test_folders_that_were_removed_are_made_again(folder, trained):
     assert load_model(folder / "a" / "b" / "model").record == model.record
 
 
-def test_a_current_folder_that_was_removed_is_made_again(folder, trained):
+@pytest.mark.parametrize("again", [False, True])
+def test_a_current_folder_that_was_removed_is_made_again(folder, trained, again):
+    """Where a checkpoint has not made it again before."""
     here = folder / "gone"
     here.mkdir()
     os.chdir(here)
     place = real(Path("model"))
     here.rmdir()
+    if again:
+        here.mkdir()
     save_or_rescue(load_model(trained), Path("model"), place)
     assert load_model(here / "model").record
     os.chdir(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 from forecaster.artifact.layout import real
 from forecaster.artifact.model import Model
 from forecaster.artifact.writing import save_model
-from forecaster.errors import ForecasterError
+from forecaster.errors import ForecasterError, NotFoundError
 
 
 def save_or_rescue(model: Model, directory: Path, place: Path) -> None:
@@ -24,8 +24,11 @@ def save_or_rescue(model: Model, directory: Path, place: Path) -> None:
     Raises:
         ForecasterError: it could not be written there; the hint says where it is instead.
     """
+    named = place
+    with suppress(NotFoundError):
+        named = directory if real(directory) == place else place
     try:
-        return save_model(model, directory if real(directory) == place else place)
+        return save_model(model, named)
     except ForecasterError as error:
         failed = error
     if not place.parent.is_dir():

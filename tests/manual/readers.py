@@ -2,7 +2,7 @@
 
 ``python tests/manual/readers.py 20 3`` runs 20 ``forecaster predict`` processes at once, three times, while one more
 process saves two models in turn at their place without a pause. With ``fit`` after it, that one runs ``forecaster fit``
-with two seeds in turn instead.
+with two seeds in turn instead, and rounds go on until so many fits have ended.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from forecaster import Forecaster
@@ -37,13 +38,11 @@ def fitted(place: Path, seed: int) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def refit(place: Path, stopped: Callable[[], bool]) -> int:
-    """Fit with two seeds in turn at one place until told to stop; return how often."""
-    count = 0
+def refit(place: Path, stopped: Callable[[], bool], fits: Synchronized[int]) -> None:
+    """Fit with two seeds in turn at one place until told to stop; count how often."""
     while not stopped():
-        count += 1
-        fitted(place, count % 2)
-    return count
+        fitted(place, 1 - fits.value % 2)
+        fits.value += 1
 
 
 def replace(place: Path, stopped: Callable[[], bool]) -> int:
@@ -81,6 +80,7 @@ def in_threads(place: Path, readers: int, rounds: int) -> tuple[int, list[str]]:
 def in_processes(folder: Path, readers: int, rounds: int, fits: bool) -> int:
     """Read in processes of the command line while one more replaces; return how many were wrong."""
     place, stop, wrong = folder / "model", multiprocessing.Event(), 0
+    ended = multiprocessing.Value("i", 0)
     known = [folder / "first", folder / "second"] if fits else models()
     if fits:
         for seed, model in enumerate(known):
@@ -89,22 +89,28 @@ def in_processes(folder: Path, readers: int, rounds: int, fits: bool) -> int:
     if len(set(expected)) < 2:
         raise SystemExit("the two models forecast the same: nothing would be proved")
     shutil.copytree(known[0], place)
-    writer = multiprocessing.Process(target=refit if fits else replace, args=(place, stop.is_set))
+    args = (place, stop.is_set, ended) if fits else (place, stop.is_set)
+    writer = multiprocessing.Process(target=refit if fits else replace, args=args)
     writer.start()
     try:
-        for number in range(rounds):
-            ends = Counter[str]()
+        number = 0
+        while number < rounds or (fits and ended.value < rounds):
+            number, ends = number + 1, Counter[str]()
             for process in [predicted(place) for _ in range(readers)]:
                 out, err = process.communicate()
                 right = process.returncode == 0 and out in expected
                 ends[f"model {expected.index(out)}" if right else f"WRONG {process.returncode}: {out}{err}"] += 1
                 wrong += not right
-            print(f"round {number + 1}: " + ", ".join(f"{times} x {what}" for what, times in sorted(ends.items())))
+            after = f" (fits ended: {ended.value})" if fits else ""
+            print(
+                f"round {number}{after}: " + ", ".join(f"{n} x {what}" for what, n in sorted(ends.items())), flush=True
+            )
     finally:
         stop.set()
         writer.join()
     for model in known if fits else []:
         shutil.rmtree(model)
+    print(f"{number * readers} processes, {wrong} wrong", flush=True)
     return wrong
 
 
@@ -122,7 +128,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         wrong = in_processes(Path(folder), readers, rounds, fits)
         left = sorted(os.listdir(folder))
-    print(f"{readers * rounds} processes, {wrong} wrong; left beside the model: {[n for n in left if n != 'model']}")
+    print(f"left beside the model: {[n for n in left if n != 'model']}")
     return bool(wrong or left != ["model"])
 
 
