@@ -101,10 +101,8 @@ def in_processes(folder: Path, readers: int, rounds: int, fits: bool) -> int:
                 right = process.returncode == 0 and out in expected
                 ends[f"model {expected.index(out)}" if right else f"WRONG {process.returncode}: {out}{err}"] += 1
                 wrong += not right
-            after = f" (fits ended: {ended.value})" if fits else ""
-            print(
-                f"round {number}{after}: " + ", ".join(f"{n} x {what}" for what, n in sorted(ends.items())), flush=True
-            )
+            found = ", ".join(f"{times} x {what}" for what, times in sorted(ends.items()))
+            print(f"round {number}" + (f", after {ended.value} fits" if fits else "") + f": {found}", flush=True)
     finally:
         stop.set()
         writer.join()
