@@ -25,6 +25,7 @@ from forecaster.config import FIELDS
 from forecaster.errors import SettingError
 from forecaster.evaluation.metrics import Outcome, mase, seasonal_scale, smape
 from forecaster.evaluation.summary import summarise
+from forecaster.limits import cores
 
 #: Where the files are read from.
 DATA = Path(os.environ.get("FORECASTER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -121,12 +122,11 @@ def record(output: Path | None, benchmark: str, row: dict[str, Any]) -> None:
 
 def machine() -> str:
     """Return what the benchmark runs on: processor, cores that it may use, system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     about, names = Path("/proc/cpuinfo"), []
     if about.exists():
         lines = about.read_text(encoding="utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {cores} cores, {platform.system()}"
+    return f"{names[0] if names else platform.machine()}, {cores()} cores, {platform.system()}"
 
 
 def _short(value: Any) -> str:
