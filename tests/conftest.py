@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -84,6 +85,20 @@ def command(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
         capsys.readouterr()
         code = run(list(args))
         return Ended(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def plant_losses(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that plants validation losses: before training, then after each epoch; again for each run."""
+    from forecaster.training import phases
+
+    def call(*losses: float) -> None:
+        coming = cycle(losses)
+        monkeypatch.setattr(
+            phases, "window_losses", lambda network, engine, windows: np.full(len(windows), next(coming))
+        )
 
     return call
 
