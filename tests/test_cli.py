@@ -371,7 +371,9 @@ def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeyp
     """With a model at hand instead of training; the first fit and one that replaces it."""
     from forecaster.artifact.reading import load_model
 
-    monkeypatch.setattr(fitting, "fit_panel", lambda *_: load_model(trained))
+    model = load_model(trained)
+    model.record["scores"]["skill"] = {"seasonal-naive": 0.1, "naive": 0.2}
+    monkeypatch.setattr(fitting, "fit_panel", lambda *_: model)
     ended = command("fit", "dataset:airline")
     assert ended.code == 0
     lines = ended.out.splitlines()
@@ -416,7 +418,7 @@ def test_a_skill_that_is_printed_as_nothing_is_no_win(command, folder, trained, 
     from forecaster.artifact.reading import load_model
 
     model = load_model(trained)
-    model.record["scores"]["skill"]["naive"] = 4e-4
+    model.record["scores"]["skill"] = {"seasonal-naive": 0.1, "naive": 4e-4}
     monkeypatch.setattr(fitting, "fit_panel", lambda *_: model)
     found = command("fit", "dataset:airline", "-q").out
     assert re.search(r"\n  naive +[0-9.]+ +0\.0%\n", found) and "does NOT beat repeating the last value on" in found

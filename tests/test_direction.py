@@ -55,11 +55,6 @@ def waves():
     return Forecaster(epochs=8, holdout=60, **QUICK).fit(counted(wave(420)))
 
 
-@pytest.fixture(scope="module")
-def walks():
-    return Forecaster(epochs=4, holdout=120, **QUICK).fit(counted(walk(700)))
-
-
 # Classes
 
 
@@ -373,7 +368,9 @@ def test_a_series_whose_direction_can_be_told_is_told(waves):
     assert found.assessment.stretches == 20  # all of the 60 rows held out
 
 
-def test_of_a_random_walk_it_is_said_that_it_is_no_better_than_a_coin(walks):
+def test_where_no_epoch_is_better_than_the_frequencies_it_is_said_that_the_network_is_not(plant_losses):
+    plant_losses(1.0, 2.0)
+    walks = Forecaster(**{**QUICK, "epochs": 1}, holdout=120).fit(counted(walk(700)))
     scores = walks.model.record["scores"]
     assert not scores["better"] and "NO better" in scores["verdict"]
     found = walks.evaluate(counted(walk(700)))
@@ -483,16 +480,16 @@ def test_a_model_of_directions_is_trained_further_and_its_classes_stay(tmp_path)
     assert after.model.record["best_epoch"] > 0 and set(new) == set(old)
     losses = after.model.record["epochs"]["val_loss"]
     assert min(losses) < 0.9 * after.model.record["untrained_val_loss"]
-    newest = counted(wave(540))
-    accuracy_of = [f.evaluate(newest, origins=30).summary.set_index("model")["accuracy"] for f in (before, after)]
-    assert accuracy_of[1]["network"] > accuracy_of[0]["network"]
+    right = after.evaluate(counted(wave(540)), origins=30).summary.set_index("model")["accuracy"]
+    assert right["network"] > 0.8 > 0.55 > right["majority"]
     loaded = Forecaster.load(after.save(tmp_path / "m"))
     pd.testing.assert_frame_equal(loaded.predict(), after.predict())
 
 
-def test_further_training_of_directions_starts_from_the_weights_of_the_model(waves):
-    """No epoch is better at a learning rate of 1: the old weights are kept, made as sure as newer rows allow."""
-    after = Forecaster(epochs=1, learning_rate=1.0, clipnorm=1e3).fit(counted(wave(480)), start=waves)
+def test_further_training_of_directions_starts_from_the_weights_of_the_model(waves, plant_losses):
+    """Where no epoch is better, the old weights are kept, made as sure as newer rows allow."""
+    plant_losses(1.0, 2.0)
+    after = Forecaster(epochs=1).fit(counted(wave(480)), start=waves)
     assert after.model.record["best_epoch"] == 0
     for path, value in waves.model.weights.items():
         if path != "directions/temperature":

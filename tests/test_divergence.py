@@ -133,7 +133,7 @@ def test_a_final_run_that_diverges_leaves_the_weights_of_the_validation_run(monk
             return True
         raise DivergedError("training diverged: the training loss became nan in epoch 2")
 
-    settings = {**QUICK, "base": "none", "learning_rate": 0.01, "members": count}
+    settings = {**QUICK, "base": "none", "learning_rate": 0.01, "members": count, "keep": "last"}
     kept = Forecaster(**settings, final=False).fit(monthly()).model
     monkeypatch.setattr(Trainer, "final_run", failing)
     found = Forecaster(**settings).fit(monthly())
