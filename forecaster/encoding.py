@@ -216,8 +216,7 @@ class Encoder:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         groups = {
-            group: [{"kind": type(channel).__name__.lower(), **asdict(channel)} for channel in getattr(self, group)]
-            for group in _GROUPS
+            group: [{"kind": channel.kind, **asdict(channel)} for channel in getattr(self, group)] for group in _GROUPS
         }
         return {"columns": list(self.columns), **groups}
 

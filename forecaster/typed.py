@@ -18,9 +18,9 @@ def typed(kind: Any, value: Any, where: str = "it") -> Any:
 
     Args:
         kind: ``bool``, ``int`` (0 or more), ``Annotated[int, least]``, ``float`` (finite), ``str``, ``Any``,
-            ``tuple[X, ...]``, ``dict[str, X]``, ``X | None``, a dataclass, or several of them, told apart by the name
-            under ``kind``. A dictionary has the fields of its dataclass, all that have no default and no others; of a
-            ``TypedDict`` it has at least the keys.
+            ``tuple[X, ...]``, ``dict[str, X]``, ``X | None``, a dataclass, or several of them, told apart by the text
+            under ``kind``, a class variable of each. A dictionary has the fields of its dataclass, all that have no
+            default and no others; of a ``TypedDict`` it has at least the keys.
         value: what :func:`json.loads` returned.
         where: name of the value, for the message.
 
@@ -51,7 +51,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     left = [kind for kind in kinds if kind is not NoneType]
     if len(left) > 1:
         name = value.get("kind") if isinstance(value, dict) else None
-        left = [kind for kind in left if kind.__name__.lower() == name]
+        left = [kind for kind in left if getattr(kind, "kind", MISSING) == name]
         _checked(value, bool(left), "of a known kind", where)
     return typed(left[0], value, where)
 
@@ -64,7 +64,8 @@ def _fields_of(kind: Any, value: Any, where: str) -> Any:
         return {key: typed(hints.get(key, Any), part, f"{where}.{key}") for key, part in value.items()}
     declared = {field.name: field for field in fields(kind)}
     given = {key: part for key, part in value.items() if key != "kind" or "kind" in declared}
-    _checked(value, len(given) == len(value) or value["kind"] == kind.__name__.lower(), "of another kind", where)
+    own_kind = len(given) == len(value) or value["kind"] == getattr(kind, "kind", MISSING)
+    _checked(value, own_kind, "of another kind", where)
     needed = {f.name for f in declared.values() if f.default is MISSING and f.default_factory is MISSING}
     unknown, absent = sorted(given.keys() - declared.keys()), sorted(needed - given.keys())
     _checked(value, not unknown, f"without {', '.join(map(repr, unknown[:3]))}", where)

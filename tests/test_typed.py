@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -17,16 +18,20 @@ class Leaf:
     size: Natural
     share: float = 0.5
 
+    kind: ClassVar[str] = "leaf"
+
 
 @dataclass(frozen=True)
-class Twig:
+class Branch:
     name: str
+
+    kind: ClassVar[str] = "twig"
 
 
 @dataclass(frozen=True)
 class Tree:
     leaves: tuple[Leaf, ...]
-    parts: tuple[Leaf | Twig, ...] = ()
+    parts: tuple[Leaf | Branch, ...] = ()
     label: str | None = None
     flags: tuple[bool, ...] = ()
 
@@ -45,9 +50,9 @@ def test_what_was_written_is_what_is_read(tree):
     assert typed(Tree, json.loads(json.dumps(asdict(tree)))) == tree
 
 
-def test_several_dataclasses_are_told_apart_by_their_names():
+def test_several_dataclasses_are_told_apart_by_their_kind_and_not_their_name():
     plain = {"leaves": [], "parts": [{"kind": "twig", "name": "a"}, {"kind": "leaf", "size": 2}]}
-    assert typed(Tree, plain).parts == (Twig("a"), Leaf(2))
+    assert typed(Tree, plain).parts == (Branch("a"), Leaf(2))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,11 @@ def test_several_dataclasses_are_told_apart_by_their_names():
         ({"leaves": [{"size": 1, "share": float("inf")}]}, "a number"),
         ({"leaves": [{"size": 1, "share": 10**400}]}, "a number"),
         ({"leaves": [{"size": 1, "kind": "twig"}]}, "of another kind"),
+        ({"leaves": [], "kind": "tree"}, "of another kind"),
+        ({"leaves": [], "kind": None}, "of another kind"),
         ({"leaves": [], "parts": [{"kind": "root", "name": "a"}]}, "of a known kind"),
+        ({"leaves": [], "parts": [{"kind": "branch", "name": "a"}]}, "of a known kind"),
+        ({"leaves": [], "parts": [{"name": "a"}]}, "of a known kind"),
         ({"leaves": [], "parts": ["twig"]}, "of a known kind"),
         ({"leaves": [], "label": 1}, "tree.label should be text"),
         ({"leaves": [], "label": "\ud800"}, "tree.label should be text"),

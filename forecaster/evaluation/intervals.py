@@ -13,7 +13,7 @@ import numpy as np
 from forecaster.errors import DataError, ModelError, SettingError
 
 #: What may tell how uncertain a window is: nothing, its newest rows, its network's loss, how far members are apart,
-#: or its newest rows where many windows do not move at all.
+#: or its newest rows where many windows do not move at all. Models store the place in this tuple: add at the end only.
 KINDS = ("none", "volatility", "loss", "members", "rare")
 #: Ratios that are kept; up to so many residuals the quantiles are exact.
 MAX_POINTS = 1001
