@@ -161,6 +161,7 @@ def assess(
         tell: called with a line of text before each training.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, in a training too.
         DataError: too few rows for one origin.
         SettingError: an unknown baseline, or a number below 1.
     """
@@ -211,6 +212,7 @@ def assess_directions(
         tell: likewise.
 
     Raises:
+        KeyboardInterrupt: likewise.
         DataError: too few rows for one origin.
         SettingError: a gap, baselines, or a horizon longer than the trained one.
     """
@@ -226,7 +228,7 @@ def assess_directions(
     def fit(known: Panel) -> Model:
         if tell:
             tell(f"training on the rows up to {shown(known.last.max())}")
-        return fitting.fit_panel(known, config, [], None)
+        return fitting.fit_panel(known, config, [], None, keep_interrupted=False)
 
     return evaluate_directions(
         model,
@@ -280,7 +282,8 @@ class _Refits:
         if self._origins % self.every == 0:
             if self.tell:
                 self.tell(f"training on the rows up to {shown(known.last.max())}")
-            self._model = fitting.fit_panel(known, self.config.replace(horizon=str(steps)), [], None)
+            config = self.config.replace(horizon=str(steps))
+            self._model = fitting.fit_panel(known, config, [], None, keep_interrupted=False)
             self._engine = fitting.engine_of(self._model)
         self._origins += 1
         return forecast_panel(self._model, self._engine, known, steps, self.levels, working)

@@ -269,6 +269,7 @@ class Forecaster:
             :class:`forecaster.direction.backtest.DirectionEvaluation`, beside the baselines majority and persistence.
 
         Raises:
+            KeyboardInterrupt: Ctrl-C, in a training of ``refit`` too, as a half-trained network is not judged.
             DataError: too few rows for one origin.
             SettingError: an unknown baseline or window, or a number out of range.
         """

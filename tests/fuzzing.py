@@ -338,9 +338,9 @@ def instant_training(place: Path) -> Iterator[None]:
 
     fit_panel, fit_further = fitting.fit_panel, continuing.fit_further
 
-    def fitted(panel: Any, config: Any, *rest: Any) -> Any:
+    def fitted(panel: Any, config: Any, *rest: Any, **options: Any) -> Any:
         try:
-            return fit_panel(panel, config, *rest)
+            return fit_panel(panel, config, *rest, **options)
         except Planned:
             for name in MODELS[:3]:
                 model = Forecaster.load(place / name).model

@@ -15,6 +15,7 @@ from forecaster.evaluation.backtest import Batched
 from forecaster.evaluation.baselines import NAIVE_FAMILY
 from forecaster.evaluation.significance import NO_DIFFERENCE, SEEN
 from forecaster.fitting import fitting
+from forecaster.training import attempt
 
 #: The cheapest training there is: one epoch, no final run.
 QUICK: dict[str, Any] = {"units": (4,), "epochs": 1, "final": False, "horizon": 4, "lookback": 12, "season": 6}
@@ -40,7 +41,7 @@ def trainings(fitted: Forecaster, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the panels that networks would be trained on from now on; each training gives the same model."""
     saw: list[Any] = []
 
-    def fit(panel: Any, config: Any, notes: Any, report: Any) -> Any:
+    def fit(panel: Any, config: Any, notes: Any, report: Any, **_: Any) -> Any:
         saw.append(panel)
         return fitted.model
 
@@ -128,6 +129,21 @@ class TestRefits:
         fitted.evaluate(table(), origins=3, stride=5, refit=1, baselines=())
         lengths = [panel.lengths.tolist() for panel in trainings]
         assert lengths == [[76, 76]] * 3 + [[76, 76], [81, 81], [86, 86]]
+
+    def test_ctrl_c_after_an_epoch_judges_nothing(self, fitted: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It would keep the weights so far where a model is written, and is no reason to judge them."""
+        interrupted, told, scored = [], list[str](), attempt.Attempt._scored
+
+        def pressed(self: Any) -> Any:
+            interrupted.append(self.run)
+            if len(interrupted) == 1:
+                raise KeyboardInterrupt
+            return scored(self)
+
+        monkeypatch.setattr(attempt.Attempt, "_scored", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            fitted.evaluate(table(), origins=2, refit=1, baselines=(), tell=told.append)
+        assert len(interrupted) == 2 and interrupted[0].history["loss"] and len(told) == 1
 
 
 class TestEvaluation:

@@ -30,6 +30,7 @@ from forecaster.direction.scores import (
 )
 from forecaster.errors import ModelError, SettingError
 from forecaster.quiet import start_keras
+from forecaster.training.training import Trainer
 from forecaster.windowing import Windows
 
 start_keras()
@@ -468,6 +469,15 @@ def test_refit_trains_on_the_rows_before_each_origin(sides):
     assert found.assessment.stretches == 2 and found.verdict.startswith("Too few forecasts")
     seen = sides.evaluate()
     assert seen.seen and seen.verdict.startswith("No verdict")
+
+
+def test_ctrl_c_in_a_refit_judges_no_directions(sides, monkeypatch):
+    monkeypatch.setattr(Trainer, "final_run", lambda *_: False)  # as Ctrl-C has it
+    monkeypatch.setattr(sides.model, "config", sides.model.config.replace(final=True))
+    lines = []
+    with pytest.raises(KeyboardInterrupt):
+        sides.evaluate(origins=2, refit=1, tell=lines.append)
+    assert len(lines) == 1
 
 
 def test_a_model_of_directions_is_trained_further_and_its_classes_stay(tmp_path):

@@ -452,9 +452,9 @@ def test_mase_of_seasonal_naive_by_hand(airline, table):
 def test_refit_trains_on_the_rows_before_each_cutoff_only(airline, table, monkeypatch):
     real, saw, told = fitting.fit_panel, [], []
 
-    def spy(panel, config, notes, report):
+    def spy(panel, config, notes, report, **options):
         saw.append((panel, config))
-        return real(panel, config.replace(**QUICK), notes, report)
+        return real(panel, config.replace(**QUICK), notes, report, **options)
 
     monkeypatch.setattr(fitting, "fit_panel", spy)
     found = airline.evaluate(table, origins=2, stride=7, horizon=4, refit=True, baselines=(), tell=told.append)

@@ -18,6 +18,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, snapshot
 
+from forecaster.artifact.reading import load_model
+from forecaster.artifact.writing import save_model
+
 HEAVY = {"tensorflow", "keras", "onnxruntime", "matplotlib", "pandas", "pyarrow", "scipy", "statsforecast", "rich"}
 OFFLINE = Path(__file__).parent / "offline"
 TRAINERS = {"tensorflow", "keras", "tf2onnx", "torch", "jax"}
@@ -264,6 +267,37 @@ def test_a_signal_before_the_first_epoch_writes_nothing(model, folder, moment, s
         process.kill()
     assert (process.returncode, out) == (128 + sent, ""), err
     assert err.strip() == "forecaster: error: interrupted\n  what was not finished was not written"
+    assert snapshot(folder) == before
+
+
+#: Runs a command, and sends its process a signal after the second epoch of a training.
+STOPPED = """
+import os, sys
+from forecaster.cli.main import main
+from forecaster.training.phases import ValidationPhase
+watch = ValidationPhase.watch
+def stopped(self, epoch, loss):
+    if epoch == 2:
+        os.kill(os.getpid(), int(sys.argv[1]))
+    return watch(self, epoch, loss)
+ValidationPhase.watch = stopped
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_a_refit_ends_evaluate_without_a_verdict(model, folder, sent):
+    loaded = load_model(model)
+    loaded.config = loaded.config.replace(epochs=100_000, patience=100_000)
+    save_model(loaded, model)
+    before = snapshot(folder)
+    command = "evaluate --refit --output f.csv --plot f.png"
+    argv = [sys.executable, "-c", STOPPED, str(int(sent)), *command.split()]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(PYTHONPATH=str(ROOT)))
+    told, said = done.stderr.split("\n", 1)
+    assert (done.returncode, done.stdout) == (128 + sent, ""), done.stderr
+    assert told.startswith("  training on the rows up to ")
+    assert said.strip() == "forecaster: error: interrupted\n  what was not finished was not written"
     assert snapshot(folder) == before
 
 

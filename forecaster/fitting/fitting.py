@@ -53,7 +53,9 @@ COUNTS_UNREAD = ("scaling", "window_norm")
 HISTORY_ROWS = 5_000
 
 
-def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | None) -> Model:
+def fit_panel(
+    panel: Panel, config: Config, notes: list[Note], report: Report | None, *, keep_interrupted: bool = True
+) -> Model:
     """Train on all rows of a panel.
 
     Args:
@@ -61,8 +63,10 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
         config: the settings.
         notes: what is decided is appended.
         report: called after each epoch.
+        keep_interrupted: return the best weights so far where Ctrl-C ends training, rather than nothing.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C; with ``keep_interrupted`` only before there are weights to keep.
         DataError: a constant target, or too few rows.
         DivergedError: training ended in NaN, or in forecasts beyond reason.
         ForecasterError: there is too little memory; or the exported network does not agree with Keras.
@@ -89,7 +93,8 @@ def fit_panel(panel: Panel, config: Config, notes: list[Note], report: Report | 
     notes.extend(first.ready.encoder.notes())
     if len(first.ready.panel.columns) < len(panel.columns):
         panel = without_past(panel)
-    return finished(panel, together, config, notes, report, {"tried": tried} if tried else {})
+    about = {"tried": tried} if tried else {}
+    return finished(panel, together, config, notes, report, about, keep_interrupted=keep_interrupted)
 
 
 def finished(
@@ -99,6 +104,8 @@ def finished(
     notes: list[Note],
     report: Report | None,
     record: dict[str, Any],
+    *,
+    keep_interrupted: bool = True,
 ) -> Model:
     """Train on with all rows, export, and compare the two engines.
 
@@ -109,14 +116,18 @@ def finished(
         notes: what is decided is appended.
         report: called after each epoch.
         record: what else is to be known of the fit.
+        keep_interrupted: as of :func:`fit_panel`.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C ended training, and what it had reached is not kept.
         DivergedError: training ended in NaN, or in forecasts beyond reason.
         ForecasterError: the exported network does not agree with Keras.
     """
     ready, plan, interrupted = together.ready, together.plan, together.interrupted
     if config.final and not interrupted:
         interrupted = not together.final_run(report)
+    if interrupted and not keep_interrupted:
+        raise KeyboardInterrupt
     notes.extend([*together.notes(), *_training_notes(together, config, interrupted)])
     windows = ready.split.everything.thinned(COMPARED_WINDOWS).reading(plan.lookback)
     refuse_beyond_reason(together.engine, windows, config.counts, together.attempts[0].trainer)
