@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # the command is to mind signals before it imports even ``typing``
 if TYPE_CHECKING:
+    from typing import Any
+
     from forecaster.assessment import Evaluation
     from forecaster.config import Config
     from forecaster.data.tables.sources import Source
@@ -46,6 +46,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        from importlib import import_module
+
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'forecaster' has no attribute '{name}'")
 

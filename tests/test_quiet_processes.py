@@ -270,6 +270,41 @@ def test_a_signal_before_the_first_epoch_writes_nothing(model, folder, moment, s
     assert snapshot(folder) == before
 
 
+def test_signals_are_minded_before_anything_heavy_is_imported():
+    program = "import sys; before = {*sys.modules}; import forecaster.__main__; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment())
+    imported = set(done.stdout.split())
+    assert {name for name in imported if name.startswith("forecaster")} == {"forecaster", "forecaster.__main__"}
+    assert not imported & {"click", "logging", "pathlib", "re", "typing", *HEAVY}
+
+
+def minds_signals(process: subprocess.Popen[str]) -> bool:
+    """Return whether a process has its handlers, of which that for SIGHUP is the last."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (signal.SIGHUP - 1) & 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell what a process minds")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("later", [0, 0.005, 0.02, 0.05, 0.1, 0.2])
+def test_a_signal_while_a_command_starts_ends_it_without_a_traceback(model, folder, later, sent):
+    """Before that Python itself starts: there a signal ends it in Python's own way."""
+    before = snapshot(folder)
+    argv = [sys.executable, "-m", "forecaster", "predict", "--output", "f.csv"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    try:
+        while not minds_signals(process):
+            time.sleep(0.001)
+        time.sleep(later)
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (128 + sent, ""), err
+    assert err.strip() == "forecaster: error: interrupted\n  what was not finished was not written"
+    assert snapshot(folder) == before
+
+
 #: Runs a command, and sends its process a signal after the second epoch of a training.
 STOPPED = """
 import os, sys

@@ -117,7 +117,7 @@ def cli(ctx: click.Context, traceback: bool, version: bool) -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line, keep native log lines off the terminal, and exit with the documented code."""
-    from forecaster.cli.signals import ignore_stops, mind_dropped_errors, stop_like_ctrl_c, stopped_code
+    from forecaster.cli.signals import mind_dropped_errors
     from forecaster.quiet import separate_native
 
     args, codes = sys.argv[1:] if args is None else args, list[int]()
@@ -130,10 +130,24 @@ def main(args: list[str] | None = None) -> NoReturn:
     else:
         separate_native()
     mind_dropped_errors(show="--traceback" in args)
-    stop_like_ctrl_c()
-    codes.append(stopped_code(run(args)))
-    ignore_stops()  # while Python ends
+    codes.append(_run_stoppable(args))
     sys.exit(codes[0])
+
+
+def _run_stoppable(args: list[str]) -> int:
+    """Run one command, which signals stop, and return its exit code; while Python ends nothing does."""
+    from forecaster.cli.signals import ignore_stops, stop_like_ctrl_c, stopped_code
+
+    try:
+        stop_like_ctrl_c()
+        code = run(args)
+        ignore_stops()
+    except KeyboardInterrupt:  # it fell beside what run explains, such as a second one while the first is told
+        ignore_stops()
+        if "--traceback" in args:
+            raise
+        code = 130
+    return stopped_code(code)
 
 
 def _end(codes: list[int]) -> None:

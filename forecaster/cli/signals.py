@@ -18,7 +18,7 @@ _received: list[int] = []
 def stop_like_ctrl_c() -> None:
     """Let a command be stopped by these signals as by Ctrl-C, but those that its caller has it ignore (``nohup``)."""
     for number in STOPS:
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, _stop)
     signal.signal(signal.SIGALRM, _stop_again)
 
