@@ -38,9 +38,9 @@ from common import (
 )
 
 from forecaster import Config, Forecaster
-from forecaster.data.repair import build_panel
-from forecaster.data.tables.sources import read_table
-from forecaster.data.time.horizons import default_horizon
+from forecaster.data.panel.build import build_panel
+from forecaster.data.readers.sources import read_table
+from forecaster.data.time.horizon import default_horizon
 from forecaster.errors import DivergedError
 from forecaster.evaluation.backtest import backtest, baseline_forecast
 from forecaster.evaluation.metrics import seasonal_scale

@@ -38,7 +38,7 @@ def hourly() -> pd.DataFrame:
 def measure(data: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Fit with checkpoints and return the seconds of training, those of writing within them, and the checkpoints."""
     from forecaster.training.checkpoint import Checkpoints
-    from forecaster.training.training import Trainer
+    from forecaster.training.trainer import Trainer
 
     spent = {"training": 0.0, "writing": 0.0}
     written: list[int] = []

@@ -25,7 +25,7 @@ from forecaster.config import FIELDS
 from forecaster.errors import SettingError
 from forecaster.evaluation.metrics import Outcome, mase, seasonal_scale, smape
 from forecaster.evaluation.summary import summarise
-from forecaster.limits import cores
+from forecaster.system.limits import cores
 
 #: Where the files are read from.
 DATA = Path(os.environ.get("FORECASTER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster import Config, Forecaster
-from forecaster.data.repair import build_panel
-from forecaster.data.tables.sources import read_table
+from forecaster.data.panel.build import build_panel
+from forecaster.data.readers.sources import read_table
 from forecaster.evaluation.backtest import backtest, baseline_forecast
 from forecaster.evaluation.metrics import seasonal_scale
 from forecaster.evaluation.summary import summarise

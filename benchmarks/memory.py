@@ -19,7 +19,7 @@ CHILD = """
 import json, re, sys
 import numpy as np, pandas as pd
 from forecaster import Forecaster
-from forecaster.fitting import fitting
+from forecaster.fitting import fit as fitting
 from forecaster.training import memory
 
 settings = json.loads(sys.argv[1])

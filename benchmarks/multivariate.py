@@ -18,8 +18,9 @@ import pandas as pd
 from common import SMOKE, Timer, about_fit, alone, arguments, data, numbers, record, settings_of, show
 
 from forecaster import Forecaster
-from forecaster.features import from_the_past, windows_of
-from forecaster.inference import OnnxEngine, roll_forward
+from forecaster.engines.onnx import OnnxEngine
+from forecaster.engines.rolling import roll_forward
+from forecaster.features.inputs import from_the_past, windows_of
 
 #: Windows forecast at once: bounds memory, changes no number.
 WINDOWS_AT_ONCE = 2_048

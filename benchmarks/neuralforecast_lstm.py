@@ -34,9 +34,9 @@ from accuracy import ORIGINS, SETS, frame_and_horizon
 from common import SMOKE, Timer, alone, arguments, record, settings_of, show
 
 from forecaster import Config, Forecaster
-from forecaster.data.repair import build_panel
+from forecaster.data.panel.build import build_panel
 from forecaster.evaluation.metrics import seasonal_scale
-from forecaster.quiet import start_keras
+from forecaster.networks.keras import start_keras
 
 
 def environment_python(folder: Path, torch: str) -> Path:

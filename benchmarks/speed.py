@@ -88,9 +88,9 @@ def throughput(runs: int) -> None:
     import numpy as np
 
     from forecaster.config import Config
-    from forecaster.quiet import start_keras
+    from forecaster.features.windows import Windows
+    from forecaster.networks.keras import start_keras
     from forecaster.training.batches import make_batches
-    from forecaster.windowing import Windows
 
     start_keras()
     from forecaster.networks.factory import Shapes, build_network

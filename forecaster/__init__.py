@@ -11,25 +11,25 @@ TYPE_CHECKING = False  # the command is to mind signals before it imports even `
 if TYPE_CHECKING:
     from typing import Any
 
-    from forecaster.assessment import Evaluation
+    from forecaster.api.evaluation import Evaluation
+    from forecaster.api.forecaster import Forecaster
     from forecaster.config import Config
-    from forecaster.data.tables.sources import Source
+    from forecaster.data.readers.sources import Source
     from forecaster.direction.backtest import DirectionEvaluation
     from forecaster.errors import ForecasterError
-    from forecaster.forecaster import Forecaster
-    from forecaster.windowing import Windows, make_windows
+    from forecaster.features.windows import Windows, make_windows
 
 __version__ = "0.2.0.dev0"
 
 _HOMES = {
     "Config": "forecaster.config",
     "DirectionEvaluation": "forecaster.direction.backtest",
-    "Evaluation": "forecaster.assessment",
-    "Forecaster": "forecaster.forecaster",
+    "Evaluation": "forecaster.api.evaluation",
+    "Forecaster": "forecaster.api.forecaster",
     "ForecasterError": "forecaster.errors",
-    "Source": "forecaster.data.tables.sources",
-    "Windows": "forecaster.windowing",
-    "make_windows": "forecaster.windowing",
+    "Source": "forecaster.data.readers.sources",
+    "Windows": "forecaster.features.windows",
+    "make_windows": "forecaster.features.windows",
 }
 
 __all__ = [

@@ -51,14 +51,3 @@ class ToldNotes(list[Note]):
         """Add notes, and tell each."""
         for note in notes:
             self.append(note)
-
-
-def some(names: list[str], most: int = 5) -> str:
-    """Return a few names and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def busiest(counts: Mapping[str, int], most: int = 5) -> str:
-    """Return the series with the most rows touched: ``"EWR 12, JFK 5 and 3 more"``."""
-    order = sorted(counts, key=lambda name: -counts[name])
-    return some([f"{name} {counts[name]:,}" for name in order], most)

@@ -19,8 +19,8 @@ from manual.golden import MODELS, SMALL, sales
 
 import forecaster
 from forecaster import Forecaster, plotting
-from forecaster.artifact.layout import HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.manifest import Manifest
+from forecaster.artifact.names import HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.cli.main import COMMANDS, cli
 from forecaster.config import FAMILIES, Config
 

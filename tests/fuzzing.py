@@ -36,7 +36,8 @@ from forecaster import Forecaster
 from forecaster.cli.main import cli, run
 from forecaster.errors import ForecasterError
 from forecaster.evaluation import baselines
-from forecaster.fitting import continuing, fitting
+from forecaster.fitting import fit as fitting
+from forecaster.fitting import warm_start as continuing
 
 #: Of a command line: seconds of the processor and of the clock; bytes beyond what it began with, and beyond the peak.
 SECONDS, LIMIT, MEMORY, MOST = 20, 200, 3 << 30, 1 << 30
@@ -359,7 +360,7 @@ def instant_training(place: Path) -> Iterator[None]:
         for module in (fitting, continuing):
             stack.enter_context(mock.patch.object(module, "start_keras", planned))
         stack.enter_context(mock.patch.object(fitting, "fit_panel", fitted))
-        stack.enter_context(mock.patch("forecaster.forecaster.fit_further", further))
+        stack.enter_context(mock.patch("forecaster.api.forecaster.fit_further", further))
         stack.enter_context(mock.patch.object(baselines, "_model_class", _instant))
         yield
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Panel
-from forecaster.evaluation.adaptive import HIGHEST, LOWEST, Adaptive, stepped
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Roles
 from forecaster.evaluation.backtest import backtest
-from forecaster.quiet import start_keras
+from forecaster.intervals.adaptive import HIGHEST, LOWEST, Adaptive, stepped
+from forecaster.networks.keras import start_keras
 
 start_keras()
 
@@ -158,7 +158,7 @@ class TestNewerRows:
         assert not self.note(fitted)
 
     def test_the_newest_horizons_only(self, fitted, monkeypatch):
-        monkeypatch.setattr("forecaster.prediction.online.MOST_HORIZONS", 3)
+        monkeypatch.setattr("forecaster.prediction.adapted_levels.MOST_HORIZONS", 3)
         fitted.predict(data=self.newer(1.0, 40))
         assert "3 whole horizons" in self.note(fitted)
 

@@ -30,19 +30,22 @@ import pytest
 from conftest import snapshot
 
 from forecaster import Forecaster
-from forecaster.artifact import history, opening, reading, writing
-from forecaster.artifact.arrays import read_arrays
-from forecaster.artifact.footer import rows_of_groups
-from forecaster.artifact.layout import FORMAT_VERSION, own_digest
-from forecaster.artifact.locking import locked
+from forecaster.artifact import history
+from forecaster.artifact import load as reading
+from forecaster.artifact import open_files as opening
+from forecaster.artifact import save as writing
+from forecaster.artifact.load import load_model
+from forecaster.artifact.lock import locked
 from forecaster.artifact.model import Model
-from forecaster.artifact.reading import load_model
+from forecaster.artifact.names import FORMAT_VERSION, own_digest
+from forecaster.artifact.npz import read_arrays
+from forecaster.artifact.parquet_footer import rows_of_groups
 from forecaster.artifact.rescue import save_or_rescue
-from forecaster.artifact.writing import save_model
-from forecaster.data.panel import Column
+from forecaster.artifact.save import save_model
+from forecaster.data.schema import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
-from forecaster.fitting.fitting import rebuild
-from forecaster.networks.budget import no_more_than
+from forecaster.fitting.fit import rebuild
+from forecaster.networks.weight_limit import no_more_than
 
 FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]
 

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster
-from forecaster.assessment import NETWORK, Rolling
+from forecaster.api.evaluation import NETWORK, Rolling
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.backtest import Batched
 from forecaster.evaluation.baselines import NAIVE_FAMILY
 from forecaster.evaluation.significance import NO_DIFFERENCE, SEEN
-from forecaster.fitting import fitting
-from forecaster.training import attempt
+from forecaster.fitting import fit as fitting
+from forecaster.training import member_fit as attempt
 
 #: The cheapest training there is: one epoch, no final run.
 QUICK: dict[str, Any] = {"units": (4,), "epochs": 1, "final": False, "horizon": 4, "lookback": 12, "season": 6}
@@ -67,7 +67,7 @@ class TestRolling:
         self, fitted: Forecaster, monkeypatch: pytest.MonkeyPatch, stride: int
     ) -> None:
         whole = fitted.evaluate(table(), origins=7, stride=stride, baselines=()).table
-        monkeypatch.setattr("forecaster.assessment.Batched", lambda forecast, reads: forecast)
+        monkeypatch.setattr("forecaster.api.evaluation.Batched", lambda forecast, reads: forecast)
         alone = fitted.evaluate(table(), origins=7, stride=stride, baselines=()).table
         pd.testing.assert_frame_equal(whole, alone, rtol=1e-5)
 
@@ -76,7 +76,7 @@ class TestRolling:
     ) -> None:
         made: list[int] = []
         monkeypatch.setattr(
-            "forecaster.assessment.Batched", lambda forecast, reads: made.append(reads) or Batched(forecast, reads)
+            "forecaster.api.evaluation.Batched", lambda forecast, reads: made.append(reads) or Batched(forecast, reads)
         )
         fitted.evaluate(table(), baselines=())
         assert made == [25]  # twice the lookback and the row before
@@ -88,7 +88,7 @@ class TestRolling:
         rows.loc[np.random.default_rng(1).random(len(rows)) < 0.15, "load"] = np.nan
         own = Forecaster(holdout=30, **QUICK).fit(rows.drop(columns="place"))
         whole = own.evaluate(rows.drop(columns="place"), origins=12, stride=2, baselines=()).table
-        monkeypatch.setattr("forecaster.assessment.Batched", lambda forecast, reads: forecast)
+        monkeypatch.setattr("forecaster.api.evaluation.Batched", lambda forecast, reads: forecast)
         alone = own.evaluate(rows.drop(columns="place"), origins=12, stride=2, baselines=()).table
         pd.testing.assert_frame_equal(whole, alone, rtol=1e-5)
 

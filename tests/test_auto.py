@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, members
+from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.errors import DivergedError, SettingError
-from forecaster.fitting import shortlist
-from forecaster.members import SHORTLIST, budget_seconds, plan_members
+from forecaster.features import members
+from forecaster.features.members import SHORTLIST, budget_seconds, plan_members
+from forecaster.fitting import auto_network as shortlist
 from forecaster.networks.factory import NETWORKS
 
 QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "network": "auto"}

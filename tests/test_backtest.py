@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Column, Panel
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Column, Roles
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.backtest import Batched, backtest, baseline_forecast, notes_of
 from forecaster.evaluation.baselines import BASELINES, NAIVE_FAMILY

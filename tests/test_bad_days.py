@@ -22,18 +22,22 @@ import pytest
 from conftest import ROOT, snapshot
 
 from forecaster import Forecaster
-from forecaster.artifact import rescue, writing
-from forecaster.artifact.layout import real
+from forecaster.artifact import rescue
+from forecaster.artifact import save as writing
+from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.reading import load_model
+from forecaster.artifact.names import real
 from forecaster.artifact.rescue import save_or_rescue
-from forecaster.cli import fit, signals
-from forecaster.data.tables import sources, streams
-from forecaster.data.tables.sources import Source, read_table
+from forecaster.cli import fit
+from forecaster.data.readers import compression as streams
+from forecaster.data.readers import sources
+from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
-from forecaster.files import json_text, piped
-from forecaster.fitting import fitting
-from forecaster.quiet import STOPS, _Lenient, signals_later
+from forecaster.fitting import fit as fitting
+from forecaster.system import signals
+from forecaster.system.files import json_text, piped
+from forecaster.system.native import _Lenient
+from forecaster.system.signals import STOPS, signals_later
 
 AIRLINE = ROOT / "datasets" / "airline.csv"
 

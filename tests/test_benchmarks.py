@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from forecaster import Config, Forecaster
-from forecaster.data.tables.sources import read_table
+from forecaster.data.readers.sources import read_table
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 

@@ -19,7 +19,7 @@ from forecaster.data.time.calendar import (
     time_axis,
 )
 from forecaster.data.time.freq import shown
-from forecaster.data.time.horizons import DEFAULT_HORIZONS, default_horizon
+from forecaster.data.time.horizon import DEFAULT_HORIZONS, default_horizon
 from forecaster.data.time.zones import local_times
 
 

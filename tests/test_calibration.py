@@ -11,16 +11,16 @@ import pytest
 
 from forecaster import Forecaster
 from forecaster.config import Config
-from forecaster.data.repair import build_panel
+from forecaster.data.panel.build import build_panel
 from forecaster.errors import DataError, SettingError
-from forecaster.evaluation.intervals import KINDS
-from forecaster.features import from_the_past, inputs_ahead
-from forecaster.planning import make_plan
-from forecaster.quiet import start_keras
-from forecaster.training import calibration
-from forecaster.training.attempt import Prepared
-from forecaster.training.calibration import Errors, interval_scores, score
-from forecaster.uncertainty import MOST, kinds_of, relative, typical_of, uncertainty, unit_of
+from forecaster.features.inputs import from_the_past, inputs_ahead
+from forecaster.features.plan import make_plan
+from forecaster.intervals import calibration
+from forecaster.intervals.calibration import Errors, interval_scores, score
+from forecaster.intervals.conformal import KINDS
+from forecaster.intervals.uncertainty import MOST, kinds_of, relative, typical_of, uncertainty, unit_of
+from forecaster.networks.keras import start_keras
+from forecaster.training.member_fit import Prepared
 
 start_keras()
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from forecaster.data import catalog
-from forecaster.data.catalog import DATASETS, Dataset, copy_dataset, dataset_path
+from forecaster.data import bundled as catalog
+from forecaster.data.bundled import DATASETS, Dataset, copy_dataset, dataset_path
 from forecaster.errors import ForecasterError, NotFoundError, SettingError
 
 FOLDER = Path(__file__).resolve().parent.parent / "datasets"

@@ -19,7 +19,7 @@ from forecaster.cli.fit import _echo_intervals
 from forecaster.cli.main import ALIASES, COMMANDS
 from forecaster.config import FAMILIES, FIELDS, Config
 from forecaster.errors import ForecasterError
-from forecaster.fitting import fitting
+from forecaster.fitting import fit as fitting
 
 COLUMNS = ["series", "month", "forecast", "lo-80", "hi-80", "lo-95", "hi-95", "engine"]
 
@@ -369,7 +369,7 @@ def test_fit_from_standard_input_with_repairs_end_to_end(command, folder, monkey
 
 def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeypatch):
     """With a model at hand instead of training; the first fit and one that replaces it."""
-    from forecaster.artifact.reading import load_model
+    from forecaster.artifact.load import load_model
 
     model = load_model(trained)
     model.record["scores"]["skill"] = {"seasonal-naive": 0.1, "naive": 0.2}
@@ -390,7 +390,7 @@ def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeyp
 
 
 def test_an_interrupted_fit_keeps_its_model_and_ends_with_130(command, folder, trained, monkeypatch):
-    from forecaster.artifact.reading import load_model
+    from forecaster.artifact.load import load_model
     from forecaster.training.checkpoint import next_run
 
     model = load_model(trained)
@@ -406,7 +406,7 @@ def test_an_interrupted_fit_keeps_its_model_and_ends_with_130(command, folder, t
 
 
 def test_a_network_that_loses_is_not_praised(command, folder, trained, monkeypatch):
-    from forecaster.artifact.reading import load_model
+    from forecaster.artifact.load import load_model
 
     model = load_model(trained)
     model.record["scores"]["skill"] = {"seasonal-naive": -0.1, "naive": 0.2}
@@ -415,7 +415,7 @@ def test_a_network_that_loses_is_not_praised(command, folder, trained, monkeypat
 
 
 def test_a_skill_that_is_printed_as_nothing_is_no_win(command, folder, trained, monkeypatch):
-    from forecaster.artifact.reading import load_model
+    from forecaster.artifact.load import load_model
 
     model = load_model(trained)
     model.record["scores"]["skill"] = {"seasonal-naive": 0.1, "naive": 4e-4}

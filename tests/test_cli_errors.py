@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 from conftest import Command, snapshot
 
-from forecaster.artifact.layout import FORMAT_VERSION
-from forecaster.artifact.locking import locked
-from forecaster.cli import common
+from forecaster.artifact.lock import locked
+from forecaster.artifact.names import FORMAT_VERSION
+from forecaster.cli import output as common
 from forecaster.cli.main import run
-from forecaster.data.tables import sources
+from forecaster.data.readers import sources
 from forecaster.errors import ForecasterError
-from forecaster.fitting import fitting
+from forecaster.fitting import fit as fitting
 
 DONE, FAILED, USAGE, NOT_FOUND, BAD = 0, 1, 2, 4, 5
 
@@ -298,7 +298,7 @@ def test_what_is_repaired_is_counted(command, here, untrained, name, count):
 
 @pytest.mark.parametrize("rows", [6, 7, 9, 13, 20, 25])
 def test_the_settings_proposed_for_few_rows_fit(command, here, monkeypatch, rows):
-    from forecaster.planning import make_plan
+    from forecaster.features.plan import make_plan
 
     def plan_only(panel, config, notes, report):
         make_plan(panel, config)

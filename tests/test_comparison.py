@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.cli.common import write_table
+from forecaster.cli.output import write_table
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.evaluation.comparison import compare
-from forecaster.evaluation.runs import COLUMNS, read_run
+from forecaster.evaluation.saved_backtests import COLUMNS, read_run
 
 
 def run(

@@ -11,14 +11,14 @@ import pytest
 
 from forecaster import Forecaster
 from forecaster.config import Config
-from forecaster.data.future import future_template
-from forecaster.data.repair import build_panel
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.future_table import future_template
 from forecaster.errors import DataError, NotFoundError, SettingError
-from forecaster.features import calendar_table
-from forecaster.fitting import choosing
-from forecaster.planning import make_plan
-from forecaster.quiet import start_keras
-from forecaster.training import attempt
+from forecaster.features.inputs import calendar_table
+from forecaster.features.plan import make_plan
+from forecaster.fitting import choices as choosing
+from forecaster.networks.keras import start_keras
+from forecaster.training import member_fit as attempt
 
 start_keras()
 

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.data.tables import database
-from forecaster.data.tables.database import read_database
-from forecaster.data.tables.sources import Source, read_table
+from forecaster.data.readers import database
+from forecaster.data.readers.database import read_database
+from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, DependencyError, ForecasterError, NotFoundError, SettingError
 
 duckdb = pytest.importorskip("duckdb", reason="the extra [sql] is not installed")

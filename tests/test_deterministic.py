@@ -15,14 +15,14 @@ from threadpoolctl import threadpool_info
 
 from forecaster import Config, Forecaster
 from forecaster.errors import DependencyError, SettingError
-from forecaster.quiet import start_keras
-from forecaster.training import threads
+from forecaster.networks.keras import start_keras
+from forecaster.training import determinism as threads
 
 #: Fits in a process of its own, and prints which threads there were and what came of them.
 PROGRAM = """
 import hashlib, json, sys
 from forecaster import Forecaster
-from forecaster.forecaster import fitting
+from forecaster.api.forecaster import fitting
 from threadpoolctl import threadpool_info
 def blas():
     return [part["num_threads"] for part in threadpool_info() if part["user_api"] == "blas"]

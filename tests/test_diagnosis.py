@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from forecaster.config import Config
-from forecaster.data.panel import Panel
-from forecaster.data.repair import build_panel
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.panel import Panel
 from forecaster.errors import SettingError
 from forecaster.plotting.diagnosis import autocorrelation, decompose, plot_diagnosis
 

@@ -15,9 +15,8 @@ import pytest
 from scipy.stats import binom
 
 from forecaster import Forecaster
-from forecaster.classes import CLASSES, Rule, changes_ahead, changes_behind, classify, known_cutoffs
-from forecaster.direction.luck import chance, separate_stretches
 from forecaster.direction.outcomes import Outcomes
+from forecaster.direction.paired_test import chance, separate_stretches
 from forecaster.direction.prediction import forecast_directions
 from forecaster.direction.scores import (
     accuracy,
@@ -29,9 +28,10 @@ from forecaster.direction.scores import (
     reliability,
 )
 from forecaster.errors import ModelError, SettingError
-from forecaster.quiet import start_keras
-from forecaster.training.training import Trainer
-from forecaster.windowing import Windows
+from forecaster.features.direction_rule import CLASSES, Rule, changes_ahead, changes_behind, classify, known_cutoffs
+from forecaster.features.windows import Windows
+from forecaster.networks.keras import start_keras
+from forecaster.training.trainer import Trainer
 
 start_keras()
 
@@ -331,7 +331,7 @@ def test_overlapping_windows_are_not_taken_for_evidence():
 def test_the_loss_is_the_cross_entropy_of_the_classes_and_the_start_the_frequencies():
     from forecaster.config import Config
     from forecaster.networks.factory import Shapes, build_network
-    from forecaster.networks.start import Start
+    from forecaster.networks.initial.start import Start
 
     rng = np.random.default_rng(0)
     rule = Rule(np.array([0.1, 0.5, 1.0], np.float32), np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.6, 0.2, 0.2]]))
@@ -411,11 +411,11 @@ def test_a_model_of_values_from_before_tasks_is_one_of_values():
 
 def test_thresholds_know_nothing_of_validation_rows():
     from forecaster.config import Config
-    from forecaster.data.repair import build_panel
+    from forecaster.data.panel.build import build_panel
+    from forecaster.features.plan import make_plan
+    from forecaster.networks.initial.start import find_start
     from forecaster.networks.shapes import Shapes
-    from forecaster.networks.start import find_start
-    from forecaster.planning import make_plan
-    from forecaster.training.attempt import Prepared
+    from forecaster.training.member_fit import Prepared
 
     values, rules, config = wave(300), [], Config.of(**QUICK, validation=40)
     for _ in range(2):

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster import Forecaster, members
+from forecaster import Forecaster
 from forecaster.errors import DivergedError
-from forecaster.fitting import combining
-from forecaster.members import SHORTLIST
-from forecaster.training import attempt
-from forecaster.training.attempt import Attempt
-from forecaster.training.training import Trainer
+from forecaster.features import members
+from forecaster.features.members import SHORTLIST
+from forecaster.fitting import ensemble as combining
+from forecaster.training import member_fit as attempt
+from forecaster.training.member_fit import Attempt
+from forecaster.training.trainer import Trainer
 
 QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "lookback": 12, "season": 12}
 NAN = "training diverged: the validation loss became nan in epoch 1"

@@ -12,16 +12,17 @@ from test_training import tiny_network, wave, windows_of
 
 from forecaster import Forecaster
 from forecaster.config import Config
-from forecaster.encoding import Encoder
 from forecaster.errors import DivergedError
-from forecaster.fitting.continuing import MAY_DIFFER
+from forecaster.features.covariate_encoder import Encoder
+from forecaster.features.windows import Windows
+from forecaster.fitting.warm_start import MAY_DIFFER
 from forecaster.networks.factory import Shapes, build_network
 from forecaster.networks.optimizers import first_rate, lower_rate
 from forecaster.training import phases
-from forecaster.training.divergence import Cell, describe, either, mend, remedies_of, to_blame, untrained_error
+from forecaster.training.divergence import Cell, describe, mend, remedies_of, to_blame, untrained_error
 from forecaster.training.phases import Run
-from forecaster.training.training import Trainer
-from forecaster.windowing import Windows
+from forecaster.training.trainer import Trainer
+from forecaster.words import either
 
 #: Settings with which nothing holds a gradient back.
 UNCHECKED = {"optimizer": "sgd", "clipnorm": None, "dropout": 0.0}

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster import segments
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Column, Panel
-from forecaster.encoding import Encoder
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Column, Roles
 from forecaster.errors import ModelError
+from forecaster.features import series_sums as segments
+from forecaster.features.covariate_encoder import Encoder
 
 NAN = math.nan
 
@@ -142,7 +142,7 @@ def test_a_rare_event_is_no_matter_for_a_logarithm():
 
 
 def test_an_event_that_the_sample_misses_is_standardised_all_the_same(monkeypatch):
-    monkeypatch.setattr("forecaster.channels.SAMPLE", 3)
+    monkeypatch.setattr("forecaster.features.covariate_channels.SAMPLE", 3)
     panel = panel_of([6], future_flag=[0, 0, 4, 0, 0, 0])
     assert column(Encoder.fit(panel).known(panel))[2] == pytest.approx(5 / math.sqrt(5))
 
@@ -368,7 +368,7 @@ def test_parts_of_a_large_panel_are_encoded_as_the_whole(monkeypatch):
     whole = encoded(encoder, panel)
     for size in (1, 33, 64):
         monkeypatch.setattr(segments, "CHUNK", size)
-        monkeypatch.setattr("forecaster.channels.CHUNK", size)
+        monkeypatch.setattr("forecaster.features.covariate_channels.CHUNK", size)
         for a, b in zip(whole, encoded(encoder, panel), strict=True):
             np.testing.assert_array_equal(a, b)
         for a, b in zip(Encoder.fit(panel).past_channels, encoder.past_channels, strict=True):

@@ -11,16 +11,17 @@ import pytest
 
 from forecaster import Forecaster
 from forecaster.config import Config
+from forecaster.engines.keras import KerasEngine
+from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import ModelError, SettingError
-from forecaster.fitting import fitting
-from forecaster.inference import KerasEngine, OnnxEngine
-from forecaster.members import Member
+from forecaster.features.members import Member
+from forecaster.features.plan import Plan
+from forecaster.fitting import fit as fitting
 from forecaster.networks.ensemble import build_ensemble, find_shares, weights_by_path
 from forecaster.networks.factory import build_network
+from forecaster.networks.keras import start_keras
 from forecaster.networks.shapes import Shapes
-from forecaster.planning import Plan
-from forecaster.quiet import start_keras
-from forecaster.training.attempt import Prepared
+from forecaster.training.member_fit import Prepared
 
 start_keras()
 
@@ -72,7 +73,7 @@ def four():
             super().__init__(*args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("forecaster.fitting.choosing.Prepared", Counted)
+        patch.setattr("forecaster.fitting.choices.Prepared", Counted)
         fitted = Forecaster(lookbacks="12,24", members=2, **QUICK).fit(monthly(), progress.append)
     return Fitted(fitted, progress, len(made))
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Column, Panel
-from forecaster.encoding import Encoder
-from forecaster.features import inputs_ahead, padded_panel, windows_of
-from forecaster.planning import Plan
-from forecaster.scaling import Scaler
-from forecaster.training.split import Split
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Column, Roles
+from forecaster.features.covariate_encoder import Encoder
+from forecaster.features.inputs import inputs_ahead, padded_panel, windows_of
+from forecaster.features.plan import Plan
+from forecaster.features.scaling import Scaler
+from forecaster.features.split import Split
 
 PLAN = Plan(4, 4, (6,), 12, 6, 8, "none", cycles=("day", "week"), holidays="DE", indicator=True, least=6)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from forecaster.errors import ForecasterError, SettingError
-from forecaster.files import json_text, write_file
+from forecaster.system.files import json_text, write_file
 
 
 def test_writes_and_refuses_to_overwrite(tmp_path):
@@ -64,7 +64,7 @@ import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 from forecaster.errors import ForecasterError
-from forecaster.files import write_file
+from forecaster.system.files import write_file
 try:
     write_file({str(tmp_path / "a.csv")!r}, b"x" * 5000, force=True)
 except ForecasterError as error:

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from forecaster.config import Config
-from forecaster.data.fill import bridge, causal_values, refill_ends
-from forecaster.data.repair import build_panel
-from forecaster.features import from_the_past
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.placeholders import bridge, causal_values, refill_ends
+from forecaster.features.inputs import from_the_past
 
 NAN = np.nan
 

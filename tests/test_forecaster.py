@@ -10,14 +10,16 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster
-from forecaster.data.tables.sources import read_table
+from forecaster.data.readers.sources import read_table
+from forecaster.engines.keras import KerasEngine
+from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import DataError, DivergedError, ForecasterError, NotFoundError, SettingError
-from forecaster.features import calendar_table
-from forecaster.fitting import combining, fitting
-from forecaster.inference import KerasEngine, OnnxEngine
+from forecaster.features.inputs import calendar_table
+from forecaster.features.windows import Windows
+from forecaster.fitting import ensemble as combining
+from forecaster.fitting import fit as fitting
+from forecaster.networks.keras import start_keras
 from forecaster.notes import Note
-from forecaster.quiet import start_keras
-from forecaster.windowing import Windows
 
 start_keras()
 
@@ -698,7 +700,7 @@ def test_refit_tells_that_it_saw_only_the_rows_that_are_kept(monkeypatch):
 @pytest.mark.parametrize("size", [1e9, -1e9])
 def test_an_exploding_roll_is_refused(airline, monkeypatch, size):
     """Before what is below 0 is raised to it."""
-    monkeypatch.setattr("forecaster.forecaster.unbounded", lambda *given: np.full((1, 60, 5), size))
+    monkeypatch.setattr("forecaster.api.forecaster.unbounded", lambda *given: np.full((1, 60, 5), size))
     with pytest.raises(DivergedError, match=r"rolled forward 60 steps, the forecast of the series reaches 1e\+09"):
         airline.predict(60)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.time import infer
+from forecaster.data.time import find_freq as infer
 from forecaster.data.time.calendar import calendar_cycles, default_season, future_times
+from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
 from forecaster.data.time.freq import Freq, shown
-from forecaster.data.time.horizons import default_horizon, horizon_steps
-from forecaster.data.time.infer import infer_freq, resolve_row_freq
+from forecaster.data.time.horizon import default_horizon, horizon_steps
 from forecaster.errors import DataError, SettingError
 
 #: What pandas is asked for, and the freq that should be found.

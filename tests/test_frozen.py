@@ -30,10 +30,10 @@ from freezing import (
 from manual.golden import GOLDEN
 
 from forecaster import errors
-from forecaster.artifact.layout import FORMAT_VERSION
-from forecaster.channels import Channel
+from forecaster.artifact.names import FORMAT_VERSION
 from forecaster.config import Config, read_toml
-from forecaster.evaluation.intervals import KINDS
+from forecaster.features.covariate_channels import Channel
+from forecaster.intervals.conformal import KINDS
 
 #: Keys that manifests have had only since 0.2.0; and the one of a fit that kept checkpoints, which those did not.
 SINCE = {".config.deterministic", ".record.fit"}

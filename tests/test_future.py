@@ -12,10 +12,10 @@ import pytest
 from conftest import Command
 
 from forecaster.config import Config
-from forecaster.data.columns.roles import Roles
-from forecaster.data.future import future_names, future_template, read_future
-from forecaster.data.panel import Column, Panel
-from forecaster.data.repair import build_panel
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.future_table import future_names, future_template, read_future
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Column, Roles
 from forecaster.data.time.calendar import future_times
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note
@@ -349,7 +349,7 @@ class _Model:
 
 @pytest.fixture
 def trained_on(monkeypatch: pytest.MonkeyPatch) -> Callable[[Panel], None]:
-    from forecaster import forecaster
+    from forecaster.api import forecaster
 
     def load(panel: Panel) -> None:
         monkeypatch.setattr(forecaster.Forecaster, "load", lambda directory: _Model(panel))

@@ -25,10 +25,10 @@ import pytest
 
 from forecaster import Forecaster
 from forecaster.cli.main import run
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
 from forecaster.errors import ForecasterError
-from forecaster.fitting import fitting
-from forecaster.planning import make_plan
+from forecaster.features.plan import make_plan
+from forecaster.fitting import fit as fitting
 
 FILES, SEED = 2_000, 0
 SECONDS, LIMIT = 5, 30  # for each file: of the processor, and by the clock

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecaster.gains import LEAST_STRETCHES, STEADY, STEADY_BEST, beyond_luck, steadiness
-from forecaster.windowing import Windows
+from forecaster.features.gain_test import LEAST_STRETCHES, STEADY, STEADY_BEST, beyond_luck, steadiness
+from forecaster.features.windows import Windows
 
 
 def windows_of(rows: int, horizon: int, series: int = 1) -> Windows:

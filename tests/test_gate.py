@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import GateError, SettingError
-from forecaster.evaluation.gate import OPERATORS, Gate, measure_names
+from forecaster.evaluation.fail_if import OPERATORS, Gate, measure_names
 
 NAMES = measure_names((80, 95), ("naive", "AutoETS", "seasonal-naive"))
 VALUES = dict.fromkeys(NAMES, math.nan) | {"skill": -0.1, "mase": 1.2, "coverage-80": 0.7, "skill:AutoETS": 0.05}

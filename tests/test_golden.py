@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster
-from forecaster.artifact.layout import FILES, MANIFEST
+from forecaster.artifact.names import FILES, MANIFEST
 
 GOLDEN = Path(__file__).parent / "golden"
 MODELS = sorted(path.parent for path in GOLDEN.glob(f"*/*/{MANIFEST}"))

@@ -11,10 +11,11 @@ import pytest
 from bombs import BOMBS, NODE, attributes, number
 from onnx import TensorProto, helper
 
-from forecaster import graphs, tracing
+from forecaster.engines.onnx import OnnxEngine
+from forecaster.engines.onnx_check import graph as graphs
+from forecaster.engines.onnx_check import shapes as tracing
+from forecaster.engines.onnx_check.graph import Graph
 from forecaster.errors import ModelError
-from forecaster.graphs import Graph
-from forecaster.inference import OnnxEngine
 
 NETWORKS = sorted((Path(__file__).parent / "golden").glob("*/*/network.onnx"))
 

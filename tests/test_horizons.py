@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.data.time.calendar import future_times
-from forecaster.data.time.horizons import horizon_steps
+from forecaster.data.time.horizon import horizon_steps
 from forecaster.errors import SettingError
 
 FREQS = ("5s", "min", "15min", "h", "4h", "D", "2D", "B", "W-SAT", "2W-MON", "MS", "ME", "2MS", "QS-FEB", "QE-DEC")

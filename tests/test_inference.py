@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from forecaster.engines.engine import CHUNK
+from forecaster.engines.onnx import OnnxEngine
+from forecaster.engines.rolling import roll_forward
 from forecaster.errors import ModelError
-from forecaster.inference import CHUNK, OnnxEngine, roll_forward
 
 
 class Fibonacci:

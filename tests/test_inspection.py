@@ -16,14 +16,15 @@ import pytest
 from conftest import ROOT, Command
 
 from forecaster.config import Config
-from forecaster.data.outliers import find_sentinels
-from forecaster.data.repair import build_panel
-from forecaster.data.tables.sources import read_table
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.outliers import find_sentinels
+from forecaster.data.readers.sources import read_table
 from forecaster.errors import ForecasterError, SettingError
-from forecaster.inspection import COLUMNS, Inspection, Problem, inspect_table, worst
-from forecaster.inspection.problems import KINDS, SEVERITIES
-from forecaster.inspection.values import find_jumps
-from forecaster.planning import make_plan
+from forecaster.features.plan import make_plan
+from forecaster.inspection.inspect import COLUMNS, Inspection, inspect_table
+from forecaster.inspection.measurements import worst
+from forecaster.inspection.problems import KINDS, SEVERITIES, Problem
+from forecaster.inspection.runs_and_jumps import find_jumps
 
 RANDOM = np.random.default_rng(11)
 NOISE = RANDOM.normal(size=5000)

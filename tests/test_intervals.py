@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError, ModelError, SettingError
-from forecaster.evaluation.intervals import (
-    ASYMMETRY,
-    MAX_POINTS,
-    SMOOTH,
-    Conformal,
-    check_levels,
-    level_columns,
-    residuals_needed,
-)
+from forecaster.intervals.conformal import ASYMMETRY, MAX_POINTS, SMOOTH, Conformal, residuals_needed
+from forecaster.levels import check_levels, level_columns
 
 
 def fitted(residuals: np.ndarray, observed: np.ndarray | None = None, **options: float) -> Conformal:

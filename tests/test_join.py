@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.data.columns.roles import Roles
-from forecaster.data.join import prepend_history
-from forecaster.data.panel import Column, Panel
-from forecaster.data.repair import build_panel
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.history_join import prepend_history
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Column, Roles
 from forecaster.data.time.calendar import future_times
 from forecaster.errors import DataError
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from forecaster import limits
 from forecaster.errors import ForecasterError
+from forecaster.system import limits
 
 
 def test_as_many_threads_as_are_wanted_run_at_once(monkeypatch):

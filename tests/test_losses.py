@@ -9,9 +9,10 @@ import pytest
 from scipy import special, stats
 
 from forecaster.config import FIELDS, Config
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Roles
 from forecaster.errors import DataError
+from forecaster.networks.keras import start_keras
 from forecaster.networks.losses import LIKELIHOODS, LOSSES, gain, log_gamma
 from forecaster.networks.outputs import (
     LEAST_FREEDOM,
@@ -23,7 +24,6 @@ from forecaster.networks.outputs import (
     spreads,
     window_norm_of,
 )
-from forecaster.quiet import start_keras
 
 start_keras()
 

@@ -17,14 +17,15 @@ from test_quiet_processes import environment
 
 from forecaster import Forecaster
 from forecaster.config import FAMILIES, Config
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
 from forecaster.errors import ForecasterError
+from forecaster.features.plan import Plan
 from forecaster.networks.factory import NETWORKS, build_network
 from forecaster.networks.shapes import Shapes
-from forecaster.networks.sizes import weights_of
-from forecaster.planning import Plan
+from forecaster.networks.weight_counts import weights_of
+from forecaster.system.memory import available
 from forecaster.training import memory
-from forecaster.training.memory import KEPT, available, needed, refuse_beyond_memory
+from forecaster.training.memory import KEPT, needed, refuse_beyond_memory
 
 GB = 10**9
 CONFIG = Config.of(units=(8, 4), batch_size=16, segment=6)
@@ -74,7 +75,7 @@ def test_more_of_anything_needs_no_less(network):
 
 
 def test_of_members_the_largest_counts_and_the_weights_of_all():
-    from forecaster.members import Member
+    from forecaster.features.members import Member
 
     small, large = Member("lstm-0", 0, 24, 6), Member("lstm-1", 0, 48, 6)
     panel, alone = plain(300), [needed(CONFIG, replace(PLAN, lookback=n), plain(300)) for n in (24, 48)]

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.networks.candidates import candidate_names, candidates
-from forecaster.networks.mixes import FLOOR, best_mix, best_mixes, blocks_of, mix_logits, mix_shares
+from forecaster.features.windows import Windows
+from forecaster.networks.initial.mixing import FLOOR, best_mix, best_mixes, blocks_of, mix_logits, mix_shares
+from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+from forecaster.networks.initial.start import find_start
 from forecaster.networks.shapes import Shapes
-from forecaster.networks.start import find_start
-from forecaster.windowing import Windows
 
 
 def mix_of(past, target, seasons):

@@ -7,14 +7,15 @@ import pytest
 from conftest import inputs
 
 from forecaster.config import Config
-from forecaster.inference import KerasEngine, OnnxEngine
-from forecaster.networks.candidates import candidate_names, candidates
-from forecaster.networks.effects import Hinges, hinges, random_hinges
+from forecaster.engines.keras import KerasEngine
+from forecaster.engines.onnx import OnnxEngine
+from forecaster.features.windows import Windows
 from forecaster.networks.factory import Shapes, build_network
-from forecaster.networks.layers import embedding_size
-from forecaster.networks.start import Start, find_start, set_start
-from forecaster.training.training import Trainer
-from forecaster.windowing import Windows
+from forecaster.networks.initial.covariate_effect import Hinges, hinges, random_hinges
+from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+from forecaster.networks.initial.start import Start, find_start, set_start
+from forecaster.networks.layers.base import embedding_size
+from forecaster.training.trainer import Trainer
 
 #: Networks whose recurrent cell is what their name says.
 CELLS = ("lstm", "gru", "rnn")
@@ -102,7 +103,7 @@ def test_gradients_reach_every_weight(cell, head):
     ],
 )
 def test_the_export_equals_keras_with_each_kind_of_input(kind, options):
-    from forecaster.fitting.exporting import export_onnx
+    from forecaster.fitting.onnx_export import export_onnx
 
     shapes = KINDS[kind]
     model, feeds = network(shapes, **options), inputs(shapes)
@@ -173,7 +174,7 @@ def test_the_placeholder_is_read_beside_it():
 
 
 def test_mean_and_deviation_are_those_of_what_was_observed():
-    from forecaster.networks.layers import WindowNorm
+    from forecaster.networks.layers.base import WindowNorm
 
     window = np.array([[1.0, 2.0, 99.0, 3.0], [7.0, 7.0, 7.0, 7.0]], "float32")[:, :, None]
     observed = np.array([[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]], "float32")[:, :, None]
@@ -196,7 +197,7 @@ def test_static_numbers_and_categories_reach_the_forecast(head):
 
 
 def test_an_unknown_category_is_zero_and_stays_so():
-    from forecaster.networks.layers import Embeddings
+    from forecaster.networks.layers.base import Embeddings
 
     layer = Embeddings((3, 40))
     found = np.asarray(layer(np.array([[0, 0], [1, 40], [3, 1]], "int32")))

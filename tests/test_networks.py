@@ -6,14 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import FIELDS, Config
+from forecaster.engines.keras import KerasEngine
+from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import SettingError
-from forecaster.fitting.exporting import export_onnx
-from forecaster.inference import KerasEngine, OnnxEngine
-from forecaster.networks.candidates import candidate_names, candidates
+from forecaster.fitting.onnx_export import export_onnx
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
+from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+from forecaster.networks.initial.start import Start
 from forecaster.networks.losses import LOSSES
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
-from forecaster.networks.start import Start
 
 #: Networks whose recurrent cell is what their name says.
 CELLS = ("lstm", "gru", "rnn")

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Roles
 from forecaster.data.time.calendar import calendar_cycles, future_times
 from forecaster.errors import DataError, SettingError
-from forecaster.planning import make_plan, padded_series
+from forecaster.features.plan import make_plan, padded_series
 
 FREQS = ("MS", "h", "D", "B", "W-SUN", "QS-JAN", "YS-JAN", "15min", "step")
 

@@ -13,8 +13,8 @@ import pytest
 from forecaster import Forecaster
 from forecaster.errors import DivergedError
 from forecaster.evaluation.baselines import naive, seasonal_naive
-from forecaster.prediction import prediction
-from forecaster.quiet import start_keras
+from forecaster.networks.keras import start_keras
+from forecaster.prediction import forecast as prediction
 
 start_keras()
 

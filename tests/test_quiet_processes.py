@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, snapshot
 
-from forecaster.artifact.reading import load_model
-from forecaster.artifact.writing import save_model
+from forecaster.artifact.load import load_model
+from forecaster.artifact.save import save_model
 
 HEAVY = {"tensorflow", "keras", "onnxruntime", "matplotlib", "pandas", "pyarrow", "scipy", "statsforecast", "rich"}
 OFFLINE = Path(__file__).parent / "offline"

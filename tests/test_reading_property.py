@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.data import counts
-from forecaster.data.panel import Panel
-from forecaster.data.repair import build_panel
+from forecaster.data.panel import touched_rows as counts
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.panel import Panel
 
 SUB_DAY = ("250ms", "s", "15min", "h", "4h")
 WHOLE_DAYS = ("D", "2D", "B", "W-SAT", "W-WED", "3W-MON", "MS", "2MS", "ME", "QS-FEB", "QE-DEC", "YS-JAN", "YE-DEC")

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 
 from forecaster.config import Config
+from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import Readings, read_readings
-from forecaster.data.columns.reshape import shape_table
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Column
+from forecaster.data.schema import Column, Roles
 from forecaster.errors import DataError, NotFoundError, SettingError
 
 DAYS = [f"2024-01-{day:02}" for day in range(1, 11)]

@@ -13,12 +13,12 @@ from conftest import Command, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecaster.artifact.reading import load_model
-from forecaster.data.tables import database
-from forecaster.data.tables.sources import Source, read_table
+from forecaster.artifact.load import load_model
+from forecaster.data.readers import database
+from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import ForecasterError, NotFoundError
-from forecaster.fitting import fitting
-from forecaster.redaction import redacted, redacted_address, secrets_of, without
+from forecaster.fitting import fit as fitting
+from forecaster.system.redaction import redacted, redacted_address, secrets_of, without
 
 MARK = "s3cr3t"
 #: Addresses with a password P, as it is or percent-encoded.

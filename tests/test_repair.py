@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.data.fill import fill_from_past
-from forecaster.data.panel import Panel
-from forecaster.data.repair import build_panel
-from forecaster.data.tables.sources import read_table
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.placeholders import fill_from_past
+from forecaster.data.readers.sources import read_table
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.notes import Note
 

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
+from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import read_readings
-from forecaster.data.columns.reshape import shape_table
-from forecaster.data.columns.roles import Roles
-from forecaster.data.tables.sources import read_table, where
+from forecaster.data.readers.dataframe import where
+from forecaster.data.readers.sources import read_table
+from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError
 
 DAYS = [f"2024-01-{day:02}" for day in range(1, 11)]

@@ -20,28 +20,30 @@ import pytest
 from conftest import ROOT, snapshot
 from test_training import tiny_network, wave, windows_of
 
-from forecaster import Forecaster, files
-from forecaster import forecaster as forecaster_module
-from forecaster.artifact import writing
-from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder, mark_of
+from forecaster import Forecaster
+from forecaster.api import forecaster as forecaster_module
+from forecaster.artifact import save as writing
+from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.reading import load_model
+from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder, mark_of
 from forecaster.config import Config
-from forecaster.data.columns.roles import Roles
-from forecaster.data.packed import packed
-from forecaster.data.panel import Panel
+from forecaster.data.panel.packed import packed
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Roles
 from forecaster.errors import DataError, DivergedError, ModelError, SettingError
-from forecaster.files import read_sealed, write_sealed
-from forecaster.fitting import fitting
-from forecaster.fitting.continuing import EPOCHS
-from forecaster.training import checkpoint, training
+from forecaster.fitting import fit as fitting
+from forecaster.fitting.warm_start import EPOCHS
+from forecaster.system import files
+from forecaster.system.files import read_sealed, write_sealed
+from forecaster.training import checkpoint
 from forecaster.training import fingerprint as fingerprint_module
+from forecaster.training import trainer as training
 from forecaster.training.checkpoint import Checkpoints, elapsed
+from forecaster.training.device import device_name, machine
 from forecaster.training.divergence import Divergence
 from forecaster.training.fingerprint import fingerprint, refuse_other
-from forecaster.training.machine import device_name, machine
 from forecaster.training.phases import Progress
-from forecaster.training.training import Trainer
+from forecaster.training.trainer import Trainer
 
 MODEL = Path("forecaster-model")
 TABLES = ["a.csv", "b.csv", "c.csv"]

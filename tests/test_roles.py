@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.data.columns.covariates import is_constant
-from forecaster.data.columns.reshape import shape_table
-from forecaster.data.columns.roles import Roles, check_exists, named_columns, telling_column
-from forecaster.data.tables.sources import read_table
+from forecaster.data.columns.find_covariates import is_constant
+from forecaster.data.columns.long_table import shape_table
+from forecaster.data.columns.roles import check_exists, named_columns, telling_column
+from forecaster.data.readers.sources import read_table
+from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.notes import Note
 

@@ -12,17 +12,17 @@ from test_features import panel_of
 
 from forecaster import Forecaster
 from forecaster.artifact import history
-from forecaster.artifact.reading import load_model
-from forecaster.artifact.writing import save_model
-from forecaster.cli import common
+from forecaster.artifact.load import load_model
+from forecaster.artifact.save import save_model
+from forecaster.cli import output as common
 from forecaster.config import Config
-from forecaster.data.packed import Packed, clock, laid_together, packed, rows_of, series_between, unpacked
-from forecaster.data.panel import Panel
-from forecaster.files import write_file
-from forecaster.prediction import prediction
-from forecaster.tables import forecast_table
-from forecaster.training import attempt
-from forecaster.training.calibration import moving
+from forecaster.data.panel.packed import Packed, clock, laid_together, packed, rows_of, series_between, unpacked
+from forecaster.data.panel.panel import Panel
+from forecaster.intervals.calibration import moving
+from forecaster.prediction import forecast as prediction
+from forecaster.prediction.table import forecast_table
+from forecaster.system.files import write_file
+from forecaster.training import member_fit as attempt
 
 RNG = np.random.default_rng(0)
 
@@ -143,7 +143,7 @@ def test_rounding_does_not_depend_on_how_many_are_rounded_at_once(monkeypatch, p
     values = RNG.lognormal(0, 5, (4, 3, 3))
     times, engines = np.arange(12).reshape(4, 3), np.array(["lstm"] * 4, object)
     expected = forecast_table(panel, times, values.copy(), (80,), engines, panel.ranges)
-    monkeypatch.setattr("forecaster.tables.ROUNDED_AT_ONCE", 1)
+    monkeypatch.setattr("forecaster.prediction.table.ROUNDED_AT_ONCE", 1)
     pd.testing.assert_frame_equal(forecast_table(panel, times, values, (80,), engines, panel.ranges), expected)
     ratio = expected.iloc[:, 2:5].to_numpy() / values.reshape(12, 3)
     assert np.abs(ratio - 1).max() < 1e-6
@@ -213,7 +213,7 @@ def test_batches_grow_with_the_windows_unless_given(given, windows, size):
 def test_larger_batches_are_told(fitted, monkeypatch):
     monkeypatch.setattr(attempt, "MOST_STEPS", 2)
     monkeypatch.setattr(attempt, "BATCH", 8)
-    monkeypatch.setattr("forecaster.fitting.fitting.BATCH", 8)
+    monkeypatch.setattr("forecaster.fitting.fit.BATCH", 8)
     buffer = io.StringIO()
     frame = fitted.history().rename(columns={"actual": "y"})
     settings = {"units": (2,), "epochs": 1, "final": False, "lookback": 14, "horizon": 5, "season": 7, "validation": 10}

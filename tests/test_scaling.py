@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster import segments
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Roles
 from forecaster.errors import DataError
-from forecaster.scaling import Scaler
-from forecaster.transforms import CHANGES, POSITIVE, TRANSFORMS
+from forecaster.features import series_sums as segments
+from forecaster.features.scaling import Scaler
+from forecaster.features.transforms import CHANGES, POSITIVE, TRANSFORMS
 
 PARTS = ("center", "scale", "spread", "moves", "power", "unit")
 
@@ -185,7 +185,7 @@ def test_parts_of_a_large_panel_are_fitted_and_scaled_as_the_whole(transform, mo
     whole = Scaler.fit(panel, transform, 6)
     scaled = whole.transform(panel)
     for size in (1, 64, 130):
-        monkeypatch.setattr("forecaster.scaling.CHUNK", size)
+        monkeypatch.setattr("forecaster.features.scaling.CHUNK", size)
         monkeypatch.setattr(segments, "CHUNK", size)
         again = Scaler.fit(panel, transform, 6)
         assert_same(again, whole, 1e-12)

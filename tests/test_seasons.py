@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Roles
 from forecaster.data.time.seasons import find_seasons, has_season, strengths
 
 

@@ -22,7 +22,8 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from forecaster.data.tables.sources import READERS, Source, frame_of, read_table, where
+from forecaster.data.readers.dataframe import frame_of, where
+from forecaster.data.readers.sources import READERS, Source, read_table
 from forecaster.errors import DataError, DependencyError, ForecasterError, NotFoundError, SettingError
 
 DATABASES = (".db", ".sqlite", ".sqlite3", ".duckdb")
@@ -109,7 +110,7 @@ def test_standard_input_is_csv(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_dataset_is_found_by_name() -> None:
-    from forecaster.data.catalog import DATASETS
+    from forecaster.data.bundled import DATASETS
 
     assert len(read_table(f"dataset:{next(iter(DATASETS))}")) > 0
     with pytest.raises(NotFoundError, match="unknown data set 'nothing'"):
@@ -179,7 +180,7 @@ def test_a_file_without_permission_is_said_to_be_unreadable(tmp_path: Path, monk
     def refused(path: str, mode: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr("forecaster.data.tables.streams.open", refused, raising=False)
+    monkeypatch.setattr("forecaster.data.readers.compression.open", refused, raising=False)
     with pytest.raises(NotFoundError, match=r"cannot read .* Permission denied"):
         read_table(write(tmp_path, TABLE))
 
@@ -393,7 +394,7 @@ def test_a_file_that_declares_gigabytes_is_refused_before_it_is_read(tmp_path: P
     script = f"""
     import resource, sys
     import pyarrow as pa, pyarrow.parquet as pq
-    from forecaster.data.tables.sources import read_table
+    from forecaster.data.readers.sources import read_table
     from forecaster.errors import DataError
     path = {str(tmp_path / "bomb.parquet")!r}
     column = pa.nulls(1 << 24, pa.float64())

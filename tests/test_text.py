@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.tables.sources import Source, read_table, where
+from forecaster.data.readers.dataframe import where
+from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError, SettingError
 
 NAN = float("nan")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.columns.dates import FORMATS, format_of, month_number, nanoseconds
-from forecaster.data.columns.parts import find_clock, find_parts, join_parts
-from forecaster.data.columns.times import Times, looks_like, numbers_of, read_times
-from forecaster.data.tables.sources import read_table
+from forecaster.data.columns.date_formats import FORMATS, format_of, month_number, nanoseconds
+from forecaster.data.columns.time_parts import find_clock, find_parts, join_parts
+from forecaster.data.columns.time_values import Times, looks_like, numbers_of, read_times
+from forecaster.data.readers.sources import read_table
 from forecaster.errors import DataError
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from forecaster.config import Config
-from forecaster.data.packed import empty_aligned
-from forecaster.networks.mixes import mix_shares
-from forecaster.networks.start import Start
-from forecaster.quiet import start_keras
+from forecaster.data.panel.packed import empty_aligned
+from forecaster.features.windows import Windows
+from forecaster.networks.initial.mixing import mix_shares
+from forecaster.networks.initial.start import Start
+from forecaster.networks.keras import start_keras
 from forecaster.training.batches import make_batches
 from forecaster.training.phases import Run
-from forecaster.training.training import Trainer, seed_everything, steps_per_epoch
-from forecaster.windowing import Windows
+from forecaster.training.trainer import Trainer, seed_everything, steps_per_epoch
 
 start_keras()
 
@@ -193,8 +193,8 @@ def test_the_untrained_network_is_lent_and_given_back():
 
 
 def test_recurrent_layers_are_unrolled_for_training_and_loops_in_the_exported_file():
-    from forecaster.fitting.exporting import export_onnx
-    from forecaster.inference import OnnxEngine
+    from forecaster.engines.onnx import OnnxEngine
+    from forecaster.fitting.onnx_export import export_onnx
 
     windows = windows_of(wave(), 8, 2)
     network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)

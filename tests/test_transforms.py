@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster import segments
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Panel
-from forecaster.transforms import (
+from forecaster.data.panel.panel import Panel
+from forecaster.data.schema import Roles
+from forecaster.features import series_sums as segments
+from forecaster.features.transforms import (
     POSITIVE,
     POWERS,
     TRANSFORMS,

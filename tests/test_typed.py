@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecaster.typed import Natural, typed
+from forecaster.system.typed_json import Natural, typed
 
 
 @dataclass(frozen=True)

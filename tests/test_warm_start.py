@@ -11,8 +11,8 @@ import pytest
 from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.errors import DataError, NotFoundError, SettingError
-from forecaster.fitting import continuing
-from forecaster.fitting.continuing import EPOCHS, SLOWER, continued
+from forecaster.fitting import warm_start as continuing
+from forecaster.fitting.warm_start import EPOCHS, SLOWER, continued
 
 ROWS, NEWER = 120, 24
 #: A network that two epochs leave much to learn.

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.packed import empty_aligned
+from forecaster.data.panel.packed import empty_aligned
 from forecaster.errors import DataError, NotFoundError, SettingError
-from forecaster.windowing import Windows, bearable, make_windows
+from forecaster.features.windows import Windows, bearable, make_windows
 
 
 def slow_windows(values, offsets, lookback, horizon):

@@ -11,13 +11,14 @@ from conftest import inputs
 from scipy.optimize import minimize
 
 from forecaster.config import FAMILIES, FIELDS, Config
-from forecaster.inference import KerasEngine, OnnxEngine
-from forecaster.networks.candidates import candidates
+from forecaster.engines.keras import KerasEngine
+from forecaster.engines.onnx import OnnxEngine
+from forecaster.networks.assembly import Read, framed
 from forecaster.networks.factory import NETWORKS, build_network, unread
-from forecaster.networks.frame import Read, framed
-from forecaster.networks.nbeats import interpolation
+from forecaster.networks.families.nbeats import interpolation
+from forecaster.networks.families.tcn import widths
+from forecaster.networks.initial.simple_forecasts import candidates
 from forecaster.networks.shapes import Shapes
-from forecaster.networks.tcn import widths
 
 FULL = Shapes(
     lookback=14,
@@ -163,7 +164,7 @@ def test_a_window_is_forecast_alike_alone_and_in_a_batch_of_any_size(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_export_equals_keras(name):
     """What is about the family is exported; bases and normalisations of the window are in tests/test_networks.py."""
-    from forecaster.fitting.exporting import export_onnx
+    from forecaster.fitting.onnx_export import export_onnx
 
     model, feeds = built(name, base="last", window_norm="last"), inputs(FULL)
     make_others(model)

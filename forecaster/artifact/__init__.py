@@ -12,5 +12,6 @@
 Digests tell damage, not malice: whoever changes a file can write a new one. So what is behind them is read as if it
 came from a stranger. ``opening`` takes regular files inside the directory only; ``manifest`` reads types, not whatever
 is there; ``arrays`` and ``history`` make nothing that is not in the file; ``agreement`` bounds what is computed by what
-is there; and :mod:`forecaster.graphs` lets nothing be run but plain arithmetic on arrays of known shape.
+is there; and :mod:`forecaster.engines.onnx_check.graph` lets nothing be run but plain arithmetic on arrays of known
+shape.
 """

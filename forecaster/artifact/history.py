@@ -9,12 +9,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.artifact.footer import rows_of_groups
 from forecaster.artifact.manifest import Schema
-from forecaster.data.counts import blocks
-from forecaster.data.packed import laid_together, series_between
-from forecaster.data.panel import Panel
-from forecaster.data.tables.arrays import release
+from forecaster.artifact.parquet_footer import rows_of_groups
+from forecaster.data.panel.packed import laid_together, series_between
+from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.touched_rows import blocks
+from forecaster.data.readers.arrow import release
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypedDict
 
-from forecaster.artifact.layout import FILES, FORMAT, FORMAT_VERSION, MANIFEST, own_digest
-from forecaster.artifact.opening import AGAIN
+from forecaster.artifact.names import FILES, FORMAT, FORMAT_VERSION, MANIFEST, own_digest
+from forecaster.artifact.open_files import AGAIN
 from forecaster.config import Config
-from forecaster.data.columns.roles import Roles
-from forecaster.data.panel import Column
-from forecaster.encoding import Encoder
+from forecaster.data.schema import Column, Roles
 from forecaster.errors import ModelError, SettingError
-from forecaster.planning import Plan
-from forecaster.typed import typed
+from forecaster.features.covariate_encoder import Encoder
+from forecaster.features.plan import Plan
+from forecaster.system.typed_json import typed
 
 #: Objects and lists at most, and commas; what each tells of takes Python many times the bytes that it has in the file.
 #: A note, or a column, may name every series: of 100,000, the commas are those of twelve such lists.
@@ -24,7 +23,7 @@ NESTED, COMMAS = 200_000, 1_200_000
 
 @dataclass(frozen=True)
 class Scaling:
-    """What a :class:`forecaster.scaling.Scaler` is beside its arrays."""
+    """What a :class:`forecaster.features.scaling.Scaler` is beside its arrays."""
 
     transform: str
     scaling: str
@@ -32,7 +31,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a :class:`forecaster.data.panel.Panel` is beside its arrays."""
+    """What a :class:`forecaster.data.panel.panel.Panel` is beside its arrays."""
 
     roles: Roles
     freq: str

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.data.panel import Panel
-from forecaster.encoding import Encoder
-from forecaster.evaluation.intervals import Conformal
-from forecaster.planning import Plan
-from forecaster.scaling import Scaler
+from forecaster.data.panel.panel import Panel
+from forecaster.features.covariate_encoder import Encoder
+from forecaster.features.plan import Plan
+from forecaster.features.scaling import Scaler
+from forecaster.intervals.conformal import Conformal
 
 
 @dataclass

@@ -7,9 +7,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from forecaster.artifact.layout import real
 from forecaster.artifact.model import Model
-from forecaster.artifact.writing import save_model
+from forecaster.artifact.names import real
+from forecaster.artifact.save import save_model
 from forecaster.errors import ForecasterError, NotFoundError
 
 
@@ -19,7 +19,7 @@ def save_or_rescue(model: Model, directory: Path, place: Path) -> None:
     Args:
         model: what was trained.
         directory: where to, as a person wrote it.
-        place: where that was when it was locked, see :func:`forecaster.artifact.locking.locked`.
+        place: where that was when it was locked, see :func:`forecaster.artifact.lock.locked`.
 
     Raises:
         ForecasterError: it could not be written there; the hint says where it is instead.

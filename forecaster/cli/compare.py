@@ -8,21 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecaster.cli.common import (
-    answer,
-    check_picture,
-    check_table,
-    echo_json,
-    force_option,
-    horizon_option,
-    json_option,
-    level_option,
-    quiet_option,
-    read_source,
-    say_notes,
-    source_options,
-)
-from forecaster.cli.measures import (
+from forecaster.cli.evaluation_options import (
     baselines_of,
     baselines_option,
     echo_measures,
@@ -37,13 +23,23 @@ from forecaster.cli.measures import (
     save_picture,
     stride_option,
 )
+from forecaster.cli.options import (
+    force_option,
+    horizon_option,
+    json_option,
+    level_option,
+    quiet_option,
+    read_source,
+    source_options,
+)
+from forecaster.cli.output import answer, check_picture, check_table, echo_json, say_notes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.data.tables.sources import Source
+    from forecaster.api.forecaster import Forecaster
+    from forecaster.data.readers.sources import Source
     from forecaster.evaluation.comparison import Comparison
-    from forecaster.forecaster import Forecaster
 
 
 @click.command("compare")
@@ -91,11 +87,11 @@ def command(
     The first is compared with each of the others, and every pair by a Diebold-Mariano test and a bootstrap interval on
     skill. --fail-if looks at the first: exit code 7 where its condition holds.
     """
+    from forecaster.api.forecaster import Forecaster
     from forecaster.direction.settings import refuse_comparing
     from forecaster.evaluation.baselines import BASELINES
     from forecaster.evaluation.comparison import compare
-    from forecaster.evaluation.runs import read_run
-    from forecaster.forecaster import Forecaster
+    from forecaster.evaluation.saved_backtests import read_run
 
     check_table(output, force)
     check_picture(plot, force)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.common import echo_json, force_option, json_option
+from forecaster.cli.options import force_option, json_option
+from forecaster.cli.output import echo_json
 
 
 @click.group("datasets", invoke_without_command=True)
@@ -22,7 +23,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from forecaster.data.catalog import DATASETS
+    from forecaster.data.bundled import DATASETS
 
     if ctx.invoked_subcommand:
         return
@@ -39,6 +40,6 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @force_option
 def copy(name: str, destination: str, force: bool) -> None:
     """Write one out: NAME, to DESTINATION (a file or folder; this folder by default)."""
-    from forecaster.data.catalog import copy_dataset
+    from forecaster.data.bundled import copy_dataset
 
     click.echo(str(copy_dataset(name, Path(destination), force)))

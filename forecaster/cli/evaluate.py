@@ -6,24 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forecaster.cli.common import (
-    answer,
-    check_picture,
-    check_table,
-    echo_json,
-    force_option,
-    horizon_option,
-    json_option,
-    level_option,
-    model_option,
-    quiet_option,
-    read_source,
-    say,
-    say_notes,
-    source_options,
-)
-from forecaster.cli.direction import echo_directions, refuse_unused
-from forecaster.cli.measures import (
+from forecaster.cli.direction_output import echo_directions, refuse_unused
+from forecaster.cli.evaluation_options import (
     baselines_of,
     baselines_option,
     echo_measures,
@@ -40,11 +24,22 @@ from forecaster.cli.measures import (
     save_picture,
     stride_option,
 )
+from forecaster.cli.options import (
+    force_option,
+    horizon_option,
+    json_option,
+    level_option,
+    model_option,
+    quiet_option,
+    read_source,
+    source_options,
+)
+from forecaster.cli.output import answer, check_picture, check_table, echo_json, say, say_notes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.assessment import Evaluation
+    from forecaster.api.evaluation import Evaluation
 
 
 @click.command("evaluate")
@@ -133,10 +128,10 @@ def command(
     one repeated, and a coin; "right more often" is said only where a paired test excludes luck. --plot then draws how
     far its probabilities can be believed.
     """
-    from forecaster.assessment import NETWORK
+    from forecaster.api.evaluation import NETWORK
+    from forecaster.api.forecaster import Forecaster
     from forecaster.direction.backtest import DirectionEvaluation
     from forecaster.evaluation.summary import check_split
-    from forecaster.forecaster import Forecaster
 
     check_table(output, force)
     for picture in (plot, residual_plot):

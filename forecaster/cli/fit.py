@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecaster.cli.common import (
-    check_picture,
-    command_line,
-    echo_json,
+from forecaster.cli.direction_output import echo_fit
+from forecaster.cli.options import (
     force_option,
     json_option,
     model_option,
     quiet_option,
     read_source,
-    say,
-    say_notes,
     setting_options,
     source_options,
 )
-from forecaster.cli.direction import echo_fit
+from forecaster.cli.output import check_picture, command_line, echo_json, say, say_notes
 from forecaster.config import FAMILIES, RECIPES
 
 if TYPE_CHECKING:
@@ -107,10 +103,10 @@ def command(
     """
     from pathlib import Path
 
-    from forecaster.artifact.locking import locked
+    from forecaster.api.forecaster import Forecaster
+    from forecaster.artifact.lock import locked
     from forecaster.artifact.rescue import save_or_rescue
     from forecaster.config import read_toml
-    from forecaster.forecaster import Forecaster
 
     check_picture(plot, force)
     given = {k: v for k, v in settings.items() if v is not None}
@@ -148,8 +144,8 @@ def _resumable(model: str) -> Iterator[None]:
     """Say, where Ctrl-C ends the block, that neither what a checkpoint has nor an older model is lost."""
     from pathlib import Path
 
-    from forecaster.artifact.layout import MANIFEST
-    from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder
+    from forecaster.artifact.names import MANIFEST
+    from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder
     from forecaster.errors import InterruptedByUser
 
     try:
@@ -164,7 +160,7 @@ def _resumable(model: str) -> Iterator[None]:
 def _interrupted(model: str) -> Exception:
     from pathlib import Path
 
-    from forecaster.artifact.leftovers import begun_with, checkpoint_folder
+    from forecaster.artifact.siblings import begun_with, checkpoint_folder
     from forecaster.errors import InterruptedByUser
 
     kept = f"the best weights so far are kept in '{model}'"
@@ -186,7 +182,7 @@ def _echo_document(model: Model, directory: str) -> None:
 
 def _echo_scores(model: Model, directory: str) -> None:
     """Print the validation scores and what they mean."""
-    from forecaster.data.tables.frames import plural
+    from forecaster.words import plural
 
     scores, record = model.record["scores"], model.record
     click.echo(

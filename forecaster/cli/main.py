@@ -75,7 +75,7 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command; an unknown one is answered with the nearest."""
         from forecaster.errors import SettingError, nearest
-        from forecaster.limits import READING, refuse_without_addresses, refuse_without_threads
+        from forecaster.system.limits import READING, refuse_without_addresses, refuse_without_threads
 
         if args and args[0] not in {*COMMANDS, *ALIASES} and not args[0].startswith("-"):
             hint = nearest(args[0], (*COMMANDS, *ALIASES)) or "see: forecaster --help"
@@ -117,8 +117,8 @@ def cli(ctx: click.Context, traceback: bool, version: bool) -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line, keep native log lines off the terminal, and exit with the documented code."""
-    from forecaster.cli.signals import mind_dropped_errors
-    from forecaster.quiet import separate_native
+    from forecaster.system.native import separate_native
+    from forecaster.system.signals import mind_dropped_errors
 
     args, codes = sys.argv[1:] if args is None else args, list[int]()
     atexit.register(_end, codes)  # what is registered first is called last
@@ -136,7 +136,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 def _run_stoppable(args: list[str]) -> int:
     """Run one command, which signals stop, and return its exit code; while Python ends nothing does."""
-    from forecaster.cli.signals import ignore_stops, stop_like_ctrl_c, stopped_code
+    from forecaster.system.signals import ignore_stops, stop_like_ctrl_c, stopped_code
 
     try:
         stop_like_ctrl_c()
@@ -166,7 +166,7 @@ def _show_traceback(kind: type[BaseException], error: BaseException, trace: Trac
     """Print a traceback without the secrets of the arguments, as it is made to be shown to others."""
     from traceback import format_exception
 
-    from forecaster.cli.common import hidden
+    from forecaster.cli.output import hidden
 
     sys.stderr.write(hidden("".join(format_exception(kind, error, trace))))
 
@@ -213,8 +213,8 @@ def _refuse_nul(args: list[str]) -> None:
 
 def _is_of_a_signal(error: BaseException) -> bool:
     """Return whether an error is what a library made of Ctrl-C, and none of ours."""
-    from forecaster.cli.signals import stopped
     from forecaster.errors import ForecasterError
+    from forecaster.system.signals import stopped
 
     return stopped() and isinstance(error, Exception) and not isinstance(error, (ForecasterError, click.ClickException))
 
@@ -241,7 +241,7 @@ def _explain(error: BaseException, trains: bool) -> int:
         trains: the command trains a network.
     """
     from forecaster.errors import ForecasterError
-    from forecaster.limits import is_of_memory
+    from forecaster.system.limits import is_of_memory
 
     if isinstance(error, ForecasterError):
         return _say(error.message, error.hint, error.exit_code)
@@ -269,7 +269,7 @@ def _explain(error: BaseException, trains: bool) -> int:
 
 
 def _say(message: str, hint: str, code: int) -> int:
-    from forecaster.cli.common import say
+    from forecaster.cli.output import say
 
     say(f"forecaster: error: {message}")
     if hint:

@@ -8,25 +8,15 @@ from contextlib import contextmanager
 
 import click
 
-from forecaster.cli.common import (
-    check_table,
-    force_option,
-    horizon_option,
-    model_option,
-    quiet_option,
-    read_source,
-    say,
-    say_notes,
-    source_options,
-    write_table,
-)
+from forecaster.cli.options import force_option, horizon_option, model_option, quiet_option, read_source, source_options
+from forecaster.cli.output import check_table, say, say_notes, write_table
 
 
 @contextmanager
 def hints_of(model: str, data: str | None) -> Iterator[None]:
     """Let a hint of this command name the model and the rows that were to be forecast, where they are not the usual."""
     from forecaster.errors import ForecasterError
-    from forecaster.redaction import redacted_address
+    from forecaster.system.redaction import redacted_address
 
     try:
         yield
@@ -57,10 +47,11 @@ def command(
 
     Cells that the table of readings knew already are filled in; fill in the others.
     """
-    from forecaster.data.future import future_template
-    from forecaster.data.tables.sources import plural, read_table
+    from forecaster.api.forecaster import Forecaster
+    from forecaster.data.panel.future_table import future_template
+    from forecaster.data.readers.sources import read_table
     from forecaster.errors import SettingError
-    from forecaster.forecaster import Forecaster
+    from forecaster.words import plural
 
     check_table(output, force)
     forecaster = Forecaster.load(model)

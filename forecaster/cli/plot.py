@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from forecaster.cli.common import (
-    check_picture,
-    force_option,
-    horizon_option,
-    level_option,
-    model_option,
-    quiet_option,
-    say,
-    say_notes,
-)
 from forecaster.cli.make_future import hints_of
+from forecaster.cli.options import force_option, horizon_option, level_option, model_option, quiet_option
+from forecaster.cli.output import check_picture, say, say_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +55,8 @@ def command(
 
     History and actuals come from --data, or from the model named with --model; a table alone is drawn alone.
     """
+    from forecaster.api.forecaster import Forecaster
     from forecaster.direction.settings import refuse_drawing
-    from forecaster.forecaster import Forecaster
     from forecaster.plotting import plot_forecast, save_figure
 
     check_picture(output, force)
@@ -88,9 +80,9 @@ def command(
 def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFrame:
     """Return the readings of a table whose time column is that of the forecast."""
     from forecaster.config import Config
-    from forecaster.data.repair import build_panel
-    from forecaster.data.tables.sources import read_table
-    from forecaster.tables import readings_table
+    from forecaster.data.panel.build import build_panel
+    from forecaster.data.readers.sources import read_table
+    from forecaster.prediction.table import readings_table
 
     time = next(name for name in forecast.columns if name != "series")
     panel, notes = build_panel(read_table(data), Config.of(time=str(time)))
@@ -100,7 +92,7 @@ def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFra
 
 def _read_forecast(path: str) -> pd.DataFrame:
     """Return a table that predict wrote."""
-    from forecaster.data.tables.sources import read_table
+    from forecaster.data.readers.sources import read_table
     from forecaster.errors import DataError, SettingError
 
     table = read_table(path)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from forecaster.cli.common import (
-    check_picture,
-    check_table,
-    echo_json,
+from forecaster.cli.make_future import hints_of
+from forecaster.cli.options import (
     force_option,
     horizon_option,
     json_option,
@@ -15,13 +13,10 @@ from forecaster.cli.common import (
     model_option,
     quiet_option,
     read_source,
-    say,
-    say_notes,
     source_options,
-    text_time,
-    write_table,
 )
-from forecaster.cli.make_future import hints_of
+from forecaster.cli.output import check_picture, check_table, echo_json, say, say_notes, write_table
+from forecaster.data.writers import text_time
 
 
 @click.command("predict")
@@ -60,10 +55,11 @@ def command(
     forecaster predict --future plan.csv
     cat newer.csv | forecaster predict --data - --json
     """
-    from forecaster.data.tables.sources import plural, read_table
+    from forecaster.api.forecaster import Forecaster
+    from forecaster.data.readers.sources import read_table
     from forecaster.direction.settings import refuse_drawing
-    from forecaster.forecaster import Forecaster
     from forecaster.plotting import save_figure
+    from forecaster.words import plural
 
     check_table(output, force)
     check_picture(plot, force)

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from forecaster.artifact.model import Model
-from forecaster.classes import CLASSES, Rule, changes_ahead, changes_behind, classify
-from forecaster.data.packed import clock
-from forecaster.data.panel import Panel
+from forecaster.data.panel.packed import clock
+from forecaster.data.panel.panel import Panel
 from forecaster.direction.outcomes import Assessment, Outcomes
 from forecaster.direction.prediction import COLUMNS, DIGITS, forecast_directions
+from forecaster.engines.engine import Engine
+from forecaster.engines.onnx import OnnxEngine
 from forecaster.evaluation.backtest import OriginWindows, left_out, origin_windows, past_of, truth_of
-from forecaster.evaluation.seen import ORIGINS, seen_notes, seen_rows, unseen_origins
-from forecaster.features import READ_LOOKBACKS
-from forecaster.inference import Engine, OnnxEngine
+from forecaster.evaluation.trained_rows import ORIGINS, seen_notes, seen_rows, unseen_origins
+from forecaster.features.direction_rule import CLASSES, Rule, changes_ahead, changes_behind, classify
+from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.notes import Note
 from forecaster.plotting import plot_reliability
 

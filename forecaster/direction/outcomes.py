@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecaster.classes import CLASSES
-from forecaster.direction.luck import LEVEL, chance, separate_stretches
+from forecaster.direction.paired_test import LEVEL, chance, separate_stretches
 from forecaster.direction.scores import accuracy, brier, calibration_error, log_loss, reliability
+from forecaster.features.direction_rule import CLASSES
 
 #: Share of training windows below which a class is no side of the coin.
 UNUSUAL = 0.05

@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 
 from forecaster.artifact.model import Model
-from forecaster.classes import CLASSES, Rule
-from forecaster.data.packed import series_between
-from forecaster.data.panel import Panel
-from forecaster.data.tables.frames import plural
+from forecaster.data.panel.packed import series_between
+from forecaster.data.panel.panel import Panel
 from forecaster.data.time.calendar import future_times
+from forecaster.engines.engine import Engine
+from forecaster.engines.rolling import roll_forward
 from forecaster.errors import ModelError, SettingError
-from forecaster.features import inputs_ahead
-from forecaster.inference import Engine, roll_forward
-from forecaster.notes import Note, some
-from forecaster.prediction.prediction import SERIES_AT_ONCE, by_network
-from forecaster.tables import key_columns
+from forecaster.features.direction_rule import CLASSES, Rule
+from forecaster.features.inputs import inputs_ahead
+from forecaster.notes import Note
+from forecaster.prediction.forecast import SERIES_AT_ONCE, by_network
+from forecaster.prediction.table import key_columns
+from forecaster.words import plural, some
 
 #: What forecasts a series that is too short for the network: how often each class came in training.
 FALLBACK = "majority"

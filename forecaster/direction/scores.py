@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecaster.classes import CLASSES
+from forecaster.features.direction_rule import CLASSES
 
 #: Bins of a reliability table.
 BINS = 10

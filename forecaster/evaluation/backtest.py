@@ -12,15 +12,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from forecaster.data.fill import refill_ends
-from forecaster.data.panel import Panel
-from forecaster.data.tables.frames import plural
+from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.placeholders import refill_ends
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.zones import localize
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.baselines import find_baseline
-from forecaster.evaluation.intervals import check_levels, level_columns
+from forecaster.levels import check_levels, level_columns
 from forecaster.notes import Note
+from forecaster.words import plural
 
 #: Takes a panel that ends at the cutoff and a horizon; returns ``(series, horizon, 1 + 2 * levels)``: the point, then
 #: lo and hi of each level. nan where it cannot forecast.

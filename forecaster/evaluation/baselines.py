@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from forecaster.errors import DependencyError, SettingError, nearest
-from forecaster.evaluation.intervals import check_levels, level_columns
-from forecaster.limits import is_of_memory
+from forecaster.levels import check_levels, level_columns
 from forecaster.notes import Note
+from forecaster.system.limits import is_of_memory
 
 #: Rows that AutoETS, AutoTheta and MSTL look back, six weeks of hours: 5,000 cost AutoETS 1.5 to 3 s a forecast, 1,000
 #: half a second.

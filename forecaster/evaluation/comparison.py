@@ -11,11 +11,11 @@ import pandas as pd
 
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.backtest import notes_of
-from forecaster.evaluation.gate import measures
-from forecaster.evaluation.intervals import level_columns
-from forecaster.evaluation.runs import plain_times
+from forecaster.evaluation.fail_if import measures
+from forecaster.evaluation.saved_backtests import plain_times
 from forecaster.evaluation.significance import sentence, significance
 from forecaster.evaluation.summary import WINDOW, levels_in, summarise
+from forecaster.levels import level_columns
 from forecaster.notes import Note
 
 #: The model of a backtest that is compared; the others in it are baselines.

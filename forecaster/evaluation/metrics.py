@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.evaluation.intervals import check_levels
+from forecaster.levels import check_levels
 
 NAN = float("nan")
 #: Share of an error below which an actual counts as 0, so that no percentage is beyond float64.

@@ -9,8 +9,8 @@ import pandas as pd
 
 from forecaster.errors import SettingError, nearest
 from forecaster.evaluation.backtest import OWA_REFERENCE, REFERENCE, notes_of
-from forecaster.evaluation.intervals import level_columns
 from forecaster.evaluation.metrics import METRICS, OF_LEVELS, Outcome, owa, scores_of_groups, skill
+from forecaster.levels import level_columns
 from forecaster.notes import Note
 
 #: What a table of measures may be split by.

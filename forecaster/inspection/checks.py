@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from forecaster.data.outliers import MOST_LOOKED_AT, count_sentinels
-from forecaster.data.tables.frames import plural, where
+from forecaster.data.panel.outliers import MOST_LOOKED_AT, count_sentinels
+from forecaster.data.readers.dataframe import where
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import Freq
-from forecaster.inspection.facts import Facts, place_of
+from forecaster.inspection.measurements import Facts, place_of
 from forecaster.inspection.problems import MOST_PLACES, Problem, kind_of, noted, refused
-from forecaster.inspection.values import Odd
-from forecaster.notes import some
+from forecaster.inspection.runs_and_jumps import Odd
+from forecaster.words import plural, some
 
 #: Share of rows that repeat a time from which on a table may hold several series, and the share of them that may still
 #: do so with the column that tells these apart; rows looked at.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.networks.mixes import best_mix
+from forecaster.networks.initial.mixing import best_mix
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +31,7 @@ def build_ensemble(
     """
     import keras
 
-    from forecaster.networks.layers_ensemble import WeightedMean
+    from forecaster.networks.layers.ensemble import WeightedMean
 
     longest: dict[str, Any] = {}
     for network in members.values():

@@ -7,21 +7,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from forecaster.config import FIELDS
-from forecaster.networks.attention_lstm import attention_lstm
-from forecaster.networks.cnn_lstm import cnn_lstm
-from forecaster.networks.encoder_decoder import encoder_decoder
-from forecaster.networks.frame import Core, framed
-from forecaster.networks.linear import dlinear, nlinear
+from forecaster.networks.assembly import Core, framed
+from forecaster.networks.families.attention_lstm import attention_lstm
+from forecaster.networks.families.cnn_lstm import cnn_lstm
+from forecaster.networks.families.encoder_decoder import encoder_decoder
+from forecaster.networks.families.linear import dlinear, nlinear
+from forecaster.networks.families.nbeats import nbeats
+from forecaster.networks.families.nhits import nhits
+from forecaster.networks.families.recurrent import recurrent
+from forecaster.networks.families.tcn import tcn
+from forecaster.networks.families.tide import tide
+from forecaster.networks.families.transformer import transformer
+from forecaster.networks.initial.start import Start
 from forecaster.networks.losses import LOSSES
-from forecaster.networks.nbeats import nbeats
-from forecaster.networks.nhits import nhits
 from forecaster.networks.optimizers import build_optimizer
-from forecaster.networks.recurrent import recurrent
 from forecaster.networks.shapes import Shapes
-from forecaster.networks.start import Start
-from forecaster.networks.tcn import tcn
-from forecaster.networks.tide import tide
-from forecaster.networks.transformer import transformer
 
 if TYPE_CHECKING:
     import keras
@@ -85,7 +85,8 @@ def build_network(config: Config, shapes: Shapes, start: Start | None = None, de
     Args:
         config: the ``network`` and ``training`` groups are read; ``segment`` None means 1.
         shapes: what the network must fit.
-        start: from :func:`forecaster.networks.start.find_start`; equal weights of the simple forecasts and no effect
+        start: from :func:`forecaster.networks.initial.start.find_start`; equal weights of the simple forecasts and no
+            effect
             of covariates by default.
         decay_steps: optimisation steps over which a falling learning rate falls.
 
@@ -107,6 +108,6 @@ def build_network(config: Config, shapes: Shapes, start: Start | None = None, de
 
 
 def _direction_loss(model: keras.Model) -> keras.losses.Loss:
-    from forecaster.networks.layers_direction import DirectionLoss
+    from forecaster.networks.layers.direction import DirectionLoss
 
     return DirectionLoss(model.get_layer("directions"))

@@ -75,7 +75,7 @@ def decoder_inputs(config: Config, shapes: Shapes, read: Read, state: Any) -> An
         read: ``future`` is read.
         state: of the encoder, ``(batch, units)``, whose length is that of the positional embedding.
     """
-    from forecaster.networks.layers import OutputSegments
+    from forecaster.networks.layers.base import OutputSegments
 
     places = OutputSegments(*output_segments(config, shapes), int(state.shape[-1]), name="output_segments")
     return places(state) if read.future is None else places(state, read.future)

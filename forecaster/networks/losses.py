@@ -1,8 +1,9 @@
 """Losses: one function and one entry in the table each. Keras is imported inside, because it is slow.
 
-Every loss compares what the scaler made of the target (:mod:`forecaster.scaling`), so that a series of millions and one
-of fractions count alike: errors are in deviations of their own series. The counts of ``negative-binomial`` keep their
-unit, and what counts there is how likely each was, which for large counts depends on their relative error.
+Every loss compares what the scaler made of the target (:mod:`forecaster.features.scaling`), so that a series of
+millions and one of fractions count alike: errors are in deviations of their own series. The counts of
+``negative-binomial`` keep their unit, and what counts there is how likely each was, which for large counts depends on
+their relative error.
 
 A loss takes targets ``(batch, steps, 1)``, outputs ``(batch, steps, outputs)`` as :func:`forecaster.networks.outputs.
 finish` lays them out, and weights ``(batch, steps)``; a step of weight 0 adds nothing to it. None is ever infinite or

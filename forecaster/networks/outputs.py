@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.classes import CLASSES
 from forecaster.errors import DataError
+from forecaster.features.direction_rule import CLASSES
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.data.panel import Panel
+    from forecaster.data.panel.panel import Panel
 
 #: Quantiles that ``loss="quantile"`` learns: ends of the intervals of 95, 80 and 50 %, and the median.
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)

@@ -7,9 +7,11 @@ colour-blind), by dash, by width and by marker, and bands by lightness, so that 
 
 from __future__ import annotations
 
+from forecaster.plotting.backtest import plot_backtest
 from forecaster.plotting.comparison import plot_comparison
-from forecaster.plotting.figures import plot_backtest, plot_forecast, plot_learning_curve
 from forecaster.plotting.files import save_figure
+from forecaster.plotting.forecast import plot_forecast
+from forecaster.plotting.learning_curve import plot_learning_curve
 from forecaster.plotting.reliability import plot_reliability
 from forecaster.plotting.residuals import plot_residuals
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecaster.data.outliers import find_outliers
-from forecaster.data.panel import Panel
+from forecaster.data.panel.outliers import find_outliers
+from forecaster.data.panel.panel import Panel
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.zones import local_times
 from forecaster.errors import SettingError, nearest
@@ -67,7 +67,7 @@ def plot_diagnosis(panel: Panel, season: int, series: Sequence[str] | None = Non
     is judged; a trend alone makes the readings themselves correlate at every lag.
 
     Args:
-        panel: regular, as :func:`forecaster.data.repair.build_panel` returns it.
+        panel: regular, as :func:`forecaster.data.panel.build.build_panel` returns it.
         season: the seasonal period in steps; 1 for none.
         series: ids to draw, three at most; by default the first.
         title: title of the figure; by default the name of the target.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecaster.errors import SettingError
-from forecaster.files import check_free, write_file
+from forecaster.system.files import check_free, write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

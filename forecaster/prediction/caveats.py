@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from forecaster.artifact.model import Model
-from forecaster.data.panel import Panel
-from forecaster.notes import Note, some
-from forecaster.prediction.prediction import FALLBACKS, by_network
+from forecaster.data.panel.panel import Panel
+from forecaster.notes import Note
+from forecaster.prediction.forecast import FALLBACKS, by_network
+from forecaster.words import some
 
 #: Times that intervals are widened for few separate stretches of validation rows, beyond which a note says so.
 WIDER = 1.2

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.data.packed import ALIGNMENT
-from forecaster.windowing import Windows
+from forecaster.data.panel.packed import ALIGNMENT
+from forecaster.features.windows import Windows
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -13,7 +13,7 @@ another network, is kept with them, and read again.
         run-2      ...
 
 Every file begins with the sha256 of the rest, and takes the place of an older one whole, see
-:func:`forecaster.files.write_sealed`.
+:func:`forecaster.system.files.write_sealed`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from forecaster.artifact.arrays import read_arrays
-from forecaster.artifact.layout import BEGUN, MACHINE, RUN
-from forecaster.artifact.leftovers import begun_with, checkpoint_files, checkpoint_folder, mark_of, remove_checkpoint
+from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.reading import load_model
+from forecaster.artifact.names import BEGUN, MACHINE, RUN
+from forecaster.artifact.npz import read_arrays
+from forecaster.artifact.siblings import begun_with, checkpoint_files, checkpoint_folder, mark_of, remove_checkpoint
 from forecaster.errors import DataError, DivergedError, ModelError, NotFoundError, SettingError
-from forecaster.files import read_sealed, write_sealed
 from forecaster.notes import Note
+from forecaster.system.files import read_sealed, write_sealed
+from forecaster.system.typed_json import typed
+from forecaster.training.device import machine
 from forecaster.training.fingerprint import changes, made_by, refuse_other
-from forecaster.training.machine import machine
-from forecaster.typed import typed
 
 #: Times as long as a checkpoint took to write, until the next one is written at the end of an epoch: 2 % of the time.
 APART = 50

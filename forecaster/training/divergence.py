@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.data.columns.cells import as_written
-from forecaster.data.panel import Panel
-from forecaster.encoding import Encoder
+from forecaster.data.columns.cell_values import as_written
+from forecaster.data.panel.panel import Panel
 from forecaster.errors import DivergedError
+from forecaster.features.covariate_encoder import Encoder
+from forecaster.features.windows import Windows
 from forecaster.networks.factory import NETWORKS
 from forecaster.networks.optimizers import first_rate
-from forecaster.windowing import Windows
+from forecaster.words import either
 
 if TYPE_CHECKING:
     import keras
@@ -39,7 +40,7 @@ class Cell:
     """A number that windows are made of.
 
     Attributes:
-        row: of :attr:`forecaster.windowing.Windows.values`.
+        row: of :attr:`forecaster.features.windows.Windows.values`.
         channel: likewise; 0 is the target.
         several: what it is to blame for goes on without it, and ends only without other far ones too.
     """
@@ -191,12 +192,6 @@ def remedies_of(config: Config, further: bool = False) -> Remedies:
     done = {*NETWORKS[config.network].unread, *(("activation",) if config.activation == "tanh" else ())}
     found = {} if further else {name: way for name, way in ways.items() if name not in done}
     return found if config.clipnorm else {"clipnorm": "--clipnorm 1", **found}
-
-
-def either(*ways: str | None) -> str:
-    """Return, for a person, the ways that there are, "a, b, or c"."""
-    *others, last = (way for way in ways if way)
-    return f"{', '.join(others)}, or {last}" if others else last
 
 
 def cause_of(

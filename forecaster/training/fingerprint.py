@@ -12,7 +12,7 @@ import numpy as np
 
 from forecaster.artifact.model import Model
 from forecaster.config import Config
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
 from forecaster.data.time.freq import shown
 from forecaster.errors import DataError, ModelError, SettingError
 

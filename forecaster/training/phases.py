@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from forecaster.gains import STEADY_BEST, steadiness
-from forecaster.inference import CHUNK, Engine, KerasEngine
+from forecaster.engines.engine import CHUNK, Engine
+from forecaster.engines.keras import KerasEngine
+from forecaster.features.gain_test import STEADY_BEST, steadiness
+from forecaster.features.windows import Windows
 from forecaster.networks.losses import gain
 from forecaster.training.checkpoint import Saved, Values
 from forecaster.training.divergence import Cell, Divergence, Remedies, to_blame, untrained_error
-from forecaster.windowing import Windows
 
 if TYPE_CHECKING:
     import keras
@@ -90,7 +91,7 @@ class Run:
 
 
 class Trains(Protocol):
-    """What a phase needs of what trains, see :class:`forecaster.training.training.Trainer`.
+    """What a phase needs of what trains, see :class:`forecaster.training.trainer.Trainer`.
 
     Attributes:
         network: compiled.

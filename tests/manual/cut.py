@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecaster import Forecaster, members
+from forecaster import Forecaster
+from forecaster.features import members
 from forecaster.training import checkpoint
 
 SETTINGS: dict[str, Any] = {

@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 
 from forecaster import Forecaster
-from forecaster.artifact.layout import BEGUN, FILES, MANIFEST
-from forecaster.artifact.leftovers import checkpoint_files, checkpoint_folder
+from forecaster.artifact.names import BEGUN, FILES, MANIFEST
+from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder
 from forecaster.cli.main import run
-from forecaster.quiet import start_keras
+from forecaster.networks.keras import start_keras
 from forecaster.training.checkpoint import _read
 
 FIT = (

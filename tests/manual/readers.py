@@ -20,7 +20,7 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from forecaster import Forecaster
-from forecaster.artifact.layout import MANIFEST
+from forecaster.artifact.names import MANIFEST
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 FORECASTER = [sys.executable, "-m", "forecaster"]

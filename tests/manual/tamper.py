@@ -35,7 +35,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forecaster import Forecaster
-from forecaster.artifact.layout import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS, own_digest
+from forecaster.artifact.names import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS, own_digest
 from forecaster.errors import ForecasterError
 
 sys.path.insert(0, str(Path(__file__).parent.parent))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.columns.cells import (
+from forecaster.data.columns.cell_values import (
     as_text,
     check_ids,
     kind_of,
@@ -16,13 +16,13 @@ from forecaster.data.columns.cells import (
     read_numbers,
     used_codes,
 )
-from forecaster.data.columns.roles import Roles
-from forecaster.data.columns.times import Times, distinct, looks_like, read_times
-from forecaster.data.panel import Column
-from forecaster.data.tables.sources import plural, where
+from forecaster.data.columns.time_values import Times, distinct, looks_like, read_times
+from forecaster.data.readers.dataframe import where
+from forecaster.data.schema import Column, Roles
 from forecaster.data.time.zones import check_zone, to_utc
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
+from forecaster.words import plural
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def read_readings(
     """Return the readings in the order of the table, and notes on what was decided.
 
     Args:
-        frame: a long table, as :func:`forecaster.data.columns.reshape.shape_table` returns it.
+        frame: a long table, as :func:`forecaster.data.columns.long_table.shape_table` returns it.
         roles: its columns.
         columns: the covariates of a model, with their categories and offsets; None to take those that the roles name.
         zone: time zone of times that are written without one, and that the readings are to have.

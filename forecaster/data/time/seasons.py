@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecaster.data.panel import Panel
+from forecaster.data.panel.panel import Panel
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import Freq
 from forecaster.notes import Note

@@ -12,10 +12,10 @@ import zoneinfo
 import numpy as np
 import pandas as pd
 
-from forecaster.data.tables.frames import plural
 from forecaster.data.time.freq import Freq, shown
 from forecaster.errors import DataError, SettingError, nearest
 from forecaster.notes import Note
+from forecaster.words import plural
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?")
 

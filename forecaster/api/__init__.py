@@ -1,0 +1,1 @@
+"""The library: Forecaster, Evaluation, and the fit session."""

@@ -1,0 +1,289 @@
+"""A trained model judged: backtested over rolling origins, beside baselines, with tests of the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forecaster.artifact.model import Model
+from forecaster.config import Config
+from forecaster.data.panel.panel import Panel
+from forecaster.data.time.freq import shown
+from forecaster.direction.backtest import DirectionEvaluation, evaluate_directions
+from forecaster.direction.prediction import refuse_beyond
+from forecaster.engines.engine import Engine
+from forecaster.errors import SettingError, nearest
+from forecaster.evaluation.backtest import Batched, Forecast, backtest, baseline_forecast, notes_of
+from forecaster.evaluation.baselines import USUAL_BASELINES, baseline_notes
+from forecaster.evaluation.fail_if import measures
+from forecaster.evaluation.residuals import diagnose, residuals
+from forecaster.evaluation.significance import sentence, significance
+from forecaster.evaluation.summary import summarise
+from forecaster.evaluation.trained_rows import scales_before, seen_notes, seen_rows, unseen_origins
+from forecaster.features.inputs import READ_LOOKBACKS
+from forecaster.fitting import fit as fitting
+from forecaster.intervals.adaptive import Adaptive, Worked
+from forecaster.notes import Note
+from forecaster.plotting import plot_backtest, plot_residuals
+from forecaster.prediction.forecast import forecast_panel, never_negative
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The model in a backtest that is judged; the others are baselines.
+NETWORK = "network"
+#: How the rows before a cutoff grow with it: all of them, or always as many.
+WINDOWS = ("expanding", "sliding")
+#: Baselines that are drawn where no others are asked for; more lines cannot be told apart.
+DRAWN = 4
+
+
+@dataclass
+class Evaluation:
+    """What a backtest found.
+
+    Attributes:
+        table: one row per model, series, origin and step.
+        summary: one row per model, the measures in columns.
+        notes: what a reader must know, such as rows the network was trained on.
+        tests: the network against each baseline, see :func:`forecaster.evaluation.significance.significance`.
+        season: the seasonal period in steps.
+        target: what was forecast.
+    """
+
+    table: pd.DataFrame
+    summary: pd.DataFrame
+    notes: list[Note] = field(default_factory=list)
+    tests: pd.DataFrame = field(default_factory=pd.DataFrame)
+    season: int = 1
+    target: str = ""
+
+    def by(self, split: str) -> pd.DataFrame:
+        """Return the measures by ``series``, ``step`` or ``level``; see :func:`.summary.summarise`.
+
+        Raises:
+            SettingError: an unknown split.
+        """
+        return summarise(self.table, by=split)
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The measures of the network by name, as ``--fail-if`` knows them: ``mase``, ``coverage-80``, ``p-value``."""
+        return measures(self.summary, self.tests, NETWORK)
+
+    @property
+    def verdict(self) -> str:
+        """Where the network stands, in one sentence that says no more than was shown."""
+        if self.table["seen"].any():
+            return "No verdict: the network was trained on these rows."
+        return sentence(self.tests, "The network")
+
+    def residuals(self) -> pd.DataFrame:
+        """Return tests of the network's errors, one row a series; see :func:`.residuals.diagnose`."""
+        return diagnose(residuals(self.table, NETWORK), self.season)
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the forecasts over what came, and the errors; see :func:`forecaster.plotting.plot_backtest`.
+
+        By default the network and the :data:`DRAWN` baselines of the smallest mean absolute error.
+        """
+        return plot_backtest(self.table, **{"models": self._drawn(), "target": self.target, **options})
+
+    def _drawn(self) -> list[str]:
+        errors = self.summary.set_index("model")["mae"]
+        best = set(errors.drop(NETWORK).nsmallest(DRAWN).index)
+        return [name for name in errors.index if name == NETWORK or name in best]
+
+    def plot_residuals(self, **options: Any) -> Figure:
+        """Draw the network's errors; see :func:`forecaster.plotting.plot_residuals`."""
+        return plot_residuals(residuals(self.table, NETWORK), self.season, **options)
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """How a backtest rolls over the rows.
+
+    Attributes:
+        horizon: steps of each forecast that are scored.
+        origins: number of origins, counted from the end; by default five, or as many as lie after the training.
+        stride: steps between origins; the horizon by default.
+        gap: rows between a cutoff and the first step that is scored.
+        window: ``expanding``, all rows before a cutoff are known; ``sliding``, only as many as before the oldest.
+        refit: train anew at every so many origins, on the rows before only; 0 for never.
+        adaptive: correct the network's intervals by their hits at earlier origins, see
+            :class:`forecaster.intervals.adaptive.Adaptive`.
+
+    Raises:
+        SettingError: an unknown window, or a number out of range.
+    """
+
+    horizon: int
+    origins: int | None = None
+    stride: int | None = None
+    gap: int = 0
+    window: str = "expanding"
+    refit: int = 0
+    adaptive: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what :func:`backtest` does not."""
+        if self.window not in WINDOWS:
+            raise SettingError(
+                f"unknown window '{self.window}', expected {' or '.join(WINDOWS)}", nearest(self.window, WINDOWS)
+            )
+        for name in ("gap", "refit"):
+            if getattr(self, name) < 0:
+                raise SettingError(f"{name} must be 0 or more, got {getattr(self, name)}")
+
+
+def assess(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    rolling: Rolling,
+    levels: tuple[int, ...],
+    baselines: Sequence[str],
+    tell: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Backtest a model on a panel, beside baselines.
+
+    Args:
+        model: what was trained.
+        engine: runs its network.
+        panel: the rows, see :meth:`forecaster.Forecaster.panel`.
+        rolling: where the origins are, and what is known at each.
+        levels: intervals to score, in percent.
+        baselines: names of :data:`forecaster.evaluation.baselines.BASELINES`.
+        tell: called with a line of text before each training.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, in a training too.
+        DataError: too few rows for one origin.
+        SettingError: an unknown baseline, or a number below 1.
+    """
+    plan, names = model.plan, tuple(dict.fromkeys(baselines))
+    season, ahead = plan.season, rolling.gap + rolling.horizon
+    stride = rolling.horizon if rolling.stride is None else rolling.stride
+    count = unseen_origins(panel, model.history, ahead, stride) if rolling.origins is None else rolling.origins
+    models = {NETWORK: _network(model, engine, panel, rolling, levels, tell)}
+    models |= {name: baseline_forecast(name, season, levels, plan.seasons) for name in names}
+    table = backtest(
+        panel,
+        models,
+        rolling.horizon,
+        origins=count,
+        stride=stride,
+        season=season,
+        levels=levels,
+        least=plan.least,
+        gap=rolling.gap,
+        sliding=rolling.window == "sliding",
+    )
+    seen = np.zeros(len(table), bool) if rolling.refit else seen_rows(table, model.history)
+    table.insert(5, "seen", seen)
+    for name, scales in scales_before(panel, table, season).items():
+        table[name] = table["series"].map(scales).astype(float)
+    summary = summarise(table)
+    tests = significance(table, [(NETWORK, name) for name in names])
+    notes = [*baseline_notes(names, season, int(panel.lengths.max())), *notes_of(summary), *seen_notes(table)]
+    return Evaluation(table, summary, notes, tests, season, panel.roles.target)
+
+
+def assess_directions(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    rolling: Rolling,
+    baselines: Sequence[str],
+    tell: Callable[[str], None] | None = None,
+) -> DirectionEvaluation:
+    """Backtest a model of directions on a panel, beside majority and persistence.
+
+    Args:
+        model: what was trained.
+        engine: runs its network.
+        panel: as of :func:`assess`.
+        rolling: likewise, without a gap.
+        baselines: those that forecast values; none but the usual ones may be asked for, and none of them is run.
+        tell: likewise.
+
+    Raises:
+        KeyboardInterrupt: likewise.
+        DataError: too few rows for one origin.
+        SettingError: a gap, baselines, or a horizon longer than the trained one.
+    """
+    refuse_beyond(model, rolling.horizon)
+    if rolling.gap:
+        raise SettingError("--gap does not go with a direction, which is told from the cutoff", "leave it out")
+    if tuple(baselines) != USUAL_BASELINES:
+        raise SettingError("a direction is compared with majority and persistence only", "leave --baselines out")
+    config = model.config.replace(
+        holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback, horizon=str(rolling.horizon)
+    )
+
+    def fit(known: Panel) -> Model:
+        if tell:
+            tell(f"training on the rows up to {shown(known.last.max())}")
+        return fitting.fit_panel(known, config, [], None, keep_interrupted=False)
+
+    return evaluate_directions(
+        model,
+        engine,
+        panel,
+        rolling.horizon,
+        origins=rolling.origins,
+        stride=rolling.stride,
+        sliding=rolling.window == "sliding",
+        every=rolling.refit,
+        fit=fit,
+    )
+
+
+def _network(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    rolling: Rolling,
+    levels: tuple[int, ...],
+    tell: Callable[[str], None] | None,
+) -> Forecast:
+    """Return the network as a model of a backtest."""
+    forecast: Worked
+    if rolling.refit:
+        config = model.config.replace(holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback)
+        forecast = _Refits(config, rolling.refit, levels, tell)
+    else:
+
+        def forecast(known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
+            return forecast_panel(model, engine, known, steps, levels, working)
+
+    if rolling.adaptive and levels:
+        return Adaptive(forecast, levels)
+    # A series that it was not trained on is scaled by all rows before the cutoff, and a first negative reading lets
+    # forecasts below 0.
+    alike = never_negative(model, panel) == (model.record["smallest"] >= 0)
+    if not rolling.refit and alike and set(panel.ids) <= set(model.ids):
+        return Batched(forecast, READ_LOOKBACKS * model.plan.lookback + 1)
+    return forecast
+
+
+class _Refits:
+    """The network of a backtest that is trained anew at every so many origins, on the rows before it."""
+
+    def __init__(self, config: Config, every: int, levels: tuple[int, ...], tell: Callable[[str], None] | None) -> None:
+        self.config, self.every, self.levels, self.tell = config, every, levels, tell
+        self._origins = 0
+
+    def __call__(self, known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
+        if self._origins % self.every == 0:
+            if self.tell:
+                self.tell(f"training on the rows up to {shown(known.last.max())}")
+            config = self.config.replace(horizon=str(steps))
+            self._model = fitting.fit_panel(known, config, [], None, keep_interrupted=False)
+            self._engine = fitting.engine_of(self._model)
+        self._origins += 1
+        return forecast_panel(self._model, self._engine, known, steps, self.levels, working)

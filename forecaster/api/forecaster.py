@@ -1,0 +1,389 @@
+"""Forecaster: fit, predict, evaluate, save, load. The command line calls nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forecaster.api.evaluation import Evaluation, Rolling, assess, assess_directions
+from forecaster.artifact.load import load_model
+from forecaster.artifact.lock import locked
+from forecaster.artifact.model import Model
+from forecaster.artifact.names import real
+from forecaster.artifact.save import save_model
+from forecaster.config import RECIPES, Config
+from forecaster.data.panel.packed import packed, unpacked
+from forecaster.data.panel.panel import Panel
+from forecaster.data.time.calendar import future_times
+from forecaster.direction.backtest import DirectionEvaluation
+from forecaster.direction.prediction import (
+    cutoff_notes,
+    direction_table,
+    forecast_directions,
+    refuse_beyond,
+    refuse_levels,
+)
+from forecaster.direction.settings import check_settings, refuse_drawing
+from forecaster.engines.engine import Engine
+from forecaster.errors import ForecasterError, SettingError
+from forecaster.evaluation.baselines import USUAL_BASELINES
+from forecaster.fitting import fit as fitting
+from forecaster.fitting.warm_start import continued, fit_further
+from forecaster.levels import checked_levels
+from forecaster.notes import Note, ToldNotes
+from forecaster.plotting import plot_forecast
+from forecaster.prediction.adapted_levels import followed
+from forecaster.prediction.caveats import engine_notes, interval_notes
+from forecaster.prediction.forecast import below_zero, engines_of, forecast_panel, refuse_beyond_reason, unbounded
+from forecaster.prediction.given_rows import Data, joined_panel, training_panel, without_holdout
+from forecaster.prediction.steps_ahead import steps_ahead, with_future
+from forecaster.prediction.table import forecast_table, readings_table
+from forecaster.training.checkpoint import Checkpoints
+from forecaster.training.determinism import one_thread
+from forecaster.training.fingerprint import fingerprint
+from forecaster.training.phases import Report
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+
+class Forecaster:
+    """A forecaster of one series, or one network for all series of a panel.
+
+    Args:
+        horizon: how far to forecast: steps (``10``), a span (``"30d"``) or a date (``"2027-01-31"``).
+        recipe: a named set of settings: ``default``, ``textbook`` or ``stacked``.
+        settings: any field of :class:`forecaster.Config`.
+
+    Raises:
+        SettingError: a setting is unknown or has a wrong value.
+
+    Example:
+        >>> forecaster = Forecaster(horizon=12).fit("dataset:airline")  # doctest: +SKIP
+        >>> forecaster.predict(levels=(80,))  # doctest: +SKIP
+    """
+
+    def __init__(self, horizon: int | str | None = None, *, recipe: str = "default", **settings: Any) -> None:
+        self.config = Config.of(recipe, horizon=None if horizon is None else str(horizon), **settings)
+        named = {**RECIPES[recipe], **settings, **({} if horizon is None else {"horizon": str(horizon)})}
+        self._given: dict[str, Any] = named
+        self.notes: list[Note] = []
+        self._model: Model | None = None
+        self._engine: Engine | None = None
+
+    @property
+    def model(self) -> Model:
+        """The trained model.
+
+        Raises:
+            ForecasterError: :meth:`fit` was not called yet.
+        """
+        if self._model is None:
+            raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
+        return self._model
+
+    @one_thread
+    def fit(
+        self,
+        data: Data,
+        report: Report | None = None,
+        tell: Callable[[Note], None] | None = None,
+        future: Data | None = None,
+        start: Forecaster | str | Path | None = None,
+        directory: str | Path | None = None,
+        resume: bool = False,
+    ) -> Forecaster:
+        """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
+
+        With ``start``, a trained model is trained further on newer rows: a few epochs at a smaller learning rate, from
+        its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its weights are
+        kept where the newest rows, which it has not seen, do not favour others; with ``keep="last"`` never.
+
+        With ``directory``, checkpoints are kept beside it until :meth:`save` has written the model there. After a
+        death of the process, or Ctrl-C, the same fit with ``resume`` goes on from there, to the same weights to the
+        byte, on the same machine. With ``start`` in the same place Ctrl-C leaves it there, for ``resume``.
+
+        Args:
+            data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
+            report: called with a :class:`forecaster.training.trainer.Progress` after each epoch.
+            tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
+            future: a table of covariates known beyond the cutoff; its columns become future covariates.
+            start: what is trained further: a forecaster, or a model directory.
+            directory: the model directory to be, for one fit at a time.
+            resume: go on with the fit into ``directory`` that was cut off; where the same fit was finished, its model
+                is loaded.
+
+        Returns:
+            Forecaster: itself.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
+            NotFoundError: no such file or column.
+            DataError: the data cannot be learned from as they are, or ``start`` knows them already.
+            SettingError: a setting contradicts ``start``, or the fit that is to be resumed.
+            DivergedError: training ended in NaN.
+        """
+        check_settings(self.config)
+        if start is not None and future is not None:
+            raise SettingError("what is trained further knows its future covariates", "leave --future out")
+        notes = ToldNotes(tell)
+        places = [real(Path(place)) for place in (start, directory) if isinstance(place, (str, Path))]
+        in_place = len(places) == 2 and places[0] == places[1]
+        with Checkpoints(directory, notes) as checkpoints:
+            before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
+            old = None if before is None else before.model
+            config = self.config if old is None else continued(old.config, self._given)
+            if before is None:
+                panel: Panel = packed(training_panel(data, future, config, notes))
+            else:
+                panel = before._newer(data, config.holdout, notes)
+            model = checkpoints.begin(lambda: fingerprint(panel, config, old), resume, in_place)
+            if model is None:
+                if old is None:
+                    model = fitting.fit_panel(panel, config, notes, report)
+                else:
+                    model = fit_further(old, panel, self._given, notes, report)
+                if in_place and model.record["interrupted"] and checkpoints.lose_nothing:
+                    raise KeyboardInterrupt  # to go on, it needs what it was to replace
+                model.record |= checkpoints.record()
+        if old is not None:
+            self.config = model.config
+        self._model, self._engine, self.notes = model, None, list(notes)
+        return self
+
+    def _newer(self, data: Data, holdout: int, notes: list[Note]) -> Panel:
+        """Return the newer rows, joined to the history, that the model is trained further on."""
+        panel, found = self.panel(data)
+        notes.extend(found)
+        return without_holdout(panel, holdout)
+
+    @one_thread
+    def predict(
+        self,
+        horizon: int | str | None = None,
+        data: Data | None = None,
+        levels: int | Sequence[int] = (80, 95),
+        future: Data | None = None,
+    ) -> pd.DataFrame:
+        """Forecast from the end of each series.
+
+        Args:
+            horizon: as in the constructor; the trained horizon by default. A longer one is rolled forward.
+            data: newer rows of the same series, or other series; the rows of the training by default. Rows that
+                continue a known series are joined to its history.
+            levels: intervals to give, in percent.
+            future: the future covariates of every series and step ahead, where the model was trained with some.
+
+        Returns:
+            pandas.DataFrame: columns ``series``, the time column, ``forecast``, ``lo-80``, ``hi-80``, ..., ``engine``:
+            the network that made the row, or the baseline where a series is too short for the network. With
+            ``task="direction"`` those of :func:`forecaster.direction.prediction.direction_table`.
+
+        Raises:
+            SettingError: a horizon or level that cannot be, or future covariates that are not given.
+            NotFoundError: a needed column is absent.
+            DataError: the data cannot be read as those of the training were, or ``future`` has holes.
+        """
+        levels = checked_levels(levels)
+        if self.config.task == "direction":
+            refuse_levels(levels)
+            return self._directions(horizon, data, future)
+        panel, self.notes = self.panel(data)
+        ahead = self.steps_ahead(panel, horizon)
+        steps = int(ahead.max())
+        panel, told = with_future(self.model, panel, future, ahead)
+        working, found = (None, []) if data is None else followed(self.model, self._running(), panel, levels)
+        self.notes += told + found
+        values = unbounded(self.model, self._running(), panel, steps, levels, working)
+        ranges = panel.ranges if data is not None or self.model.ranges is None else self.model.ranges
+        refuse_beyond_reason(panel, values, steps, ranges)
+        self.notes += [*engine_notes(self.model, panel), *interval_notes(self.model, steps, levels)]
+        asked = np.arange(steps) < ahead[:, None]
+        below = below_zero(self.model, panel, values)
+        values[below] = 0.0
+        if raised := int(below[asked].sum()):
+            of_all = f"{raised:,} of {values[asked].size:,} numbers raised to 0"
+            self.notes.append(Note("bounds", of_all, "no reading of the training was negative"))
+        times = future_times(panel.last, panel.freq, steps)
+        table = forecast_table(panel, times, values, levels, engines_of(self.model, panel), ranges)
+        if (ahead == steps).all():
+            return table
+        return table[asked.ravel()].reset_index(drop=True)
+
+    def _directions(self, horizon: int | str | None, data: Data | None, future: Data | None) -> pd.DataFrame:
+        """Return the forecast of a model of directions."""
+        panel, self.notes = self.panel(data)
+        ahead = self.steps_ahead(panel, horizon)
+        refuse_beyond(self.model, int(ahead.max()))
+        panel, told = with_future(self.model, panel, future, ahead)
+        self.notes += told + cutoff_notes(self.model, panel)
+        shares = forecast_directions(self.model, self._running(), panel, int(ahead.max()))
+        return direction_table(self.model, panel, shares, ahead)
+
+    @one_thread
+    def evaluate(
+        self,
+        data: Data | None = None,
+        *,
+        horizon: int | str | None = None,
+        origins: int | None = None,
+        stride: int | None = None,
+        gap: int = 0,
+        window: str = "expanding",
+        refit: int = 0,
+        adaptive: bool = False,
+        levels: int | Sequence[int] = (80, 95),
+        baselines: str | Sequence[str] = USUAL_BASELINES,
+        tell: Callable[[str], None] | None = None,
+    ) -> Evaluation | DirectionEvaluation:
+        """Backtest over rolling origins, beside the baselines.
+
+        Rows that the network was trained on are marked ``seen`` in the table. Where the data hold newer rows, only
+        those are scored, unless ``origins`` asks for more; where they do not, a note says that the scores are of
+        rows the network has seen. ``refit`` trains anew, on the rows before an origin only.
+
+        Args:
+            data: as in :meth:`predict`.
+            horizon: steps of each forecast, or a span; the trained horizon by default.
+            origins: number of origins, counted from the end; 5 by default, of directions as many as are unseen.
+            stride: steps between origins; the horizon by default.
+            gap: rows between a cutoff and the first step that is scored.
+            window: ``expanding``: all rows before a cutoff are known there; ``sliding``: only as many as before the
+                oldest, which matters to ``refit`` and to the baselines.
+            refit: train anew at every so many origins: 0 never, 1 or True at each.
+            adaptive: correct the network's intervals at each origin by their hits at the ones before.
+            levels: intervals to score, in percent.
+            baselines: names of :data:`forecaster.evaluation.baselines.BASELINES`.
+            tell: called with a line of text before each training of ``refit``.
+
+        Returns:
+            Evaluation: ``table`` with ``model``, ``series``, ``cutoff``, ``step``, ``time``, ``seen``, ``actual``,
+            ``observed``, ``forecast``, ``lo-80``, ..., ``scale``, ``root-scale``; ``summary`` as
+            :func:`forecaster.evaluation.summary.summarise` returns it; ``tests`` of the difference from each baseline;
+            ``notes``. With ``task="direction"`` a
+            :class:`forecaster.direction.backtest.DirectionEvaluation`, beside the baselines majority and persistence.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, in a training of ``refit`` too, as a half-trained network is not judged.
+            DataError: too few rows for one origin.
+            SettingError: an unknown baseline or window, or a number out of range.
+        """
+        levels, baselines = checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
+        panel, notes = self.panel(data)
+        steps = int(self.steps_ahead(panel, horizon).max())
+        rolling = Rolling(steps, origins, stride, gap, window, int(refit), adaptive)
+        found: Evaluation | DirectionEvaluation
+        if self.config.task == "direction":
+            refuse_levels(levels)
+            found = assess_directions(self.model, self._running(), panel, rolling, baselines, tell)
+        else:
+            found = assess(self.model, self._running(), panel, rolling, levels, baselines, tell)
+        found.notes[:0] = notes
+        if refit and data is None and len(panel.values) < self.model.record["rows"]:
+            rows = f"{len(panel.values):,} of {self.model.record['rows']:,} rows"
+            found.notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
+        return found
+
+    def save(self, directory: str | Path = "forecaster-model") -> Path:
+        """Write the model directory, whole or not at all; an older model there is replaced.
+
+        Raises:
+            SettingError: the directory exists and is not a model.
+            ForecasterError: it cannot be written.
+        """
+        directory = Path(directory)
+        with locked(directory):
+            save_model(self.model, directory)
+        return directory
+
+    @classmethod
+    def load(cls, directory: str | Path = "forecaster-model", newest_only: bool = False) -> Forecaster:
+        """Read a model directory; TensorFlow is not imported.
+
+        Args:
+            directory: where it is.
+            newest_only: keep only the rows of each series that its next forecast is made from, which saves memory
+                where :meth:`predict` without data is all that is wanted.
+
+        Raises:
+            NotFoundError: no model is there.
+            ModelError: it is damaged, altered, incomplete or newer than this version.
+        """
+        return cls._of(load_model(Path(directory), newest_only))
+
+    @classmethod
+    def _of(cls, model: Model) -> Forecaster:
+        forecaster = cls.__new__(cls)
+        forecaster.config, forecaster.notes, forecaster._model = model.config, [], model
+        forecaster._given = {}
+        forecaster._engine = None
+        return forecaster
+
+    def network(self) -> keras.Model:
+        """Return the trained network as a Keras model, rebuilt from the configuration; imports TensorFlow.
+
+        Raises:
+            ModelError: a weight is missing or of another shape.
+        """
+        return fitting.rebuild(self.model)
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            self._engine = fitting.engine_of(self.model)
+        return self._engine
+
+    def history(self) -> pd.DataFrame:
+        """Return the newest readings that the model keeps, 5,000 of each series or the lookback.
+
+        Returns:
+            pandas.DataFrame: columns ``series``, the time column and ``actual``, NaN where there was no reading.
+        """
+        return readings_table(self.panel()[0])
+
+    def plot(self, forecast: pd.DataFrame | None = None, data: Data | None = None, **options: Any) -> Figure:
+        """Draw a forecast after its history, with intervals, and actual readings where they are known.
+
+        Args:
+            forecast: a table of :meth:`predict`; by default the forecast of the trained horizon.
+            data: the readings to draw; by default those that the model keeps.
+            options: ``title``, ``max_series`` and ``history_rows`` of :func:`forecaster.plotting.plot_forecast`.
+
+        Returns:
+            matplotlib.figure.Figure: write it with :func:`forecaster.plotting.save_figure`.
+        """
+        refuse_drawing(self.config)
+        table = self.predict() if forecast is None else forecast
+        panel, _ = self.panel(data)
+        longest = int(table.groupby("series", dropna=False).size().max())
+        rows = max(3 * longest, 2 * self.model.plan.season, 48)
+        options = {"target": panel.roles.target, "history_rows": rows, **options}
+        return plot_forecast(table, readings_table(panel), **options)
+
+    def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
+        """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
+        history = self.model.history = unpacked(self.model.history)
+        return (history, []) if data is None else joined_panel(self.model, data, self.config)
+
+    def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
+        """Forecast from the end of each series of a ready panel, with rows of the lookback at least.
+
+        Args:
+            panel: from :meth:`panel`, or cut from one.
+            steps: the horizon.
+            levels: intervals to give, in percent.
+
+        Returns:
+            np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
+        """
+        return forecast_panel(self.model, self._running(), panel, steps, levels)
+
+    def steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
+        """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier."""
+        if horizon is None:
+            return np.full(len(panel), self.model.plan.horizon)
+        return steps_ahead(panel, str(horizon))

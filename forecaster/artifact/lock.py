@@ -1,0 +1,116 @@
+"""Who may write a model directory, and where: one process at a time, over nothing but a model."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from forecaster.artifact.names import FILES, FORMAT, LIMITS, MANIFEST, lock_of, real
+from forecaster.errors import ForecasterError, SettingError
+
+#: Times that a lock is tried for: who holds it removes its file before letting go.
+ATTEMPTS = 3
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[Path]:
+    """Hold the right to write ``directory`` while the block runs; folders above it are made, and kept if used.
+
+    Yields:
+        Path: its real place, where the model is to be written whatever becomes of links to it meanwhile.
+
+    Raises:
+        ForecasterError: another process holds it, or the folder above cannot be written.
+        SettingError: ``directory`` holds something else than a model, or cannot be replaced as a whole.
+    """
+    refuse_foreign(directory)
+    place = real(directory)
+    made = [folder for folder in place.parents if not folder.exists()]
+    try:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle = _lock(place, directory)
+        except OSError as error:
+            raise cannot_write(directory, error) from None
+        with handle:
+            try:
+                yield place
+            finally:
+                with suppress(OSError):  # a folder that was removed, or may not be written any more
+                    lock_of(place).unlink()
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def refuse_foreign(directory: Path) -> None:
+    """Refuse a place where there is something else than an empty folder or a model, or that cannot be renamed.
+
+    Raises:
+        SettingError: saying what is there.
+    """
+    place = real(directory)
+    if place.is_symlink() or (place.exists() and not (place.is_dir() and _ours(place))):  # a link in a circle
+        raise SettingError(f"'{directory}' exists and is not a model of forecaster", "name another one with --model")
+    if (place.exists() and place.samefile(os.curdir)) or place.is_mount():
+        kind = "a mount point" if place.is_mount() else "the current folder"
+        raise SettingError(f"'{directory}' is {kind}, which no model can replace", "name a folder in it with --model")
+
+
+def _ours(directory: Path) -> bool:
+    """Return True for an empty directory and for a model, damaged or not; a lone file of such a name is not enough."""
+    names = {entry.name for entry in directory.iterdir()}
+    if not names <= {MANIFEST, *FILES}:
+        return False
+    manifest = directory / MANIFEST
+    written = manifest.is_file() and manifest.stat().st_size <= LIMITS[MANIFEST]
+    return not names or len(names) > len(FILES) - 1 or (written and FORMAT.encode() in manifest.read_bytes())
+
+
+def _lock(place: Path, directory: Path) -> IO[str]:
+    """Open and lock the file of a place; that it still has its name then means that no other process holds it.
+
+    Raises:
+        OSError: the system refuses it.
+        ForecasterError: another process holds it, or something else has its name.
+    """
+    path = lock_of(place)
+    for _ in range(ATTEMPTS):
+        with ExitStack() as stack:
+            handle = stack.enter_context(open(path, "a", opener=_opened))
+            with suppress(BlockingIOError, FileNotFoundError):  # held, or removed by who held it
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(handle.fileno()), os.lstat(path)):
+                    stack.pop_all()
+                    return handle
+    raise ForecasterError(
+        f"another fit is writing '{directory}' right now", "wait for it, or name another directory with --model"
+    )
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open the file of a lock, following no link and waiting for no pipe."""
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise ForecasterError(f"'{path}' is in the way, where a lock is to be", "remove it") from None
+        raise
+
+
+def cannot_write(directory: Path, error: OSError) -> ForecasterError:
+    """Return what is said where the system refuses to write a model."""
+    hint = {
+        errno.ENOSPC: "free some space",
+        errno.EDQUOT: "free some space",
+        errno.EFBIG: "raise the limit of a file's size (ulimit -f), or train a smaller network",
+    }.get(error.errno or 0, "choose another place with --model")
+    file = next((folder for folder in directory.parents if folder.is_file()), None)
+    reason = f"'{file}' is a file, not a folder" if file else error.strerror
+    return ForecasterError(f"cannot write the model '{directory}': {reason}", hint)

@@ -1,0 +1,152 @@
+"""Write a model directory: whole or not at all."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecaster.artifact.history import history_pieces, panel_schema
+from forecaster.artifact.lock import cannot_write, refuse_foreign
+from forecaster.artifact.model import Model
+from forecaster.artifact.names import (
+    FORMAT,
+    FORMAT_VERSION,
+    HISTORY,
+    LIMITS,
+    MANIFEST,
+    NETWORK,
+    WEIGHTS,
+    own_digest,
+    real,
+)
+from forecaster.artifact.siblings import STAGING, remove_leftovers, remove_staging
+from forecaster.system.files import flush_folder, json_text, umask
+
+
+def save_model(model: Model, directory: Path) -> None:
+    """Write the model directory beside its place and move it there once it is complete.
+
+    Raises:
+        SettingError: there is something else than a model by now, which stays as it is.
+        ForecasterError: the disk is full or the folder cannot be written; an older model stays as it was.
+    """
+    place = real(directory)
+    try:
+        staging = _sibling(place)
+    except OSError as error:
+        raise cannot_write(directory, error) from None
+    try:
+        digests = {}
+        for name, content in _files(model):
+            digests[name] = _write(staging / name, content)
+        _write(staging / MANIFEST, [_manifest_text(model, digests).encode()])
+        staging.chmod(0o777 & ~umask())
+        refuse_foreign(place)
+        _swap(staging, place)
+        remove_leftovers(place, model.record)
+    except OSError as error:
+        raise cannot_write(directory, error) from None
+    finally:
+        remove_staging(staging)
+
+
+def _files(model: Model) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Yield every file of the directory but the manifest, in pieces."""
+    weights = io.BytesIO()
+    learned = set(model.ids)
+    others = {
+        **{f"intervals/{k}": v for k, v in model.conformal.to_arrays().items()},
+        **{f"scaler/{k}": np.array(v) for k, v in model.scaler.to_dict().items() if isinstance(v, list)},
+        "history/static": model.history.static,
+        "history/learned": np.array([name in learned for name in model.history.ids], bool),
+    }
+    if model.history.beyond is not None:
+        others["history/beyond"] = model.history.beyond
+    np.savez(weights, allow_pickle=False, **model.weights, **others)
+    yield WEIGHTS, [weights.getvalue()]
+    yield NETWORK, [model.onnx]
+    yield HISTORY, history_pieces(model.history)
+
+
+def _manifest_text(model: Model, digests: dict[str, str]) -> str:
+    """Return the manifest as JSON, with the digests of the other files and its own."""
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "config": model.config.to_dict(),
+        "plan": asdict(model.plan),
+        "scaler": {k: v for k, v in model.scaler.to_dict().items() if not isinstance(v, list)},
+        "encoder": model.encoder.to_dict(),
+        "panel": panel_schema(model.history),
+        "record": model.record,
+        "sha256": dict(digests),
+    }
+    manifest["sha256"][MANIFEST] = own_digest(json.loads(json_text(manifest)))
+    return json_text(manifest)
+
+
+def _sibling(place: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=STAGING, dir=place.parent))
+
+
+def _write(path: Path, content: Iterable[bytes]) -> str:
+    """Write the pieces of a file and return its sha256."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as handle:
+        for piece in content:
+            size += len(piece)
+            if size > LIMITS[path.name]:
+                raise OSError(errno.EFBIG, f"{path.name} would be larger than {LIMITS[path.name]:,} bytes")
+            handle.write(piece)
+            digest.update(piece)
+        handle.flush()
+        os.fsync(handle.fileno())
+    return digest.hexdigest()
+
+
+def _swap(staging: Path, place: Path) -> None:
+    """Put ``staging`` in its place, and an older model, which was there at every moment until then, in its own."""
+    with suppress(OSError):  # not every system flushes folders
+        flush_folder(staging)
+    if not place.exists():
+        staging.rename(place)
+    elif not _exchanged(staging, place):
+        _replace(staging, place)
+    with suppress(OSError):
+        flush_folder(place.parent)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two directories change places at once; return False where the system has no such call."""
+    library, names = ctypes.CDLL(None, use_errno=True), (os.fsencode(one), os.fsencode(other))
+    if hasattr(library, "renameat2"):
+        return bool(library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0)
+    return hasattr(library, "renamex_np") and bool(library.renamex_np(*names, _EXCHANGE) == 0)
+
+
+#: Of Linux: paths count from the current folder. Of Linux and macOS: both names stay, what they stand for is exchanged.
+_HERE, _EXCHANGE = -100, 2
+
+
+def _replace(staging: Path, place: Path) -> None:
+    """Put ``staging`` in the place of an older model by two renames; on failure the old one is put back."""
+    old = _sibling(place)
+    try:
+        place.rename(old)
+        staging.rename(place)
+    finally:
+        if not place.exists():
+            old.rename(place)
+        remove_staging(old)

@@ -1,0 +1,77 @@
+"""What lies beside a model directory while it is made: its checkpoint, and what a killed process did not remove."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from forecaster.artifact.names import BEGUN, FILES, MACHINE, MANIFEST, RUN, real
+from forecaster.system.files import read_sealed
+
+#: How the name of a folder ends in which a model is being written.
+STAGING = ".writing"
+
+
+def checkpoint_folder(directory: Path) -> Path:
+    """Return where the checkpoint of a fit into ``directory`` lies."""
+    place = real(directory)
+    return place.with_name(f".{place.name}.checkpoint")
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the files of the training runs of a checkpoint, in order."""
+    found = [path for path in folder.glob(f"{RUN}*") if path.name.removeprefix(RUN).isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix(RUN)))
+
+
+def begun_with(folder: Path) -> str | None:
+    """Return what the fit of a checkpoint was begun with; None where there is none, or it is damaged."""
+    content = read_sealed(folder / BEGUN)
+    return None if content is None else content.decode()
+
+
+def mark_of(begun: str) -> str:
+    """Return what the model of a fit that was begun so, on whatever machine, has in its record."""
+    parts = {name: value for name, value in json.loads(begun).items() if name != MACHINE}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove a checkpoint, and nothing else that lies in its folder; what cannot be removed stays."""
+    with suppress(OSError):
+        for path in [*folder.glob(f"{RUN}*"), *folder.glob(f"{BEGUN}*")]:
+            path.unlink()
+        folder.rmdir()
+
+
+def remove_leftovers(place: Path, record: Mapping[str, Any]) -> None:
+    """Remove what is of no use any more once a model is written: the checkpoint of its own fit, where it was finished.
+
+    And the folders in which killed processes wrote a model; who calls it holds the lock, so that nobody writes there.
+
+    Args:
+        place: the real place of the model directory.
+        record: of the model.
+    """
+    folder = checkpoint_folder(place)
+    begun = begun_with(folder)
+    if begun is not None and record.get("fit") == mark_of(begun) and not record.get("interrupted"):
+        remove_checkpoint(folder)
+    unfinished = re.compile(rf"\.{re.escape(place.name)}\.[a-z0-9_]{{8}}{STAGING}")  # as tempfile names them
+    with suppress(OSError):
+        for sibling in place.parent.iterdir():
+            if unfinished.fullmatch(sibling.name):
+                remove_staging(sibling)
+
+
+def remove_staging(folder: Path) -> None:
+    """Remove a folder in which a model was written, or the older model in it, and nothing that is none of these."""
+    with suppress(OSError):
+        if not folder.is_symlink() and {entry.name for entry in folder.iterdir()} <= {MANIFEST, *FILES}:
+            shutil.rmtree(folder, ignore_errors=True)

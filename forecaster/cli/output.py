@@ -1,0 +1,150 @@
+"""Options that several commands share, and how results and notes are printed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forecaster.data.writers import TABLE_WRITERS, _csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecaster.notes import Note
+
+
+def command_line() -> str:
+    """Return the command as it was given, for a shell, without the secrets of its arguments."""
+    import shlex
+
+    from forecaster.system.redaction import redacted_address
+
+    return shlex.join(["forecaster", *map(redacted_address, sys.argv[1:])])
+
+
+def plain(text: str) -> str:
+    """Return text as one line for a terminal: without the secrets of the arguments, control characters as escapes.
+
+    Of a very long word it has the two ends.
+    """
+    text = re.sub(r"[\udc80-\udcff]+", _as_utf8, hidden(text))  # an ASCII locale leaves bytes of arguments as they are
+    text = "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)
+    text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:90]}...{word[0][-30:]}", text)
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
+
+
+def _as_utf8(found: re.Match[str]) -> str:
+    return found[0].encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+def hidden(text: str) -> str:
+    """Return text without the secrets of the arguments that the command was given."""
+    from forecaster.system.redaction import secrets_of, without
+
+    return without(text, set[str]().union(*map(secrets_of, sys.argv[1:])))
+
+
+#: Characters of a word, and of a message, that are printed; more are hardly what a person wants to read.
+LONGEST_WORD, LONGEST_TEXT = 200, 1_500
+
+
+def say(line: str) -> None:
+    """Print a line on stderr."""
+    click.echo(plain(line), err=True)
+
+
+def say_notes(notes: Iterable[Note], quiet: bool = False) -> None:
+    """Print notes on stderr; warnings even where ``quiet``."""
+    for note in notes:
+        if note.warning:
+            say(f"note: {note}")
+        elif not quiet:
+            reason = f"  ({note.reason})" if note.reason else ""
+            say(f"  {note.name:<11}{note.value}{reason}")
+
+
+def echo_json(document: Any) -> None:
+    """Print one JSON document on stdout, in UTF-8 wherever that is; NaN becomes null."""
+    from forecaster.system.files import json_text
+
+    click.echo(json_text(document).encode())
+
+
+def answer(
+    table: pd.DataFrame,
+    output: str | None,
+    force: bool,
+    document: Callable[[], None] | None,
+    text: Callable[[], None],
+) -> None:
+    """Write a table where it was asked for, and print the result once: the table, one JSON document, or text.
+
+    Args:
+        table: every forecast.
+        output: where to write it, if anywhere; ``-`` prints it instead of the text.
+        force: replace a file that exists.
+        document: prints the JSON document, where one was asked for.
+        text: prints the result for a person.
+    """
+    if output and (output != "-" or document is None):
+        write_table(table, output, force)
+    if document is not None:
+        document()
+    elif output != "-":
+        text()
+
+
+def check_table(path: str | None, force: bool) -> None:
+    """Refuse a table's path that cannot be written, before work is spent; ``-`` and devices take CSV.
+
+    Raises:
+        SettingError: it exists and ``force`` is False, or has another suffix.
+    """
+    from pathlib import Path
+
+    if path is None or path == "-" or (Path(path).exists() and not Path(path).is_dir() and not Path(path).is_file()):
+        return
+    _check_file(path, force, tuple(TABLE_WRITERS))
+
+
+def check_picture(path: str | None, force: bool) -> None:
+    """Refuse a picture's path that cannot be written, before work is spent.
+
+    Raises:
+        SettingError: it exists and ``force`` is False, or has another suffix.
+    """
+    if path is not None:
+        _check_file(path, force, PICTURES)
+
+
+PICTURES = (".png", ".svg")
+
+
+def _check_file(path: str, force: bool, suffixes: Sequence[str]) -> None:
+    from pathlib import Path
+
+    from forecaster.errors import SettingError
+    from forecaster.system.files import check_free
+
+    if Path(path).suffix.lower() not in suffixes and not Path(path).is_dir():
+        raise SettingError(
+            f"cannot tell what to write from the name '{path}'", f"name a file that ends in {' or '.join(suffixes)}"
+        )
+    check_free(path, force)
+
+
+def write_table(table: pd.DataFrame, path: str, force: bool) -> None:
+    """Write a table by the suffix of its path; ``-`` prints CSV."""
+    from pathlib import Path
+
+    from forecaster.system.files import write_file
+
+    if path == "-":
+        sys.stdout.buffer.writelines(_csv(table))
+        return
+    written_as = TABLE_WRITERS.get(Path(path).suffix.lower(), _csv)  # a device has no suffix
+    write_file(path, written_as(table), force)

@@ -1,0 +1,200 @@
+"""Readings far from all around them, and numbers that stand for no reading: flagged, never changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from forecaster.data.columns.readings import Readings
+from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.touched_rows import BLOCK, blocks, touched
+from forecaster.data.time.calendar import default_season
+from forecaster.data.time.freq import shown
+from forecaster.notes import Note
+from forecaster.words import plural
+
+#: An outlier lies this many robust deviations of the steps of its series from the median around it, ...
+DEVIATIONS = 8.0
+#: ... this many times as far from it as nine in ten of the readings around it, ...
+SPREADS = 5.0
+#: ... and is one of at most this share of its series (or of three): what is more common belongs to it, and only what is
+#: as far from nine in ten of that is an outlier.
+RARE = 0.005
+#: Readings on each side that count as around it, besides those one and two seasons away.
+AROUND = 8
+
+#: Numbers that loggers write where there is no reading.
+SENTINELS = (-99.0, -99.9, -999.0, -999.9, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0)
+#: Series looked at for them one by one, at most.
+MOST_LOOKED_AT = 1_000
+
+_SQRT_MEAN = 0.676  # square of the mean of sqrt |x|, of a normal x with deviation 1
+_NEAR = np.array([step for step in range(-AROUND, AROUND + 1) if step])
+_SEASONS = np.array([-2, -1, 1, 2])
+_AT_ONCE = 100_000
+
+
+def find_outliers(panel: Panel) -> np.ndarray:
+    """Return the rows of a panel whose reading is far from all around it, ``(outliers,)`` int64, ascending.
+
+    A reading is one where it departs from the median of the readings around it by more than :data:`DEVIATIONS` robust
+    deviations of the steps of its series, and by more than :data:`SPREADS` times what nine in ten of these depart. A
+    peak that comes every season has its like there.
+
+    Args:
+        panel: the panel; placeholders are neither judged nor compared with.
+    """
+    found = []
+    for a, b in blocks(panel.offsets):
+        own = slice(int(panel.offsets[a]), int(panel.offsets[b]))
+        y, offsets = panel.values[own], panel.offsets[a : b + 1] - panel.offsets[a]
+        with np.errstate(over="ignore", invalid="ignore"):  # readings near the largest float
+            deviation, rows = _suspects(y, offsets)
+            y = np.where(panel.observed[own], y, np.nan) if len(rows) else y
+            rows = rows[~np.isnan(y[rows])]
+            found.append(_apart(y, offsets, rows, deviation, default_season(panel.freq)) + own.start)
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _suspects(y: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the deviation of the steps of each series, ``(series,)``, and the rows beside a far larger one, ascending.
+
+    The deviation comes from the mean of the square roots, which a few huge steps hardly move.
+    """
+    steps = np.abs(np.diff(y, prepend=y[:1]))
+    steps[offsets[:-1]] = 0
+    lengths = np.diff(offsets)
+    roots = np.add.reduceat(np.sqrt(steps), offsets[:-1], dtype=np.float64) / np.maximum(lengths - 1, 1)
+    deviation = roots**2 / _SQRT_MEAN
+    far = np.flatnonzero(steps > np.repeat((DEVIATIONS / 2 * deviation).astype(y.dtype), lengths))
+    return deviation, np.unique(np.concatenate([far, far - 1]))
+
+
+def _apart(y: np.ndarray, offsets: np.ndarray, rows: np.ndarray, deviation: np.ndarray, season: int) -> np.ndarray:
+    """Return those of some rows that stand apart from what is around them; ``y`` is NaN where there is no reading."""
+    series = np.searchsorted(offsets, rows, side="right") - 1
+    apart, away = np.zeros(len(rows), bool), np.zeros(len(rows))
+    for first in range(0, len(rows), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        own, bounds = rows[part], (offsets[series[part]], offsets[series[part] + 1])
+        middle, spread = _middle(_beside(y, own, _NEAR, bounds))
+        far = np.abs(y[own] - middle)
+        like = np.abs(_beside(y, own, season * _SEASONS, bounds) - y[own, None]) < far[:, None] / 2
+        away[part] = far
+        apart[part] = (far > SPREADS * spread) & (far > DEVIATIONS * deviation[series[part]]) & ~like.any(axis=1)
+    rows, series, away = rows[apart], series[apart], away[apart]
+    common = np.bincount(series, minlength=len(deviation)) > np.maximum(3, RARE * np.diff(offsets))
+    usual = np.zeros(len(deviation))
+    for i in np.flatnonzero(common).tolist():
+        usual[i] = np.quantile(away[slice(*np.searchsorted(series, (i, i + 1)))], 0.9)
+    return rows[away > SPREADS * usual[series]]
+
+
+def _beside(y: np.ndarray, rows: np.ndarray, steps: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return the values some steps from each row, ``(rows, steps)``, NaN beyond the ends of its series."""
+    places = rows[:, None] + steps
+    inside = (places >= bounds[0][:, None]) & (places < bounds[1][:, None])
+    return np.where(inside, y[np.clip(places, 0, len(y) - 1)], np.nan)
+
+
+def _middle(around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the median of each row, and what nine in ten of its values are from it at most; NaN for fewer than 4."""
+    count, every = (~np.isnan(around)).sum(axis=1), np.arange(len(around))
+    count = np.maximum(count, 1)
+    ordered = np.sort(around, axis=1)
+    middle = (ordered[every, (count - 1) // 2] + ordered[every, count // 2]) / 2
+    spread = np.sort(np.abs(around - middle[:, None]), axis=1)[every, -(-9 * count // 10) - 1]
+    return np.where(count < 4, np.nan, middle), spread
+
+
+def outlier_note(panel: Panel, readings: Readings) -> list[Note]:
+    """Return a note on the outliers of a panel, if it has any.
+
+    Args:
+        panel: the panel.
+        readings: those it was made from, series by series in the same order, to name the line of the largest.
+    """
+    rows = find_outliers(panel)
+    if not len(rows):
+        return []
+    series = np.searchsorted(panel.offsets, rows, side="right") - 1
+    found, at = touched(panel.ids, np.bincount(series, minlength=len(panel))), int(np.abs(panel.values[rows]).argmax())
+    largest, own = int(rows[at]), int(series[at])
+    before = int(panel.observed[panel.offsets[own] : largest].sum())
+    first, end = readings.offsets[own : own + 2]
+    row = int(first + np.flatnonzero(~np.isnan(readings.values[first:end]))[before])
+    reason = f"far from all around them, the largest {panel.values[largest]:g} at {shown(panel.times[largest])}"
+    reason += f", {readings.where(row)}{found.most}; kept as they are"
+    return [Note("outliers", plural(len(rows), "reading") + found.across, reason, True, found.counts)]
+
+
+def find_sentinels(values: np.ndarray) -> dict[float, int]:
+    """Return the numbers of :data:`SENTINELS` that stand twice or more in a series, far from all else, with counts.
+
+    Args:
+        values: ``(rows,)`` readings of one series, NaN where there is none.
+    """
+    known = values[~np.isnan(values)]
+    marks = np.isin(known, np.array(SENTINELS, known.dtype))
+    rest = known[~marks]
+    if not marks.any() or not len(rest):
+        return {}
+    low, high = float(rest.min()), float(rest.max())
+    found = {}
+    for mark in np.unique(known[marks]):
+        alone = low > mark / 2 if mark < 0 else high < mark / 2
+        count = int((known == mark).sum())
+        if alone and count > 1:
+            found[float(mark)] = count
+    return found
+
+
+def count_sentinels(values: np.ndarray, offsets: np.ndarray) -> dict[float, Counter[int]]:
+    """Return the numbers that :func:`find_sentinels` finds, and how often each stands in which series.
+
+    Args:
+        values: ``(rows,)`` readings, NaN where there is none.
+        offsets: ``(series + 1,)``, the bounds of the series.
+    """
+    marks: dict[float, Counter[int]] = {}
+    suspects = np.concatenate([np.flatnonzero(_may_stand(values[rows])) + rows.start for rows in _pieces(len(values))])
+    series, counts = np.unique(np.searchsorted(offsets, suspects, side="right") - 1, return_counts=True)
+    for number in series[counts > 1][:MOST_LOOKED_AT].tolist():
+        for mark, count in find_sentinels(values[offsets[number] : offsets[number + 1]]).items():
+            marks.setdefault(mark, Counter())[number] = count
+    return marks
+
+
+def _may_stand(values: np.ndarray) -> np.ndarray:
+    """Return which values are among :data:`SENTINELS`, ``(rows,)`` bool."""
+    large = np.flatnonzero(np.abs(values) >= 99)
+    found = np.zeros(len(values), bool)
+    found[large] = np.isin(values[large], np.array(SENTINELS, values.dtype))
+    return found
+
+
+def _pieces(rows: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, rows)) for start in range(0, max(rows, 1), BLOCK)]
+
+
+def sentinel_note(readings: Readings) -> list[Note]:
+    """Return a warning of the numbers that may stand for no reading and are learned as one, if there are any.
+
+    Args:
+        readings: sorted.
+    """
+    marks = count_sentinels(readings.values, readings.offsets)
+    if not marks:
+        return []
+    tally, codes = np.zeros(len(readings.ids), np.int64), readings.codes[readings.offsets[:-1]]
+    for counts in marks.values():
+        tally[codes[list(counts)]] += list(counts.values())
+    mark, counts = next(iter(marks.items()))
+    start, end = readings.offsets[next(iter(counts)) :][:2]
+    first = int(start + np.flatnonzero(readings.values[start:end] == readings.values.dtype.type(mark))[0])
+    found = touched(readings.ids, tally)
+    reason = f"far from all other readings of '{readings.roles.target}', first {readings.where(first)}{found.most}"
+    reason += "; a sign for no reading? It is learned as one: empty those cells if it is none"
+    value = ", ".join(f"{mark:g} in {plural(counts.total(), 'row')}" for mark, counts in marks.items())
+    return [Note("sentinel", value + found.across, reason, True, found.counts)]

@@ -1,0 +1,149 @@
+"""Large panels held small: times as places on an axis, and some of the series without a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from forecaster.data.panel.panel import Panel
+from forecaster.data.time.calendar import time_axis
+
+#: Bytes of which TensorFlow wants an array to begin at a multiple, to read it where it lies.
+ALIGNMENT = 64
+
+
+def empty_aligned(shape: tuple[int, ...], dtype: np.dtype | type = np.float32) -> np.ndarray:
+    """Return an array of unset numbers that TensorFlow can read where it lies, without a copy of its own."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % ALIGNMENT
+    return memory[first : first + size].view(dtype).reshape(shape)
+
+
+class Packed(Panel):
+    """A panel of which many series share their times: 1, 2 or 4 bytes a row instead of 8.
+
+    It is a :class:`Panel` in everything; ``times`` are made anew each time they are asked for. What
+    :func:`dataclasses.replace` makes of one is a plain panel.
+
+    Attributes:
+        axis: the times in order, each once, ``(T,)``.
+        places: ``(rows,)`` uint8, uint16 or int32, where among them the time of each row is.
+    """
+
+    axis: np.ndarray
+    places: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Become a plain panel: only :func:`packed` makes a packed one, and not through here."""
+        super().__post_init__()
+        object.__setattr__(self, "__class__", Panel)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the times, which are no attribute of their own."""
+        if name == "times":
+            return self.axis[self.places]
+        raise AttributeError(name)
+
+    @property
+    def last(self) -> np.ndarray:
+        """See :attr:`Panel.last`."""
+        return self.axis[self.places[self.offsets[1:] - 1]]
+
+    def take(self, keep: np.ndarray) -> Panel:
+        """See :meth:`Panel.take`."""
+        return _packed(_plain(self, self.places).take(keep), self.axis)
+
+
+def packed(panel: Panel) -> Packed:
+    """Return a panel with its times as places on an axis, and no array of ``observed`` where every row is."""
+    if isinstance(panel, Packed):
+        return panel
+    axis, places = time_axis(panel.times, panel.freq)
+    small = np.min_scalar_type(max(len(axis) - 1, 0))
+    held = empty_aligned(places.shape, small if small.itemsize < 4 else np.dtype(np.int32))
+    held[:] = places
+    plain = _plain(panel, held)
+    if panel.observed.all():
+        plain = replace(plain, observed=np.broadcast_to(np.True_, panel.observed.shape))
+    return _packed(plain, axis)
+
+
+def unpacked(panel: Panel) -> Panel:
+    """Return a panel that holds its times, for work that asks for them often."""
+    return replace(panel) if isinstance(panel, Packed) else panel
+
+
+def clock(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times of a panel in order, each once, ``(T,)``, and the place of each row's own, ``(rows,)``."""
+    return (panel.axis, panel.places) if isinstance(panel, Packed) else time_axis(panel.times, panel.freq)
+
+
+def rows_of(panel: Panel, rows: np.ndarray, offsets: np.ndarray, observed: np.ndarray) -> Panel:
+    """Return the panel of some rows, in their order, with other bounds of the series.
+
+    Args:
+        panel: whose ids, static covariates and ``beyond`` are kept.
+        rows: ``(n,)`` int, which rows; one may come several times.
+        offsets: ``(series + 1,)`` int64, bounds of the series among the new rows.
+        observed: ``(n,)`` bool, as of :class:`Panel`.
+    """
+    times = panel.places if isinstance(panel, Packed) else panel.times
+    found = replace(
+        _plain(panel, times[rows]),
+        values=panel.values[rows],
+        observed=observed,
+        offsets=offsets,
+        covariates=panel.covariates[rows],
+    )
+    return _packed(found, panel.axis) if isinstance(panel, Packed) else found
+
+
+def series_between(panel: Panel, first: int, last: int) -> Panel:
+    """Return the series ``first`` to ``last - 1`` of a panel, over the same arrays."""
+    a, b = int(panel.offsets[first]), int(panel.offsets[min(last, len(panel))])
+    times = (panel.places if isinstance(panel, Packed) else panel.times)[a:b]
+    found = replace(
+        _plain(panel, times),
+        values=panel.values[a:b],
+        observed=panel.observed[a:b],
+        offsets=panel.offsets[first : last + 1] - a,
+        ids=panel.ids[first:last],
+        covariates=panel.covariates[a:b],
+        static=panel.static[first:last],
+        beyond=None if panel.beyond is None else panel.beyond[first:last],
+    )
+    return _packed(found, panel.axis) if isinstance(panel, Packed) else found
+
+
+def laid_together(panels: Sequence[Panel]) -> Panel:
+    """Return the series of panels of the same columns, at least one, one panel after the other."""
+    if len(panels) == 1:
+        return panels[0]
+    sizes = np.concatenate([panel.lengths for panel in panels])
+    names = ("values", "observed", "times", "covariates", "static")
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(panel, name) for panel in panels]) for name in names}
+    return replace(
+        panels[0],
+        offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        ids=tuple(name for panel in panels for name in panel.ids),
+        beyond=None,
+        **arrays,
+    )
+
+
+def _plain(panel: Panel, times: np.ndarray) -> Panel:
+    """Return a plain panel with other times, or with the places of its times instead of them."""
+    others = {field.name: getattr(panel, field.name) for field in fields(Panel) if field.name != "times"}
+    return Panel(times=times, **others)
+
+
+def _packed(plain: Panel, axis: np.ndarray) -> Packed:
+    """Return a packed panel of a plain one that holds places instead of times."""
+    found = object.__new__(Packed)
+    arrays = {name: value for name, value in plain.__dict__.items() if name != "times"}
+    found.__dict__.update(arrays, axis=axis, places=plain.times)
+    return found

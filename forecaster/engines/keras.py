@@ -1,0 +1,98 @@
+"""Run a Keras network: once, or in many passes with dropout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.config import Config
+from forecaster.engines.engine import Engine, Inputs, _feed
+from forecaster.errors import SettingError
+
+if TYPE_CHECKING:
+    import keras
+
+
+class KerasEngine:
+    """The Keras network itself, traced once for batches of any size.
+
+    Args:
+        network: a network of :func:`forecaster.networks.factory.build_network`.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        import tensorflow as tf
+
+        self._dtypes = {i.name: i.dtype for i in network.inputs}
+        shapes = {i.name: tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in network.inputs}
+
+        @tf.function(input_signature=[shapes], autograph=False)
+        def forward(inputs: Any) -> Any:
+            return network(inputs, training=False)
+
+        self._forward = forward
+
+    def run(self, inputs: Inputs) -> np.ndarray:
+        """See :class:`Engine`."""
+        return np.asarray(self._forward(_feed(inputs, self._dtypes)))
+
+
+#: Passes with dropout from which the deviation of a forecast is found.
+PASSES = 30
+
+
+class DropoutEngine:
+    """The Keras network, and as one more output the deviation of its point forecast over passes with dropout.
+
+    Gal & Ghahramani 2016, Dropout as a Bayesian approximation, arXiv:1506.02142: dropout that stays on draws networks
+    from an approximate posterior. The forecast itself is that of one pass without dropout.
+
+    Args:
+        network: one that drops something; batch normalisation, which a pass with dropout would change, is refused.
+        seed: of the passes, which begin anew with every call.
+
+    Raises:
+        SettingError: nothing is dropped, or there is batch normalisation.
+    """
+
+    def __init__(self, network: keras.Model, seed: int) -> None:
+        import keras
+        import tensorflow as tf
+
+        layers = network._flatten_layers()
+        if not any(_drops(layer) for layer in layers):
+            raise SettingError("intervals by dropout need something that is dropped", "--dropout 0.2")
+        if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+            raise SettingError("intervals by dropout do not go with batch normalisation", "--layer-norm layer")
+        self._plain, self._seed = KerasEngine(network), seed
+        self._states = [v for v in network.variables if v.path.endswith("seed_generator_state")]
+        self._dtypes = {i.name: i.dtype for i in network.inputs}
+        shapes = {i.name: tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in network.inputs}
+
+        @tf.function(input_signature=[shapes], autograph=False)
+        def dropped(inputs: Any) -> Any:
+            return network(inputs, training=True)
+
+        self._dropped = dropped
+
+    def run(self, inputs: Inputs) -> np.ndarray:
+        """See :class:`Engine`; one output more, the last."""
+        for number, state in enumerate(self._states):
+            state.assign([self._seed + number, 0])
+        feed = _feed(inputs, self._dtypes)
+        passes = np.stack([np.asarray(self._dropped(feed))[:, :, 0] for _ in range(PASSES)])
+        return np.concatenate([self._plain.run(inputs), passes.std(axis=0, ddof=1)[:, :, None]], axis=2)
+
+
+def _drops(layer: Any) -> bool:
+    return any(isinstance(rate := getattr(layer, name, 0), float) and rate > 0 for name in _RATES)
+
+
+#: Attributes of layers that hold the share of what they drop.
+_RATES = ("rate", "dropout", "recurrent_dropout")
+
+
+def calibrating(engine: KerasEngine, network: keras.Model, config: Config) -> Engine:
+    """Return what forecasts validation windows: the engine of a network, or passes with dropout where they are set."""
+    return DropoutEngine(network, config.seed) if config.intervals == "dropout" else engine

@@ -1,0 +1,67 @@
+"""Forecast beyond the steps that a network was trained for by feeding its forecasts back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecaster.engines.engine import CHUNK, Engine, Inputs
+
+if TYPE_CHECKING:
+    pass
+
+
+def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool = False) -> np.ndarray:
+    """Forecast a horizon of any length: cut where it is shorter than ``steps``, fed back where it is longer.
+
+    After each run of the engine its point forecast is appended to the window, which moves forward by ``steps``, with
+    what is known of those steps. Covariates known until the cutoff only repeat their last value.
+
+    Args:
+        engine: runs one direct forecast of ``steps`` steps.
+        inputs: as for :meth:`Engine.run`, but ``future``, ``(windows, ahead, features)``, reaches over the horizon;
+            beyond its end, where the last run of the engine goes beyond the horizon, its last step is repeated.
+        horizon: steps to forecast.
+        steps: output steps of the engine.
+        indicator: the last channel of ``past`` is 1 where the target was observed: a forecast counts as observed.
+
+    Returns:
+        np.ndarray: ``(windows, horizon, outputs)`` float32; ``(0, horizon, 1)`` of no windows.
+    """
+    parts = []
+    for first in range(0, len(inputs["past"]), CHUNK):
+        chunk = {name: array[first : first + CHUNK] for name, array in inputs.items()}
+        parts.append(_rolled(engine, chunk, horizon, steps, indicator))
+    return np.concatenate(parts) if parts else np.zeros((0, horizon, 1), np.float32)
+
+
+def _rolled(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool) -> np.ndarray:
+    runs, found, inputs = -(-horizon // steps), [], dict(inputs)
+    known = _reaching(inputs.get("future"), len(inputs["past"]), runs * steps)
+    for run in range(runs):
+        ahead = known[:, run * steps : (run + 1) * steps]
+        if ahead.shape[2]:
+            inputs["future"] = ahead
+        found.append(engine.run(inputs))
+        if run < runs - 1:
+            inputs["past"] = _moved(inputs["past"], found[-1][:, :, :1], ahead, indicator)
+    return np.concatenate(found, axis=1)[:, :horizon]
+
+
+def _reaching(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray:
+    """Return what is known of so many steps, ``(windows, steps, features)``, the last step repeated where it ends."""
+    if future is None or not future.shape[2]:
+        return np.zeros((windows, steps, 0), np.float32)
+    absent = steps - future.shape[1]
+    return np.pad(future, ((0, 0), (0, absent), (0, 0)), mode="edge") if absent > 0 else future
+
+
+def _moved(past: np.ndarray, forecast: np.ndarray, ahead: np.ndarray, indicator: bool) -> np.ndarray:
+    """Return the windows moved forward over their forecast, ``(windows, steps, 1)``."""
+    steps = forecast.shape[1]
+    last = np.repeat(past[:, -1:, 1 + ahead.shape[2] :], steps, axis=1)
+    if indicator:
+        last[:, :, -1] = 1
+    news = np.concatenate([forecast, ahead, last], axis=2)
+    return np.concatenate([past, news], axis=1)[:, -past.shape[1] :]

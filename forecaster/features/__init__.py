@@ -1,0 +1,1 @@
+"""From a panel to the windows that a network reads."""

@@ -1,0 +1,56 @@
+"""Windows by time: to learn from, to choose the epoch by, to score, and all of them."""
+
+from __future__ import annotations
+
+from copy import copy
+
+from forecaster.data.panel.panel import Panel
+from forecaster.errors import DataError
+from forecaster.features.covariate_encoder import Encoder
+from forecaster.features.direction_rule import known_cutoffs
+from forecaster.features.inputs import padded_panel, windows_of
+from forecaster.features.plan import Plan
+from forecaster.features.scaling import Scaler
+from forecaster.features.windows import Windows
+
+#: Windows that validation looks at; more are thinned.
+VALIDATION_WINDOWS = 5_000
+
+
+class Split:
+    """Windows by time: to learn from, to choose the epoch by, to score at the whole horizon, and all of them.
+
+    Args:
+        panel: the series.
+        scaler: fitted on the rows before validation.
+        encoder: likewise.
+        plan: what the networks read.
+        from_readings: leave out the windows without a reading at the cutoff.
+    """
+
+    def __init__(self, panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, from_readings: bool = False) -> None:
+        before = plan.lookback - plan.least if plan.padded else 0
+        self.panel, self.padding = padded_panel(panel, panel.lengths + before, plan.season)
+        every = windows_of(self.panel, self.padding, scaler, encoder, plan)
+
+        def windows(steps: int, newest: tuple[int | None, int]) -> Windows:
+            return known_cutoffs(every(steps, newest)) if from_readings else every(steps, newest)
+
+        self.training = windows(plan.steps, (None, plan.validation))
+        self.validation = windows(plan.steps, (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
+        self.scored = windows(plan.whole_runs(plan.horizon), (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
+        self.everything = windows(plan.steps, (None, 0))
+        for part, what in ((self.training, "to learn from"), (self.scored, "for validation")):
+            if not len(part):
+                raise DataError(
+                    f"too many readings are missing: no stretch of {plan.lookback + plan.horizon} rows {what} has gaps "
+                    f"of at most {plan.bearable} rows",
+                    "--gaps fill fills them; or use a shorter --lookback and --horizon",
+                )
+
+    def reading(self, lookback: int) -> Split:
+        """Return the same windows, of which the newest ``lookback`` input steps are read."""
+        shorter = copy(self)
+        for name in ("training", "validation", "scored", "everything"):
+            setattr(shorter, name, getattr(self, name).reading(lookback))
+        return shorter

@@ -1,0 +1,56 @@
+"""A trained network as a file in the ONNX format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from forecaster.system.files import piped
+from forecaster.system.native import environment, quiet_native
+
+if TYPE_CHECKING:
+    import keras
+
+#: No copy of the graph, with all its weights, before each pass over it, to go back to where the pass fails.
+_TF2ONNX: dict[str, str | None] = {"TF2ONNX_CATCH_ERRORS": "FALSE"}
+
+
+def export_onnx(network: keras.Model) -> bytes:
+    """Return the network as an ONNX file; recurrent layers are traced as loops, which ONNX has a word for.
+
+    Its output is named ``forecast``, the open dimension of the inputs and of the output ``windows``.
+    """
+    with quiet_native(), environment(_TF2ONNX), _as_loops(network):
+        return _named(piped(lambda path: network.export(path, format="onnx", verbose=False)))
+
+
+@contextmanager
+def _as_loops(network: keras.Model) -> Iterator[None]:
+    """Let recurrent layers be traced neither with cuDNN nor step by step while the block runs."""
+    before = []
+    for layer in network._flatten_layers():
+        for name in ("use_cudnn", "unroll"):
+            if hasattr(layer, name):
+                before.append((layer, name, getattr(layer, name)))
+                setattr(layer, name, False)
+    try:
+        yield
+    finally:
+        for layer, name, value in before:
+            setattr(layer, name, value)
+
+
+def _named(content: bytes) -> bytes:
+    """Return an ONNX file with names for people, where Keras gives none."""
+    import onnx
+
+    model = onnx.load_model_from_string(content)
+    (output,) = model.graph.output
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["forecast" if name == output.name else name for name in names]
+    output.name = "forecast"
+    for value in (*model.graph.input, output):
+        value.type.tensor_type.shape.dim[0].dim_param = "windows"
+    return bytes(model.SerializeToString())

@@ -1,0 +1,126 @@
+"""How far the rows of each series lie apart: its own freq, absent steps, repeated times."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.data.columns.readings import Readings
+from forecaster.data.time.find_freq import infer_freq
+from forecaster.data.time.freq import DAY, Freq, month_numbers, weekdays
+from forecaster.errors import ForecasterError
+
+#: Weekdays absent in a row from which on they count as a gap of a business-day series, not as holidays.
+HOLIDAYS = 5
+#: Different steps among the series for which the freq is told; the series of a rarer step are called irregular.
+MOST_FREQS = 50
+
+
+def repeated(readings: Readings) -> np.ndarray:
+    """Return which rows have the time of the row before them in their series, ``(rows,)`` bool; rows are sorted."""
+    again = np.zeros(len(readings.codes), bool)
+    again[1:] = (np.diff(readings.times.astype(np.int64)) == 0) & (np.diff(readings.codes) == 0)
+    return again
+
+
+def own_freqs(readings: Readings, again: np.ndarray) -> list[str]:
+    """Return the freq of every series by itself, ``""`` where most of its steps differ or it has one row.
+
+    Series whose most common step is the same are told together, so that 100,000 series cost what one does.
+
+    Args:
+        readings: sorted, with repeated times.
+        again: from :func:`repeated`.
+    """
+    readings = readings.take(~again)
+    starts = readings.starts
+    keys = _step_keys(readings, starts)
+    freqs = np.full(len(starts), "", object)
+    found, place, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    place = place.reshape(-1)
+    for key in np.argsort(-counts, kind="stable")[:MOST_FREQS]:
+        if found[key, 0] > 0:
+            freqs[place == key] = _freq_of(readings, place == key)
+    return freqs.tolist()
+
+
+def _step_keys(readings: Readings, starts: np.ndarray) -> np.ndarray:
+    """Return ``(series, 3)`` int64: most common step (0 for none), whether in months, whether a row is on a weekend."""
+    dated = readings.times.dtype.kind == "M"
+    step, count = _most_common(readings.times.astype(np.int64), starts)
+    keys = np.zeros((len(starts), 3), np.int64)
+    keys[:, 0] = step
+    if not dated:
+        return keys
+    long = step >= 28 * DAY
+    if long.any():
+        months, month_count = _most_common(month_numbers(readings.times), starts)
+        by_month = long & (month_count >= count) & (months > 0)
+        keys[by_month, 0], keys[by_month, 1] = months[by_month], 1
+    if (step == DAY).any():
+        keys[:, 2] = np.logical_or.reduceat(weekdays(readings.times) > 4, starts) & (step == DAY)
+    return keys
+
+
+def _most_common(numbers: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the most common difference of neighbours in each series and how often it occurs; 0, 0 for one row.
+
+    Args:
+        numbers: ``(rows,)`` int64.
+        starts: first row of each series, ``(series,)``.
+    """
+    steps, lengths = np.diff(numbers, prepend=0), np.diff(np.append(starts, len(numbers)))
+    inside = np.ones(len(numbers), bool)
+    inside[starts] = False
+    best, often = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
+    if not inside.any():
+        return best, often
+    usual = steps[inside][:: max(1, int(inside.sum()) // 100_000)]
+    values, counts = np.unique(usual, return_counts=True)
+    best[:] = values[counts.argmax()]
+    often = np.add.reduceat(inside & (steps == best[0]), starts, dtype=np.int64)
+    best[lengths < 2] = 0
+    for i in np.flatnonzero((2 * often <= lengths - 1) & (lengths > 1)):  # of the others, this one is most steps
+        values, counts = np.unique(steps[starts[i] + 1 : starts[i] + lengths[i]], return_counts=True)
+        best[i], often[i] = values[counts.argmax()], counts.max()
+    return best, often
+
+
+def _freq_of(readings: Readings, chosen: np.ndarray) -> str:
+    """Return the freq of some series together, ``""`` where there is none."""
+    lengths = np.diff(readings.offsets)
+    rows = np.repeat(chosen, lengths)
+    offsets = np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64)
+    try:
+        return str(infer_freq(readings.times[rows], offsets)[0])
+    except ForecasterError:
+        return ""
+
+
+def absent_steps(readings: Readings, freqs: list[str]) -> np.ndarray:
+    """Return the steps absent right before each row, ``(rows,)`` int64, by the freq of its own series.
+
+    Args:
+        readings: sorted.
+        freqs: freq of each series that has rows; those of ``""`` and ``row`` miss none.
+    """
+    absent = np.zeros(len(readings.codes), np.int64)
+    names = sorted(set(freqs))
+    kinds = np.repeat(np.array([names.index(freq) for freq in freqs], np.int8), np.diff(readings.offsets))
+    kinds[readings.starts] = -1  # the first row of a series follows none
+    for kind, name in enumerate(names):
+        if not name or Freq.of(name).unit == "row":
+            continue
+        at = np.flatnonzero(kinds == kind)
+        absent[at] = np.maximum(_steps_between(readings.times[at - 1], readings.times[at], Freq.of(name)) - 1, 0)
+    return absent
+
+
+def _steps_between(before: np.ndarray, after: np.ndarray, freq: Freq) -> np.ndarray:
+    if before.dtype.kind != "M":
+        return after - before
+    if freq.nanoseconds:
+        return np.rint((after - before).astype(np.int64) / freq.nanoseconds).astype(np.int64)
+    if freq.months:
+        return np.rint((month_numbers(after) - month_numbers(before)) / freq.months).astype(np.int64)
+    days = np.busday_count(before.astype("datetime64[D]"), after.astype("datetime64[D]"))
+    return np.where(days > HOLIDAYS + 1, days, 1)

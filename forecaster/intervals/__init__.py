@@ -1,0 +1,1 @@
+"""Widths of intervals: learned from validation errors, scaled by uncertainty, adapted to newer rows."""

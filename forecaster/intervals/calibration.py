@@ -1,0 +1,222 @@
+"""From the errors of validation windows to scores and intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.config import Config
+from forecaster.data.panel.panel import Panel
+from forecaster.engines.engine import Engine
+from forecaster.engines.rolling import roll_forward
+from forecaster.evaluation.metrics import seasonal_scale, skill
+from forecaster.features.inputs import from_the_past
+from forecaster.features.plan import Plan
+from forecaster.features.scaling import Scaler
+from forecaster.features.windows import Windows
+from forecaster.intervals.conformal import Conformal
+from forecaster.intervals.uncertainty import kinds_of, relative, typical_of, uncertainty, unit_of
+
+if TYPE_CHECKING:
+    from forecaster.features.split import Split
+
+#: Levels that the intervals of a model are scored at.
+SCORED_LEVELS = (80, 95)
+
+
+def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Plan) -> tuple[dict[str, Any], Conformal]:
+    """Return the scores on validation windows, and the intervals that their errors make.
+
+    Args:
+        config: ``loss`` and ``intervals`` are read.
+        engine: runs the network.
+        split: the windows.
+        scaler: of the series of the split.
+        plan: what the network reads.
+
+    Returns:
+        ``windows``; ``mase`` and ``skill`` beside naive and seasonal naive; ``intervals`` as :func:`interval_scores`.
+    """
+    windows, values = split.scored, split.panel.values
+    series, rows = windows.series(), windows.starts[:, None] + np.arange(plan.horizon)
+    observed, actual = split.panel.observed[rows], values[rows].astype(np.float64)
+    inputs = windows.batch()
+    outputs = roll_forward(engine, inputs, windows.horizon, plan.steps, plan.indicator)[:, : plan.horizon]
+    scaled = outputs[:, :, 0]
+    causal = from_the_past(split.panel)
+    anchor = scaler.anchors(causal, windows.starts)
+    forecasts = {
+        "network": scaler.inverse(scaled, series, anchor),
+        "seasonal-naive": seasonal_naive(causal.values, windows, plan.season, plan.horizon),
+        "naive": np.repeat(causal.values[windows.starts - 1][:, None], plan.horizon, axis=1),
+    }
+    units = np.full(len(split.panel), np.nan)
+    for i in np.unique(series):
+        part = slice(split.panel.offsets[i] + split.padding[i], split.panel.offsets[i + 1] - plan.validation)
+        units[i] = seasonal_scale(values[part], plan.season, split.panel.observed[part])
+    units = units[series][:, None]
+    mase = {}
+    for name, forecast in forecasts.items():
+        apart = np.abs(forecast - actual) / units
+        apart = apart[observed & np.isfinite(apart)]
+        mase[name] = float(apart.mean()) if apart.size else math.nan
+    skills = {name: skill(mase["network"], mase[name]) for name in ("seasonal-naive", "naive")}
+    level, unit = scaler.level(scaled), unit_of(scaler)[series][:, None]
+    alive = moving(split.panel, split.padding, plan.validation)
+    came = scaler.level(windows.targets()[:, : plan.horizon])
+    if anchor is not None:  # targets add up from what stands before them, which a later reading may have made
+        stood = scaler.anchors(split.panel, windows.starts)
+        came = came + ((stood - anchor) / scaler.scale[series])[:, None]
+    errors = Errors(
+        residuals=(came - level) / unit,
+        counted=observed & alive[series][:, None],
+        series=series,
+        ages=split.panel.offsets[series + 1] - windows.starts,
+        rows=plan.validation,
+    )
+
+    def ends(widths: np.ndarray, which: np.ndarray) -> np.ndarray:
+        bounds = level[which][:, :, None] + widths * unit[which][:, :, None] * [-1, 1]
+        found = scaler.inverse_level(bounds, series[which], None if anchor is None else anchor[which])
+        return (found - actual[which][:, :, None]) / units[which][:, :, None]
+
+    scored = []
+    for kind in kinds_of(config, outputs.shape[2]):
+        found = uncertainty(kind, config, plan, scaler, inputs, outputs, series)
+        kind, typical = typical_of(kind, found[errors.counted])
+        spreads = relative(kind, found, typical)
+        ranked = errors.of_windows(found[:, 0, 0] > 0) if kind == "rare" else errors
+        scored.append((interval_scores(ranked, spreads, ends), ranked, spreads, kind, typical))
+    intervals, ranked, spreads, kind, typical = min(scored, key=lambda found: _total(found[0]))
+    scores = {"windows": len(windows), "mase": mase, "skill": skills, "intervals": intervals}
+    return scores, ranked.conformal(spreads, kind=kind, typical=typical)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What a network got wrong on validation windows.
+
+    Attributes:
+        residuals: actual minus forecast, ``(windows, steps)``, in units of each series.
+        counted: which were observed, of a series that moves, ``(windows, steps)`` bool.
+        series: number of each window's series, ``(windows,)``.
+        ages: rows from the first target row of each window to the end of its series, ``(windows,)``.
+        rows: validation rows of each series.
+        moved: windows whose errors make intervals, ``(windows,)`` bool; all by default.
+    """
+
+    residuals: np.ndarray
+    counted: np.ndarray
+    series: np.ndarray
+    ages: np.ndarray
+    rows: int
+    moved: np.ndarray | None = None
+
+    @property
+    def ranked(self) -> np.ndarray:
+        """Which errors make intervals, ``(windows, steps)`` bool."""
+        return self.counted if self.moved is None else self.counted & self.moved[:, None]
+
+    def of_windows(self, moved: np.ndarray) -> Errors:
+        """Return the same errors, of which those of some windows make intervals, where one of them counts.
+
+        Args:
+            moved: which windows, ``(windows,)`` bool.
+        """
+        return replace(self, moved=moved) if self.counted[moved].any() else self
+
+    def conformal(self, spreads: np.ndarray, which: np.ndarray | slice = slice(None), **kind: Any) -> Conformal:
+        """Return the intervals that some of them make, or all; see :meth:`Conformal.fit`."""
+        return Conformal.fit(self.residuals[which], self.ranked[which], self.stretches(), spreads[which], **kind)
+
+    def stretches(self) -> float:
+        """Return how many independent values the errors of each step are worth.
+
+        ``n (1 - r) / (1 + r)`` of ``n`` windows whose neighbours' errors correlate by ``r``, the effective size of an
+        autoregressive sample (Bayley & Hammersley 1946, JRSS Supplement 8(2)); no fewer than the separate stretches of
+        one horizon that the rows hold. The correlation is about zero, not about the mean, so that a steady bias counts
+        too.
+        """
+        counted, windows = self.ranked, self.ranked.any(axis=1)
+        errors = np.where(counted, self.residuals, 0.0)
+        pairs = (self.series[1:] == self.series[:-1])[:, None] & counted[1:] & counted[:-1]
+        power = float((errors**2).sum()) / max(1, counted.sum())
+        shared = float((errors[1:] * errors[:-1] * pairs).sum()) / max(1, pairs.sum())
+        r = min(max(shared / power, 0.0), 0.999) if power > 0 else 0.0
+        alive = len(np.unique(self.series[windows]))
+        return max(alive * self.rows / counted.shape[1], windows.sum() * (1 - r) / (1 + r))
+
+
+def interval_scores(
+    errors: Errors, spreads: np.ndarray, ends: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> dict[str, dict[str, float]]:
+    """Return how good intervals are on the newer half of the validation rows that the older half has made.
+
+    No window that is scored shares a target row with one that was learned from. Widths are multiplied for few separate
+    stretches as those that all validation rows make are.
+
+    Args:
+        errors: on validation windows.
+        spreads: how uncertain they are, ``(windows, steps, 2)``.
+        ends: of widths ``(some, steps, 2)`` and of the windows that they belong to, ``(some,)`` int, the ends of
+            intervals minus the actual, in seasonal scales.
+
+    Returns:
+        Of each level of :data:`SCORED_LEVELS`, ``"80"``: ``coverage``, a share; mean ``width``, and ``msis``, the mean
+        scaled interval score of Winkler 1972 (JASA 67(337)) as in the M4 competition, width and score in seasonal
+        scales; and the ``windows`` they are of, and the separate ``stretches`` of one horizon that these rows hold.
+        Nothing where a half holds no window.
+    """
+    middle, steps = errors.rows // 2, errors.residuals.shape[1]
+    older, newer = errors.ages >= middle + steps, errors.ages <= middle
+    if not errors.ranked[older].any() or not errors.counted[newer].any():
+        return {}
+    conformal = errors.conformal(spreads, older)
+    scored = newer & errors.counted.any(axis=1)
+    stretches = len(np.unique(errors.series[scored])) * (middle // steps)
+    found = {}
+    for level in SCORED_LEVELS:
+        low, high = np.moveaxis(ends(conformal.widths(level, spreads[newer]), np.flatnonzero(newer)), 2, 0)
+        known = errors.counted[newer] & np.isfinite(low) & np.isfinite(high)
+        if not known.any():
+            return {}
+        low, high = low[known], high[known]
+        outside = np.maximum(low, 0) + np.maximum(-high, 0)
+        found[str(level)] = {
+            "coverage": float(((low <= 0) & (high >= 0)).mean()),
+            "width": float((high - low).mean()),
+            "msis": float((high - low + 2 / (1 - level / 100) * outside).mean()),
+            "windows": int(scored.sum()),
+            "stretches": stretches,
+        }
+    return found
+
+
+def _total(scores: dict[str, dict[str, float]]) -> float:
+    """Return the sum of the logarithms of the interval scores; 0 without any."""
+    return sum(math.log(max(part["msis"], 1e-300)) for part in scores.values())
+
+
+def seasonal_naive(values: np.ndarray, windows: Windows, season: int, horizon: int) -> np.ndarray:
+    """Return the value one season before each target step, ``(windows, horizon)``; NaN before the series begins."""
+    rows = windows.starts[:, None] - season + np.arange(horizon) % season
+    begun = rows >= windows.offsets[windows.series()][:, None]
+    return np.where(begun, values[np.maximum(rows, 0)], np.nan)
+
+
+def moving(panel: Panel, oldest: np.ndarray | int = 0, newest: int = 0) -> np.ndarray:
+    """Return which series are not constant, ``(series,)`` bool.
+
+    Args:
+        panel: the series.
+        oldest: rows at the start of each that do not count, ``(series,)`` int or one number.
+        newest: likewise at the end; each series has more than both.
+    """
+    bounds = np.stack([panel.offsets[:-1] + oldest, panel.offsets[1:] - newest], axis=1).ravel()
+    bounds = bounds if newest else bounds[:-1]  # the end of the last series is no row
+    high, low = (function.reduceat(panel.values, bounds)[::2] for function in (np.maximum, np.minimum))
+    return np.asarray(high > low)

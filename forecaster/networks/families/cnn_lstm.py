@@ -1,0 +1,48 @@
+"""A convolutional front end before the LSTM.
+
+Sainath et al. 2015 (Convolutional, long short-term memory, fully connected deep neural networks, ICASSP, section 2) put
+convolution and pooling before recurrent layers; here both run over time. ``causal Conv1D -> ReLU -> max pooling inside
+each segment -> projection -> LSTM stack -> head``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forecaster.networks.blocks import beside, dense, dropped, penalty, segment_of, segments
+from forecaster.networks.families.recurrent import over_segments
+
+if TYPE_CHECKING:
+    from forecaster.config import Config
+    from forecaster.networks.shapes import Read, Shapes
+
+#: Steps that one filter sees, and steps of which pooling keeps the largest value; segments of one step are not pooled.
+KERNEL, POOL = 5, 2
+
+
+def cnn_lstm(config: Config, shapes: Shapes, read: Read) -> Any:
+    """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
+    import keras
+
+    x = keras.layers.Conv1D(
+        config.units[0], KERNEL, padding="causal", activation="relu", kernel_regularizer=penalty(config), name="filters"
+    )(read.sequence)
+    x = dropped(x, config, "dropout_filters")
+    segment = segment_of(config, shapes)
+    if segment > 1:
+        x = _pooled(segments(x, None, config, shapes), segment)
+    if read.context is not None:
+        context = keras.layers.RepeatVector(x.shape[1], name="context_of_segments")(read.context)
+        x = beside(x, context, "with_context")
+    x = dense(config, config.units[0], "projection")(x)
+    return over_segments("LSTM", config, shapes, read, x)
+
+
+def _pooled(x: Any, segment: int) -> Any:
+    """Return the largest of each ``POOL`` steps of each segment of filters, ``(batch, segments, numbers)``."""
+    import keras
+
+    count, filters = x.shape[1], x.shape[2] // segment
+    x = keras.layers.Reshape((count, segment, filters), name="filters_of_segments")(x)
+    x = keras.layers.MaxPooling2D((1, POOL), padding="same", name="pool")(x)
+    return keras.layers.Reshape((count, x.shape[2] * filters), name="pooled_segments")(x)

@@ -1,0 +1,40 @@
+"""Encoder and decoder with attention.
+
+An LSTM stack reads the window; another LSTM, from its state, writes the output segments one after another (Sutskever et
+al. 2014, arXiv:1409.3215), and each looks back at all outputs of the encoder with the attention of Luong et al. 2015
+(arXiv:1508.04025, section 3.1: score "general", equations 5 to 8). The decoder is told the place and the future of
+each output segment, not its own forecast of the one before: training and forecasting are the same computation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forecaster.networks.blocks import beside, dropped, projected_segments, regularized
+from forecaster.networks.families.recurrent import encoded, recurrent_layer
+from forecaster.networks.heads import decoder_inputs, segments_head
+
+if TYPE_CHECKING:
+    from forecaster.config import Config
+    from forecaster.networks.shapes import Read, Shapes
+
+
+def encoder_decoder(config: Config, shapes: Shapes, read: Read) -> Any:
+    """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
+    import keras
+
+    segments = projected_segments(config, shapes, read)
+    outputs, states = encoded("LSTM", config, segments, sequences=True, state=True)
+    units, number = int(outputs.shape[-1]), len(config.units)
+    inputs = decoder_inputs(config, shapes, read, states[0])
+    if read.context is not None:
+        context = keras.layers.RepeatVector(inputs.shape[1], name="context_of_outputs")(read.context)
+        inputs = beside(inputs, context, "inputs_and_context")
+    decoder = recurrent_layer("LSTM", config, units, "decoder", return_sequences=True)
+    decoded = regularized(decoder(inputs, initial_state=states), config, number)
+    if outputs.shape[1] > 1:
+        queries = keras.layers.Dense(units, use_bias=False, name="queries")(decoded)
+        seen = keras.layers.Attention(name="attention")([queries, outputs])
+        attentional = keras.layers.Dense(units, activation="tanh", use_bias=False, name="attentional")
+        decoded = dropped(attentional(beside(seen, decoded, "seen_and_decoded")), config, "dropout_attentional")
+    return segments_head(config, shapes, decoded)

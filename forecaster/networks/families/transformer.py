@@ -1,0 +1,66 @@
+"""Transformer over patches of the window.
+
+PatchTST of Nie et al. 2023 (arXiv:2211.14730, section 3.1): a patch of the target is one token, projected, with a
+learned place, and all tokens together are read by one linear head. Here patches are the segments and do not overlap;
+each series is forecast by itself, and the calendar, the covariates and the static numbers lie beside each patch.
+Encoder layers are those of Vaswani et al. 2017 (arXiv:1706.03762, section 3.1), normalised before each part, which
+trains without warm-up (Xiong et al. 2020, arXiv:2002.04745).
+
+``units`` are the width of the tokens, first, and half the hidden units of each layer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forecaster.networks.blocks import dense, dropped, penalty, segments
+from forecaster.networks.heads import dense_head
+
+if TYPE_CHECKING:
+    from forecaster.config import Config
+    from forecaster.networks.shapes import Read, Shapes
+
+#: Heads of attention, of ``width / HEADS`` numbers each.
+HEADS = 4
+
+
+def transformer(config: Config, shapes: Shapes, read: Read) -> Any:
+    """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
+    import keras
+
+    from forecaster.networks.layers.base import Places
+
+    patches = segments(read.sequence, read.context, config, shapes)
+    x = Places(name="places")(dense(config, config.units[0], "projection", activation=None)(patches))
+    x = dropped(x, config, "dropout_tokens")
+    for number, units in enumerate(config.units, 1):
+        x = _layer(config, x, 2 * units, number)
+    return dense_head(config, shapes, read, keras.layers.Flatten(name="tokens")(_norm(config, x, "norm")))
+
+
+def _layer(config: Config, x: Any, hidden: int, number: int) -> Any:
+    """Return tokens, ``(batch, patches, width)``, after self-attention and two Dense layers, each added to them."""
+    import keras
+
+    width = int(x.shape[-1])
+    normed = _norm(config, x, f"norm_attention_{number}")
+    attention = keras.layers.MultiHeadAttention(
+        HEADS,
+        max(1, width // HEADS),
+        dropout=config.dropout,
+        use_bias=False,
+        kernel_regularizer=penalty(config),
+        name=f"attention_{number}",
+    )(normed, normed)
+    x = keras.layers.Add(name=f"attended_{number}")([x, dropped(attention, config, f"dropout_attention_{number}")])
+    y = dense(config, hidden, f"hidden_{number}")(_norm(config, x, f"norm_hidden_{number}"))
+    y = dense(config, width, f"back_{number}", activation=None)(dropped(y, config, f"dropout_{number}"))
+    return keras.layers.Add(name=f"layer_{number}")([x, dropped(y, config, f"dropout_back_{number}")])
+
+
+def _norm(config: Config, x: Any, name: str) -> Any:
+    """Return normalised tokens: over the batch, as in PatchTST, where ``layer_norm`` says so, else each by itself."""
+    import keras
+
+    kind = keras.layers.BatchNormalization if config.layer_norm == "batch" else keras.layers.LayerNormalization
+    return kind(name=name)(x)

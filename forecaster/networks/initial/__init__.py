@@ -1,0 +1,1 @@
+"""The simple forecast that a network starts from."""

@@ -1,0 +1,123 @@
+"""Simple forecasts of a window, which the network's head is added to, and how well each of them fits.
+
+Every candidate is linear in the window and moves with it: adding a constant to the window, or multiplying it, does the
+same to the forecast. So a mix whose weights sum to one gives the same answer before and after window normalisation.
+The order of the summands matters to Keras: see :mod:`forecaster.networks.families.recurrent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+#: Share of the newest reading in a smoothed level, and what is left of a damped trend after each step.
+SMOOTHING, DAMPING = 0.5, 0.9
+#: Rows at least that a local trend is found on; a season where it is longer.
+TREND_ROWS = 12
+
+
+def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -> dict[str, Any]:
+    """Return the simple forecasts that a window is long enough for.
+
+    Args:
+        window: the target, ``(batch, lookback)``.
+        steps: how many steps to forecast.
+        seasons: the seasonal periods in steps, the main one first; 1 for none.
+        ops: the namespace that computes: :mod:`numpy`, or ``keras.ops``.
+
+    Returns:
+        ``(batch, steps)`` arrays by name, always in the same order. ``last``: the last value. ``mean``: the mean of
+        the same phase over all whole seasons of the window (without a season: of the window). ``seasonal``: the value
+        one season ago. ``shifted``: ``seasonal``, moved by how far the last eighth of a season lies above the same
+        eighth one season ago. ``grown``: ``seasonal``, moved for each season ahead by how far the last one lies above
+        the one before it. ``level``, ``damped`` and ``trend``: see :func:`_smoothed`.
+        Of every further season ``seasonal_168`` and ``mean_168``, likewise, with its period in the name; and
+        ``shifted_168``: ``seasonal_168``, moved by how far the last main season lies above the same rows 168 ago.
+    """
+    season, lookback = seasons[0], int(window.shape[1])
+    whole, phase = lookback // season, np.arange(steps) % season
+    found = {"last": ops.repeat(window[:, -1:], steps, axis=1)}
+    if not whole:
+        return found | _further(window, steps, seasons, ops)
+    folded = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
+    if whole > 1:
+        found["mean"] = ops.take(ops.mean(folded, axis=1), phase, axis=1)
+    if season > 1:
+        found["seasonal"] = ops.take(folded[:, -1], phase, axis=1)
+    if season > 1 and whole > 1:
+        grown = folded[:, -1] - folded[:, -2]
+        found["shifted"] = ops.mean(grown[:, season - -(-season // 8) :], axis=1, keepdims=True) + found["seasonal"]
+        ahead = (1 + np.arange(steps) // season).astype("float32")
+        found["grown"] = ops.mean(grown, axis=1, keepdims=True) * ahead + found["seasonal"]
+    if whole > 1:
+        found |= _smoothed(folded, steps, ops)
+    return found | _further(window, steps, seasons, ops)
+
+
+def _smoothed(folded: Any, steps: int, ops: Any) -> dict[str, Any]:
+    """Return forecasts of the level and the trend of what is left without the season, with the season added back.
+
+    Season and trend are those of least squares on the window: a value for each phase, and a line (Hyndman &
+    Athanasopoulos 2021, Forecasting: Principles and Practice, 3rd ed., section 7.4).
+
+    Args:
+        folded: whole seasons, two or more, ``(batch, seasons, season)``.
+        steps: how many steps to forecast.
+        ops: the namespace that computes.
+
+    Returns:
+        ``level``: simple exponential smoothing (Brown 1959; Gardner 1985, Exponential smoothing: the state of the art,
+        Journal of Forecasting 4(1)). ``damped``: the level and a local trend that loses a tenth of itself at each step
+        (Gardner & McKenzie 1985, Forecasting trends in time series, Management Science 31(10)). ``trend``: the level
+        and the trend of the whole window. A level lies as many steps behind its trend as its readings are old on
+        average, which the two make good.
+    """
+    whole, season = int(folded.shape[1]), int(folded.shape[2])
+    rows, middle = whole * season, np.arange(season) - (season - 1) / 2
+    by_season, by_phase = ops.mean(folded, axis=2), ops.mean(folded, axis=1)
+    mean = ops.mean(by_season, axis=1, keepdims=True)
+    slope = ops.matmul(by_season - mean, _line(whole)[:, None]) / season
+    profile = by_phase - mean - slope * middle.astype("float32")
+    left = ops.reshape(folded - profile[:, None], (-1, rows))
+    age = np.arange(rows)[::-1]
+    share = (1 - SMOOTHING) ** age
+    share /= share.sum()
+    recent = min(rows, max(season, TREND_ROWS))
+    kernels = np.stack([share, np.append(np.zeros(rows - recent), _line(recent))], axis=1).astype("float32")
+    newest = left[:, -1:]
+    found = ops.matmul(left - newest, kernels)
+    level = found[:, :1] + newest + ops.take(profile, np.arange(steps) % season, axis=1)
+    ahead = np.arange(1, steps + 1)
+    damped, straight = ((share @ age + by).astype("float32") for by in (np.cumsum(DAMPING**ahead), ahead))
+    return {"level": level, "damped": found[:, 1:] * damped + level, "trend": slope * straight + level}
+
+
+def _line(rows: int) -> np.ndarray:
+    """Return what the readings of a line, ``(rows,)``, count for its slope of least squares."""
+    centred = np.arange(rows) - (rows - 1) / 2
+    return (centred / (centred @ centred)).astype("float32")
+
+
+def _further(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[str, Any]:
+    """Return ``seasonal``, ``mean`` and ``shifted`` of the seasons beside the main one that the window holds."""
+    found, lookback = {}, int(window.shape[1])
+    for season in seasons[1:]:
+        whole, phase = lookback // season, np.arange(steps) % season
+        if not whole or season == 1:
+            continue
+        folded = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
+        found[f"seasonal_{season}"] = ops.take(folded[:, -1], phase, axis=1)
+        if whole > 1:
+            found[f"mean_{season}"] = ops.take(ops.mean(folded, axis=1), phase, axis=1)
+        if lookback >= season + seasons[0]:
+            grown = window[:, lookback - seasons[0] :] - window[:, lookback - seasons[0] - season : lookback - season]
+            shift = ops.mean(grown, axis=1, keepdims=True)
+            found[f"shifted_{season}"] = shift + found[f"seasonal_{season}"]
+    return found
+
+
+def candidate_names(lookback: int, seasons: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of the candidates of a window, in order; a mix has one weight for each."""
+    return tuple(candidates(np.zeros((1, lookback)), 1, seasons))

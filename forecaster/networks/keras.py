@@ -1,0 +1,63 @@
+"""Import Keras and TensorFlow without their start-up log and without settings of a home folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from forecaster.system.native import environment, quiet_native
+from forecaster.system.signals import signals_later
+
+
+def start_keras() -> None:
+    """Import Keras and TensorFlow without a line of their logs, and Keras without the settings of a home folder.
+
+    Raises:
+        DependencyError: TensorFlow is not installed, or Keras was imported before with other settings.
+        ForecasterError: the system does not let this process have as many threads as they start.
+    """
+    from forecaster.errors import DependencyError
+    from forecaster.system.limits import TRAINING, is_of_memory, refuse_without_threads
+
+    refuse_without_threads(*TRAINING)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with signals_later(), quiet_native(), environment(_KERAS), _without_matplotlib():
+            import keras
+            import tensorflow  # noqa: F401
+    except ImportError as error:
+        if is_of_memory(error):
+            raise
+        raise DependencyError(f"training needs TensorFlow: {error}", "pip install tensorflow") from None
+    found = f"{keras.config.backend()} in {keras.config.dtype_policy().name}"
+    if found != "tensorflow in float32":
+        raise DependencyError(
+            f"training needs Keras on tensorflow in float32, and it was set to {found} before",
+            "set KERAS_BACKEND=tensorflow, and mind ~/.keras/keras.json",
+        )
+    for name in ("tensorflow", "absl", "tf2onnx"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+#: A home in which Keras neither finds a ``keras.json`` nor can write one, and nothing that shortens a training.
+_KERAS: dict[str, str | None] = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": os.devnull,
+    **dict.fromkeys(("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")),
+}
+
+
+@contextmanager
+def _without_matplotlib() -> Iterator[None]:
+    """Let Keras not import matplotlib, which would look for all fonts and list them in the home folder."""
+    if "matplotlib" in sys.modules:
+        yield
+        return
+    sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["matplotlib"]

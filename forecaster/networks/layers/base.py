@@ -1,0 +1,218 @@
+"""The few layers that Keras does not have. Importing this module imports Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from forecaster.networks.initial.covariate_effect import Hinges, hinges, random_hinges
+from forecaster.networks.initial.mixing import blocks_of, mix_logits, mix_shares
+from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+
+#: Added to the variance of a window, in squared deviations of the series, so that a constant window divides by 0.01.
+EPSILON = 1e-4
+
+
+class WindowNorm(keras.layers.Layer):
+    """Take the level (and deviation) of each window off it.
+
+    ``last`` is the subtraction of Lin et al. 2023 (SegRNN, arXiv:2308.11200); ``mean-std`` is reversible instance
+    normalisation without its affine weights (Kim et al. 2022, RevIN). ``mean``, for counts, takes no level off and
+    divides by one more than the mean (Salinas et al. 2020, DeepAR, arXiv:1704.04110, section 3.3).
+
+    Args:
+        kind: ``last``, ``mean-std`` or ``mean``.
+    """
+
+    def __init__(self, kind: str, **options: Any) -> None:
+        """Keep the settings."""
+        super().__init__(**options)
+        self.kind = kind
+
+    def call(self, window: Any, observed: Any = None) -> tuple[Any, Any, Any]:
+        """Return the normalised window ``(batch, lookback, 1)``, and its level and deviation, ``(batch, 1, 1)``.
+
+        Args:
+            window: the target, ``(batch, lookback, 1)``.
+            observed: 1 where it was observed and 0 where it is a placeholder, which counts for no mean; or None.
+        """
+        if self.kind == "last":
+            level = window[:, -1:]
+            return window - level, level, ops.ones_like(level)
+        level = _mean(window, observed)
+        if self.kind == "mean":
+            deviation = 1.0 + ops.maximum(level, 0.0)
+            return window / deviation, ops.zeros_like(level), deviation
+        centred = window - level
+        deviation = ops.sqrt(_mean(centred * centred, observed) + EPSILON)
+        return centred / deviation, level, deviation
+
+
+def _mean(window: Any, observed: Any) -> Any:
+    """Return the mean of each window, ``(batch, 1, 1)``, over what was observed; 0 where nothing was."""
+    if observed is None:
+        return ops.mean(window, axis=1, keepdims=True)
+    count = ops.maximum(ops.sum(observed, axis=1, keepdims=True), 1.0)
+    return ops.sum(window * observed, axis=1, keepdims=True) / count
+
+
+class Weighed(keras.layers.Layer):
+    """What layers share that forecast by a weighted mean of the simple forecasts of a window.
+
+    Args:
+        steps: how many steps to forecast.
+        seasons: the seasonal periods in steps, the main one first.
+        initial: the weights to start from, ``(blocks, candidates)``, none negative; equal weights by default.
+    """
+
+    def __init__(self, steps: int, seasons: tuple[int, ...], initial: np.ndarray | None, **options: Any) -> None:
+        """Keep the settings."""
+        super().__init__(**options)
+        self.steps, self.seasons, self.initial = steps, seasons, initial
+
+    def add_logits(self, lookback: int) -> None:
+        """Create the logits, ``(blocks, candidates)``."""
+        names = candidate_names(lookback, self.seasons)
+        start = np.zeros((int(blocks_of(self.steps)[-1]) + 1, len(names)), np.float32)
+        if self.initial is not None:
+            start[:] = mix_logits(self.initial)
+        initializer = keras.initializers.Constant(start)
+        self.logits = self.add_weight(shape=start.shape, initializer=initializer, name="logits")
+
+    def weighed(self, window: Any, moved: Any = 0.0) -> Any:
+        """Return the forecast, ``(batch, steps, 1)``.
+
+        Args:
+            window: ``(batch, lookback, 1)``.
+            moved: what is added to the logits, ``(batch, steps, candidates)``; nothing by default.
+        """
+        found = ops.stack(list(candidates(window[:, :, 0], self.steps, self.seasons, ops).values()), axis=-1)
+        logits = ops.take(self.logits, blocks_of(self.steps), axis=0) + moved
+        return ops.sum(mix_shares(ops.softmax(logits, axis=-1)) * found, axis=-1, keepdims=True)
+
+
+class Mix(Weighed):
+    """Forecast by a learned convex combination of the simple forecasts of a window."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create the logits, ``(blocks, candidates)``."""
+        self.add_logits(int(shape[1] or 0))
+
+    def call(self, window: Any) -> Any:
+        """Return the forecast, ``(batch, steps, 1)``, of a window ``(batch, lookback, 1)``."""
+        return self.weighed(window)
+
+
+class Effect(keras.layers.Layer):
+    """What the covariates known at a step add to the target at that step: the same function at every step.
+
+    The calendar is read beside them, because an effect may depend on the hour. Taken off the window, and added to the
+    forecast, it makes of the network a regression whose errors the network forecasts (Hyndman & Athanasopoulos 2021,
+    Forecasting: Principles and Practice, 3rd ed., chapter 10).
+
+    Args:
+        calendar: how many calendar features come first.
+        known: how many covariates follow.
+        initial: the function to start from; hinges that add nothing by default.
+    """
+
+    def __init__(self, calendar: int, known: int, initial: Hinges | None = None, **options: Any) -> None:
+        """Keep the settings."""
+        super().__init__(**options)
+        self.known = known
+        self.initial = random_hinges(calendar, known) if initial is None else initial
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create the directions and places of the hinges, and what each adds."""
+        for name, start in self.initial.arrays().items():
+            value = keras.initializers.Constant(start)
+            setattr(self, name, self.add_weight(shape=start.shape, initializer=value, name=name))
+
+    def call(self, features: Any) -> Any:
+        """Return what they add, ``(batch, steps, 1)``, of features ``(batch, steps, calendar + known)``."""
+        return hinges(features, self.directions, self.places, self.known, ops) @ self.shares
+
+
+class Embeddings(keras.layers.Layer):
+    """A learned vector for each category of each group; the unknown category, code 0, is zero and stays so.
+
+    Lengths follow the rule of fastai, ``1.6 n^0.56`` for ``n`` categories (Howard & Gugger 2020, fastai: A Layered API
+    for Deep Learning, arXiv:2002.04688, ``emb_sz_rule``), at most 50.
+
+    Args:
+        categories: how many categories each group has.
+    """
+
+    def __init__(self, categories: tuple[int, ...], **options: Any) -> None:
+        """Keep the settings."""
+        super().__init__(**options)
+        self.categories = categories
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create a table ``(categories, length)`` for each group."""
+        sizes = [(max(1, n), embedding_size(n)) for n in self.categories]
+        self.tables = [self.add_weight(shape=s, initializer="uniform", name=f"table_{i}") for i, s in enumerate(sizes)]
+
+    def call(self, codes: Any) -> Any:
+        """Return ``(batch, lengths of all groups)`` for codes ``(batch, groups)`` int32."""
+        found = []
+        for group, table in enumerate(self.tables):
+            code = codes[:, group]
+            known = ops.cast(code > 0, table.dtype)[:, None]
+            found.append(known * ops.take(table, ops.maximum(code - 1, 0), axis=0))
+        return ops.concatenate(found, axis=-1)
+
+
+def embedding_size(categories: int) -> int:
+    """Return the length of the vector that stands for one of so many categories."""
+    return max(1, min(50, round(1.6 * categories**0.56)))
+
+
+class Places(keras.layers.Layer):
+    """Add a learned vector to each token, which tells where it lies (Vaswani et al. 2017, arXiv:1706.03762, 3.5)."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create the vectors, ``(tokens, width)``."""
+        self.vectors = self.add_weight(shape=shape[1:], initializer="uniform", name="vectors")
+
+    def call(self, tokens: Any) -> Any:
+        """Return tokens, ``(batch, tokens, width)``, each with its vector added."""
+        return self.vectors[None] + tokens
+
+
+class OutputSegments(keras.layers.Layer):
+    """Lay out one decoder input for each output segment: where it lies, and its calendar.
+
+    The positional embedding of Lin et al. 2023 (SegRNN, arXiv:2308.11200, section 3.3), beside calendar features.
+
+    Args:
+        count: number of output segments.
+        segment: steps in one.
+        size: length of the positional embedding.
+    """
+
+    def __init__(self, count: int, segment: int, size: int, **options: Any) -> None:
+        """Keep the settings."""
+        super().__init__(**options)
+        self.count, self.segment, self.size = count, segment, size
+
+    def build(self, state_shape: Any, future_shape: Any = None) -> None:
+        """Create the embedding, ``(count, size)``."""
+        self.embedding = self.add_weight(shape=(self.count, self.size), initializer="uniform", name="embedding")
+
+    def call(self, state: Any, future: Any = None) -> Any:
+        """Return ``(batch, count, size + segment * features)``.
+
+        Args:
+            state: the encoder's last state, ``(batch, units)``, of which only the batch size is read.
+            future: ``(batch, steps, features)``, or None.
+        """
+        rows = ops.zeros_like(state[:, None, :1]) + self.embedding[None]
+        if future is None:
+            return rows
+        absent = self.count * self.segment - future.shape[1]
+        padded = ops.pad(future, ((0, 0), (0, absent), (0, 0)))
+        return ops.concatenate([rows, ops.reshape(padded, (-1, self.count, self.segment * future.shape[2]))], axis=-1)

@@ -1,0 +1,60 @@
+"""What newer rows than those of the training say of the intervals: they follow the hits on whole horizons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.artifact.model import Model
+from forecaster.data.panel.panel import Panel
+from forecaster.engines.engine import Engine
+from forecaster.evaluation.backtest import backtest
+from forecaster.features.inputs import READ_LOOKBACKS
+from forecaster.intervals.adaptive import Adaptive
+from forecaster.notes import Note
+from forecaster.prediction.forecast import forecast_panel
+
+#: Newest whole horizons that are looked at.
+MOST_HORIZONS = 50
+
+
+def followed(
+    model: Model, engine: Engine, panel: Panel, levels: tuple[int, ...]
+) -> tuple[tuple[float, ...] | None, list[Note]]:
+    """Return what to ask the intervals for after their hits on rows that are newer than the training.
+
+    Args:
+        model: what was trained.
+        engine: runs its network.
+        panel: the rows to forecast from, those of the training joined to newer ones.
+        levels: what is promised, in percent.
+
+    Returns:
+        The working levels, see :class:`Adaptive`, and a note that counts the horizons; None and nothing where some
+        series that the model was trained on has no whole horizon of newer rows, or no level is asked for.
+    """
+    horizon, ends = model.plan.horizon, dict(zip(model.history.ids, model.history.last, strict=True))
+    learned = set(model.ids)
+    trained = np.array([name in ends and name in learned for name in panel.ids], bool)
+    if not levels or not trained.any():
+        return None, []
+    known = panel.take_series(trained)
+    newer = [int((known.times[known.rows(i)] > ends[name]).sum()) for i, name in enumerate(known.ids)]
+    origins = min(min(newer) // horizon, MOST_HORIZONS)
+    if origins < 1:
+        return None, []
+    known = known.keep_newest(READ_LOOKBACKS * model.plan.lookback + 1 + origins * horizon)
+    adaptive = Adaptive(
+        lambda rows, steps, working: forecast_panel(model, engine, rows, steps, levels, working), levels
+    )
+    least = model.plan.least
+    backtest(
+        known, {"network": adaptive}, horizon, origins=origins, season=model.plan.season, levels=levels, least=least
+    )
+    adaptive.settle(known)
+    if not adaptive.settled:
+        return None, []
+    asked = ", ".join(
+        f"{level} % asked as {working:.1f} %" for level, working in zip(levels, adaptive.working, strict=True)
+    )
+    counted = f"{adaptive.settled} whole horizons of rows newer than the training"
+    return adaptive.working, [Note("adapted", asked, f"after the hits on {counted}")]

@@ -1,0 +1,150 @@
+"""From a trained model and a panel to forecasts with intervals: by the network, or by the seasonal baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.artifact.model import Model
+from forecaster.data.panel.packed import series_between
+from forecaster.data.panel.panel import Panel
+from forecaster.engines.engine import CHUNK, Engine, Inputs
+from forecaster.engines.rolling import roll_forward
+from forecaster.errors import DivergedError
+from forecaster.evaluation.baselines import BASELINES
+from forecaster.features.inputs import inputs_ahead
+from forecaster.features.scaling import Scaler
+from forecaster.intervals.uncertainty import relative, uncertainty
+
+#: Size of the largest reading of a series below which float64 arithmetic on squares gives out.
+SMALLEST = 1e-100
+#: Times the largest reading of its series that no forecast reaches unless training diverged.
+MOST_TIMES = 1e4
+#: Series forecast at once: bounds memory, changes numbers by what float32 rounds at most.
+SERIES_AT_ONCE = 8 * CHUNK
+
+#: What forecasts a series with fewer rows than the network needs, and what one with less than a season.
+FALLBACKS = ("seasonal-naive", "naive")
+
+
+def forecast_panel(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    steps: int,
+    levels: tuple[int, ...],
+    working: tuple[float, ...] | None = None,
+) -> np.ndarray:
+    """Forecast from the end of each series of a panel, never below 0 where no reading was.
+
+    Args and return value are those of :func:`unbounded`.
+    """
+    values = unbounded(model, engine, panel, steps, levels, working)
+    values[below_zero(model, panel, values)] = 0.0
+    return values
+
+
+def unbounded(
+    model: Model,
+    engine: Engine,
+    panel: Panel,
+    steps: int,
+    levels: tuple[int, ...],
+    working: tuple[float, ...] | None = None,
+) -> np.ndarray:
+    """Forecast from the end of each series of a panel, as the network has it.
+
+    Args:
+        model: what was trained.
+        engine: runs its network.
+        panel: the series, with ``beyond`` where the model has future covariates.
+        steps: the horizon.
+        levels: intervals to give, in percent.
+        working: what to ask the network's intervals for instead, to have what ``levels`` say; see
+            :mod:`forecaster.intervals.adaptive`.
+
+    Returns:
+        np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level. Of
+        a series that has not changed in training nor in its window, its value.
+    """
+    values = np.empty((len(panel), steps, 1 + 2 * len(levels)))
+    network, engines = by_network(model, panel), engines_of(model, panel)
+    for first in range(0, len(panel), SERIES_AT_ONCE):
+        part, able = slice(first, first + SERIES_AT_ONCE), network[first : first + SERIES_AT_ONCE]
+        if able.any():
+            chunk = series_between(panel, first, first + len(able)).take_series(able)
+            values[part][able] = _by_network(model, engine, chunk, steps, working or levels)
+    for i in np.flatnonzero(~network).tolist():
+        values[i] = BASELINES[engines[i]](panel.values[panel.rows(i)], steps, model.plan.season, levels)
+    return values
+
+
+def by_network(model: Model, panel: Panel) -> np.ndarray:
+    """Return which series have rows enough for the network, ``(series,)`` bool."""
+    return panel.lengths >= model.plan.least
+
+
+def engines_of(model: Model, panel: Panel) -> np.ndarray:
+    """Return what forecasts each series, ``(series,)`` object: the network's name, or a baseline's."""
+    season = model.plan.season
+    names = np.array([model.network, *FALLBACKS], object)
+    shorter = np.where((panel.lengths >= season) & (season > 1), 1, 2)
+    return names[np.where(by_network(model, panel), 0, shorter)]
+
+
+def refuse_beyond_reason(panel: Panel, values: np.ndarray, steps: int, ranges: np.ndarray) -> None:
+    """Refuse forecasts that are 10,000 times the largest reading of their series.
+
+    Args:
+        panel: the series.
+        values: forecasts of them, ``(series, steps, ...)``.
+        steps: the horizon.
+        ranges: smallest and largest reading of each series, ``(series, 2)``.
+
+    Raises:
+        DivergedError: naming the first such series.
+    """
+    largest = np.abs(values[:, :, 0]).max(axis=1)
+    size = np.abs(ranges).max(axis=1)
+    bad = ~(largest <= MOST_TIMES * np.maximum(size, SMALLEST))
+    if bad.any():
+        raise DivergedError(
+            f"rolled forward {steps} steps, the forecast of {panel.ids[int(bad.argmax())] or 'the series'} "
+            f"reaches {largest[bad][0]:.2g}",
+            "ask for a shorter horizon, or fit again with this one",
+        )
+
+
+def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, working: tuple[float, ...]) -> np.ndarray:
+    plan, scaler = model.plan, model.scaler.matched(model.ids, panel, model.plan.season)
+    inputs, series = inputs_ahead(panel, scaler, model.encoder, plan, steps), np.arange(len(panel))
+    outputs = roll_forward(engine, inputs, steps, plan.steps, plan.indicator).astype(np.float64)
+    level = scaler.level(outputs[:, :, 0])
+    spreads = _spreads(model, scaler, inputs, outputs, series)
+    columns = [level]
+    for percent in working:
+        below, above = np.moveaxis(model.conformal.widths(percent, spreads) * scaler.spread[:, None, None], 2, 0)
+        columns += [level - below, level + above]
+    anchor = scaler.anchors(panel, panel.offsets[1:])
+    values = scaler.inverse_level(np.stack(columns, axis=2), series, anchor)
+    still = (scaler.spread == 0) & (np.ptp(inputs["past"][:, :, 0], axis=1) == 0)
+    values[still] = panel.values[panel.offsets[1:] - 1][still, None, None]  # it has no scale of its own
+    return values
+
+
+def _spreads(model: Model, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Return how uncertain each forecast is beside others, ``(series, steps, 2)``."""
+    kind, typical = model.conformal.kind, model.conformal.typical
+    if kind == "none":
+        return np.ones((*outputs.shape[:2], 2))
+    found = uncertainty(kind, model.config, model.plan, scaler, inputs, outputs, series)
+    return relative(kind, found, typical)
+
+
+def never_negative(model: Model, panel: Panel) -> bool:
+    """Return whether no reading was negative, of the training or of a panel, so that no forecast is either."""
+    return bool(model.record["smallest"] >= 0 and panel.values.min(initial=0.0) >= 0)
+
+
+def below_zero(model: Model, panel: Panel, values: np.ndarray) -> np.ndarray:
+    """Return which numbers of a forecast are below 0 although no reading was, bool of the shape of ``values``."""
+    return (values < 0) & never_negative(model, panel)

@@ -1,0 +1,106 @@
+"""The rows that a person gives, as the panel that is trained on or forecast from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+
+from forecaster.artifact.model import Model
+from forecaster.config import Config
+from forecaster.data.panel.build import build_panel
+from forecaster.data.panel.future_table import future_names
+from forecaster.data.panel.history_join import prepend_history
+from forecaster.data.panel.panel import Panel
+from forecaster.data.readers.dataframe import frame_of
+from forecaster.data.readers.sources import Source, read_table
+from forecaster.errors import DataError, NotFoundError, nearest
+from forecaster.notes import Note
+from forecaster.words import plural, some
+
+Data: TypeAlias = pd.DataFrame | pd.Series | str | Path | Source
+
+
+def frame_given(data: Data, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the table of what was given, read where it is a path; of a file only ``columns`` where they are named."""
+    return read_table(data, columns) if isinstance(data, (str, Path, Source)) else frame_of(data)
+
+
+def training_panel(data: Data, future: Data | None, config: Config, notes: list[Note]) -> Panel:
+    """Return the panel to train on; nothing of the table outlives it that it does not hold itself.
+
+    Args:
+        data: the readings.
+        future: a table of covariates known beyond the cutoff; its columns become future covariates.
+        config: the settings.
+        notes: what was inferred and done is added to them.
+
+    Raises:
+        NotFoundError: no column of ``future`` is a covariate, or a column that the settings name is absent.
+        DataError: the rows are no panel, or the holdout leaves nothing of a series.
+    """
+    names = () if future is None else future_names(frame_given(future))
+    panel, found = build_panel(frame_given(data), config, future_names=names)
+    notes.extend(found)
+    if names:
+        _check_future(panel, names)
+    return without_holdout(panel, config.holdout)
+
+
+def joined_panel(model: Model, data: Data, config: Config) -> tuple[Panel, list[Note]]:
+    """Return the panel of newer rows or other series, joined to the history of a model, and what was done to them.
+
+    Raises:
+        NotFoundError: a needed column is absent.
+        DataError: the rows cannot be read as those of the training were.
+    """
+    history = model.history
+    frame = frame_given(data, history.roles.needed())
+    try:
+        panel, notes = build_panel(frame, config, like=history)
+        panel, joined = prepend_history(panel, history, model.plan.bearable, config.gaps)
+    except DataError as error:
+        raise DataError(error.message, _without_flags(error.hint)) from None
+    notes = [note for note in notes if note.name not in ("time", "series", "target", "freq")]  # the model's own
+    return panel, notes + joined
+
+
+def without_holdout(panel: Panel, holdout: int) -> Panel:
+    """Return a panel without its newest rows.
+
+    Raises:
+        DataError: nothing is left of a series.
+    """
+    if not holdout:
+        return panel
+    kept = panel.drop_newest(holdout)
+    if len(kept) < len(panel):
+        raise DataError(
+            f"a holdout of {plural(holdout, 'row')} leaves nothing of {len(panel) - len(kept)} series",
+            "use a smaller --holdout",
+        )
+    return kept
+
+
+def _check_future(panel: Panel, names: tuple[str, ...]) -> None:
+    """Refuse a future table none of whose columns is a covariate.
+
+    Raises:
+        NotFoundError: naming the nearest covariate.
+    """
+    future = {column.name for column in panel.of_role("future")}
+    if future & set(names):
+        return
+    others = [column.name for column in panel.columns]
+    hints = [nearest(name, others) for name in names if name not in (panel.roles.time, panel.roles.series)]
+    raise NotFoundError(
+        f"no column of the future table is a covariate that changes over time: it has {some(list(names))}",
+        next((hint for hint in hints if hint), "name its columns as those of the table are named"),
+    )
+
+
+def _without_flags(hint: str) -> str:
+    """Return a hint that names flags of fit for one who has a model already."""
+    return "mend these rows first; or fit again, " + hint if "--" in hint else hint

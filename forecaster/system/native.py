@@ -1,0 +1,73 @@
+"""Keep what native libraries write to file descriptor 2 (TensorFlow's start-up log) off the terminal."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def quiet_native() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere and ignore Python's warnings while the block runs."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+class _Lenient(io.FileIO):
+    """Writes what can be written: a terminal that is gone, or a full disk, must not end a training."""
+
+    def write(self, data: Any) -> int:
+        try:
+            written = super().write(data)
+        except OSError:
+            written = None
+        return len(data) if written is None else written
+
+
+def separate_native() -> None:
+    """For the rest of the process: ``sys.stderr`` keeps the terminal, native code's descriptor 2 goes nowhere.
+
+    Nor do the logs of libraries go anywhere, such as matplotlib's of its settings, its fonts and its folder.
+    """
+    logging.disable()
+    sys.stderr.flush()
+    kept = os.dup(2)
+    stream = io.BufferedWriter(_Lenient(kept, "w"))
+    sys.stderr = io.TextIOWrapper(stream, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+@contextmanager
+def environment(values: dict[str, str | None]) -> Iterator[None]:
+    """Give variables of the environment other values, None for no value, while the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
