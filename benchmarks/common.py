@@ -25,7 +25,7 @@ from forecaster.config import FIELDS
 from forecaster.errors import SettingError
 from forecaster.evaluation.metrics import Outcome, mase, seasonal_scale, smape
 from forecaster.evaluation.summary import summarise
-from forecaster.system.limits import cores
+from forecaster.system.limits import core_count
 
 #: Where the files are read from.
 DATA = Path(os.environ.get("FORECASTER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -126,7 +126,7 @@ def machine() -> str:
     if about.exists():
         lines = about.read_text(encoding="utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {cores()} cores, {platform.system()}"
+    return f"{names[0] if names else platform.machine()}, {core_count()} cores, {platform.system()}"
 
 
 def _short(value: Any) -> str:

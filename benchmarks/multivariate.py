@@ -20,7 +20,7 @@ from common import SMOKE, Timer, about_fit, alone, arguments, data, numbers, rec
 from forecaster import Forecaster
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.engines.rolling import roll_forward
-from forecaster.features.inputs import from_the_past, windows_of
+from forecaster.features.inputs import window_maker, with_causal_placeholders
 
 #: Windows forecast at once: bounds memory, changes no number.
 WINDOWS_AT_ONCE = 2_048
@@ -71,9 +71,9 @@ def forecasts(forecaster: Forecaster, frame: pd.DataFrame, scored: int) -> Itera
     """
     model, panel = forecaster.model, forecaster.panel(frame)[0]
     plan, scaler = model.plan, model.scaler.matched(model.ids, panel, model.plan.season)
-    gather = windows_of(panel, np.zeros(len(panel), np.int64), scaler, model.encoder, plan)
+    gather = window_maker(panel, np.zeros(len(panel), np.int64), scaler, model.encoder, plan)
     windows, engine = gather(plan.horizon, (scored, 0)), OnnxEngine(model.onnx)
-    starts, anchors = windows.starts, scaler.anchors(from_the_past(panel), windows.starts)
+    starts, anchors = windows.starts, scaler.anchors(with_causal_placeholders(panel), windows.starts)
     for first in range(0, len(windows), WINDOWS_AT_ONCE):
         which = slice(first, first + WINDOWS_AT_ONCE)
         series, batch = windows.series(which), windows.batch(which)

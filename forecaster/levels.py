@@ -22,7 +22,7 @@ def check_levels(levels: Iterable[int]) -> None:
             )
 
 
-def checked_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
+def parse_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
     """Return one level or several as a tuple of different whole numbers.
 
     Raises:

@@ -34,7 +34,7 @@ class Note:
         return {**plain, "counts": dict(self.counts)} if self.counts else plain
 
 
-class ToldNotes(list[Note]):
+class ReportedNotes(list[Note]):
     """A list that tells each note as it comes."""
 
     def __init__(self, tell: Callable[[Note], None] | None) -> None:

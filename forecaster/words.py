@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     pass
 
 
-def some(names: list[str], most: int = 5) -> str:
+def first_few(names: list[str], most: int = 5) -> str:
     """Return a few names and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def busiest(counts: Mapping[str, int], most: int = 5) -> str:
+def most_touched(counts: Mapping[str, int], most: int = 5) -> str:
     """Return the series with the most rows touched: ``"EWR 12, JFK 5 and 3 more"``."""
     order = sorted(counts, key=lambda name: -counts[name])
-    return some([f"{name} {counts[name]:,}" for name in order], most)
+    return first_few([f"{name} {counts[name]:,}" for name in order], most)
 
 
-def listed(names: Iterable[str], most: int = 8) -> str:
+def quote_names(names: Iterable[str], most: int = 8) -> str:
     """Return names in quotes for a message, at most eight of them."""
     names = [f"'{name}'" for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
@@ -38,7 +38,7 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 200 else text[:200] + "..."
 
 
-def either(*ways: str | None) -> str:
+def join_with_or(*ways: str | None) -> str:
     """Return, for a person, the ways that there are, "a, b, or c"."""
     *others, last = (way for way in ways if way)
     return f"{', '.join(others)}, or {last}" if others else last

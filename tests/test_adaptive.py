@@ -10,7 +10,7 @@ from forecaster import Forecaster
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Roles
 from forecaster.evaluation.backtest import backtest
-from forecaster.intervals.adaptive import HIGHEST, LOWEST, Adaptive, stepped
+from forecaster.intervals.adaptive import HIGHEST, LOWEST, Adaptive, next_working_level
 from forecaster.networks.keras import start_keras
 
 start_keras()
@@ -22,11 +22,11 @@ class TestStepped:
         [(80, 0.2, 0.0), (80, 0.6, 4.0), (80, 0.0, -2.0), (95, 0.05, 0.0), (95, 1.0, 2.375), (50, 0.0, -12.5)],
     )
     def test_by_hand(self, level, outside, moved):
-        assert stepped(level, 70.0, outside, rate=0.5) == pytest.approx(70 + moved)
+        assert next_working_level(level, 70.0, outside, rate=0.5) == pytest.approx(70 + moved)
 
     def test_stays_a_level(self):
-        assert stepped(80, 99.0, 1.0, rate=100) == HIGHEST
-        assert stepped(80, 5.0, 0.0, rate=100) == LOWEST
+        assert next_working_level(80, 99.0, 1.0, rate=100) == HIGHEST
+        assert next_working_level(80, 5.0, 0.0, rate=100) == LOWEST
 
     @pytest.mark.parametrize("level", [50, 80, 90])
     def test_coverage_tends_to_what_is_promised_where_errors_grow(self, level):
@@ -37,7 +37,7 @@ class TestStepped:
         for error in np.abs(rng.normal(size=steps)) * np.linspace(1, 2, steps):
             inside = error <= made[min(int(working / 100 * 2000), 1999)]
             hits, plain = hits + inside, plain + (error <= made[int(level / 100 * 2000)])
-            working = stepped(level, working, float(not inside), rate=0.1)
+            working = next_working_level(level, working, float(not inside), rate=0.1)
         assert hits / steps == pytest.approx(level / 100, abs=0.02)
         assert plain / steps < level / 100 - 0.1
 
@@ -78,7 +78,7 @@ class TestAdaptive:
             values = np.concatenate([panel.values[panel.rows(i)][first : first + 3] for i in range(2)])
             for place, level in enumerate((80, 50)):
                 outside = float((np.abs(values) > expected[place] / 100).mean())
-                expected[place] = stepped(level, expected[place], outside, rate=0.5)
+                expected[place] = next_working_level(level, expected[place], outside, rate=0.5)
             assert model.asked[origin] == pytest.approx(expected)
         assert adaptive.settled == 3
         adaptive.settle(panel)

@@ -35,7 +35,7 @@ from forecaster.artifact import load as reading
 from forecaster.artifact import open_files as opening
 from forecaster.artifact import save as writing
 from forecaster.artifact.load import load_model
-from forecaster.artifact.lock import locked
+from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.model import Model
 from forecaster.artifact.names import FORMAT_VERSION, own_digest
 from forecaster.artifact.npz import read_arrays
@@ -44,8 +44,8 @@ from forecaster.artifact.rescue import save_or_rescue
 from forecaster.artifact.save import save_model
 from forecaster.data.schema import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
-from forecaster.fitting.fit import rebuild
-from forecaster.networks.weight_limit import no_more_than
+from forecaster.fitting.fit import rebuild_network
+from forecaster.networks.weight_limit import limit_weights
 
 FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]
 
@@ -251,7 +251,7 @@ def test_no_model_where_there_is_none(folder):
 def test_an_older_model_is_replaced_as_a_whole(model, folder):
     new = load_model(model)
     new.record["command"] = "the new one"
-    with locked(model):
+    with lock_directory(model):
         save_model(new, model)
     assert load_model(model).record["command"] == "the new one"
     assert sorted(os.listdir(model)) == FILES
@@ -273,7 +273,10 @@ def test_a_failure_while_writing_leaves_the_older_model(model, folder, monkeypat
         write(path, content)
 
     monkeypatch.setattr(writing, "_write", failing)
-    with pytest.raises(ForecasterError if isinstance(failure, OSError) else KeyboardInterrupt) as error, locked(place):
+    with (
+        pytest.raises(ForecasterError if isinstance(failure, OSError) else KeyboardInterrupt) as error,
+        lock_directory(place),
+    ):
         save_model(loaded, place)
     if isinstance(failure, OSError):
         assert f"cannot write the model '{place}': No space left on device" in str(error.value)
@@ -295,7 +298,7 @@ def test_a_failure_while_renaming_puts_the_older_model_back(model, folder, monke
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(ForecasterError, match="Device or resource busy"), locked(model):
+    with pytest.raises(ForecasterError, match="Device or resource busy"), lock_directory(model):
         save_model(loaded, model)
     monkeypatch.undo()
     assert snapshot(folder) == before
@@ -342,7 +345,7 @@ def test_a_folder_of_other_files_is_never_replaced(folder, names):
     for name in names:
         (folder / "site" / name).write_text('{"name": "a web page"}')
     before = snapshot(folder)
-    with pytest.raises(SettingError, match="'site' exists and is not a model") as error, locked(Path("site")):
+    with pytest.raises(SettingError, match="'site' exists and is not a model") as error, lock_directory(Path("site")):
         pytest.fail("locked")
     assert error.value.hint == "name another one with --model"
     assert snapshot(folder) == before
@@ -352,7 +355,7 @@ def test_a_folder_of_other_files_is_never_replaced(folder, names):
 def test_what_came_to_the_place_while_training_stays(model, folder, others):
     """The model is put beside it, where a rescue finds a place; what is there is not deleted unseen."""
     loaded = load_model(model)
-    with locked(Path("site")) as place:
+    with lock_directory(Path("site")) as place:
         if others == "a folder":
             place.mkdir()
             (place / "thesis.txt").write_text("years")
@@ -371,7 +374,7 @@ def test_what_came_to_the_place_while_training_stays(model, folder, others):
 def test_a_link_that_is_turned_elsewhere_while_training_leaves_the_model_where_it_was_locked(model, folder):
     loaded, link = load_model(model), folder / "current"
     link.symlink_to("forecaster-model")
-    with locked(link) as place:
+    with lock_directory(link) as place:
         link.unlink()
         link.symlink_to("another")
         loaded.record["command"] = "the new one"
@@ -388,7 +391,7 @@ def test_what_comes_to_the_place_at_the_moment_of_the_exchange_is_not_deleted(mo
         return exchanged(one, other)
 
     monkeypatch.setattr(writing, "_exchanged", late)
-    with locked(model):
+    with lock_directory(model):
         save_model(loaded, model)
     assert [path.read_text() for path in folder.glob("**/thesis.txt")] == ["years"]
 
@@ -398,7 +401,7 @@ def test_a_backup_of_a_persons_own_naming_is_no_leftover(model, folder):
     names = [".forecaster-model.20240101", ".forecaster-model.a_backup", ".forecaster-model.original"]
     for name in names:
         shutil.copytree(model, folder / name)
-    with locked(model):
+    with lock_directory(model):
         save_model(loaded, model)
     assert sorted(os.listdir(folder)) == [*names, "forecaster-model"]
 
@@ -438,7 +441,7 @@ def test_an_empty_folder_and_a_damaged_model_may_be_replaced(model, missing):
     else:
         shutil.rmtree(model)
         model.mkdir()
-    with locked(model):
+    with lock_directory(model):
         save_model(loaded, model)
     assert same(load_model(model), loaded)
 
@@ -446,14 +449,14 @@ def test_an_empty_folder_and_a_damaged_model_may_be_replaced(model, missing):
 def test_a_file_the_current_folder_and_a_mount_point_are_refused(model, folder, monkeypatch):
     (folder / "file").write_text("mine")
     (folder / "empty").mkdir()
-    with pytest.raises(SettingError, match="'file' exists and is not a model"), locked(Path("file")):
+    with pytest.raises(SettingError, match="'file' exists and is not a model"), lock_directory(Path("file")):
         pytest.fail("locked")
     monkeypatch.chdir(model)
-    with pytest.raises(SettingError, match=r"'\.' is the current folder"), locked(Path(".")):
+    with pytest.raises(SettingError, match=r"'\.' is the current folder"), lock_directory(Path(".")):
         pytest.fail("locked")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "empty")
-    with pytest.raises(SettingError, match="'empty' is a mount point"), locked(Path("empty")):
+    with pytest.raises(SettingError, match="'empty' is a mount point"), lock_directory(Path("empty")):
         pytest.fail("locked")
 
 
@@ -461,7 +464,7 @@ def test_a_link_to_a_model_stays_a_link(model, folder):
     (folder / "current").symlink_to("forecaster-model")
     loaded = load_model(folder / "current")
     loaded.record["command"] = "the new one"
-    with locked(Path("current")):
+    with lock_directory(Path("current")):
         save_model(loaded, Path("current"))
     assert (folder / "current").is_symlink()
     assert load_model(model).record["command"] == "the new one"
@@ -471,17 +474,20 @@ def test_a_link_to_a_model_stays_a_link(model, folder):
 @pytest.mark.parametrize("place", ["/proc/model", "/proc/none/model", "file/model", "file/a/model"])
 def test_a_place_that_cannot_be_written(folder, place):
     (folder / "file").write_text("mine")
-    with pytest.raises(ForecasterError, match=f"cannot write the model '{place}': ") as error, locked(Path(place)):
+    with (
+        pytest.raises(ForecasterError, match=f"cannot write the model '{place}': ") as error,
+        lock_directory(Path(place)),
+    ):
         pytest.fail("locked")
     assert error.value.hint == "choose another place with --model"
     assert snapshot(folder) == {"file": b"mine"}
 
 
 def test_the_lock_is_held_by_one_and_leaves_nothing(folder):
-    with locked(Path("model")), locked(Path("another")):
+    with lock_directory(Path("model")), lock_directory(Path("another")):
         assert sorted(os.listdir(folder)) == [".another.lock", ".model.lock"]
         message = "another fit is writing 'model' right now"
-        with pytest.raises(ForecasterError, match=message) as error, locked(Path("model")):
+        with pytest.raises(ForecasterError, match=message) as error, lock_directory(Path("model")):
             pytest.fail("locked twice")
         assert "wait for it" in error.value.hint
         assert sorted(os.listdir(folder)) == [".another.lock", ".model.lock"]
@@ -499,10 +505,10 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_that_of_a_new_file(folder, m
         flock(handle, operation)
 
     monkeypatch.setattr(fcntl, "flock", removing)
-    with locked(Path("model")):
+    with lock_directory(Path("model")):
         assert os.stat(".model.lock").st_ino == files[1] != files[0]
         monkeypatch.setattr(fcntl, "flock", flock)
-        with pytest.raises(ForecasterError, match="another fit is writing"), locked(Path("model")):
+        with pytest.raises(ForecasterError, match="another fit is writing"), lock_directory(Path("model")):
             pytest.fail("locked")
 
 
@@ -510,7 +516,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_that_of_a_new_file(folder, m
 def test_what_is_no_lock_is_neither_followed_nor_waited_for(folder, kind):
     lock = folder / ".model.lock"
     {"link": lambda: lock.symlink_to("mine"), "pipe": lambda: os.mkfifo(lock), "folder": lock.mkdir}[kind]()
-    with pytest.raises(ForecasterError, match=r"\.model\.lock' is in the way") as error, locked(Path("model")):
+    with pytest.raises(ForecasterError, match=r"\.model\.lock' is in the way") as error, lock_directory(Path("model")):
         pytest.fail("locked")
     assert error.value.hint == "remove it"
     assert os.listdir(folder) == [".model.lock"]
@@ -518,24 +524,24 @@ def test_what_is_no_lock_is_neither_followed_nor_waited_for(folder, kind):
 
 def test_a_lock_left_behind_by_a_killed_process_does_no_harm(folder):
     (folder / ".model.lock").write_text("")
-    with locked(Path("model")):
+    with lock_directory(Path("model")):
         pass
     assert os.listdir(folder) == []
 
 
 def test_folders_above_are_made_and_kept_only_if_used(model, folder):
     loaded = load_model(model)
-    with pytest.raises(ZeroDivisionError), locked(Path("a/b/model")):
+    with pytest.raises(ZeroDivisionError), lock_directory(Path("a/b/model")):
         assert (folder / "a" / "b").is_dir()
         raise ZeroDivisionError
     assert os.listdir(folder) == ["forecaster-model"]
-    with locked(Path("a/b/model")):
+    with lock_directory(Path("a/b/model")):
         save_model(loaded, Path("a/b/model"))
     assert same(load_model(folder / "a" / "b" / "model"), loaded)
 
 
 def test_errors_of_the_work_itself_pass_through_the_lock(folder):
-    with pytest.raises(FileNotFoundError, match="readings"), locked(Path("model")):
+    with pytest.raises(FileNotFoundError, match="readings"), lock_directory(Path("model")):
         raise FileNotFoundError("readings")
 
 
@@ -810,7 +816,7 @@ def test_a_reader_that_finds_a_model_half_deleted_takes_the_one_in_its_place(mod
     new = load_model(model)
     new.record["command"] = "the new one"
     save_model(new, folder / "new")
-    regular, calls = opening.regular, []
+    regular, calls = opening.open_regular_file, []
 
     def late(name, descriptor):
         calls.append(name)
@@ -820,7 +826,7 @@ def test_a_reader_that_finds_a_model_half_deleted_takes_the_one_in_its_place(mod
             (folder / "old" / "weights.npz").unlink()
         return regular(name, descriptor)
 
-    monkeypatch.setattr(opening, "regular", late)
+    monkeypatch.setattr(opening, "open_regular_file", late)
     assert load_model(model).record["command"] == "the new one"
     assert calls.count("weights.npz") == 2
 
@@ -851,7 +857,7 @@ def test_keras_builds_no_larger_network_than_is_stored(model):
     loaded, add_weight = load_model(model), keras.Layer.add_weight
     loaded.config = loaded.config.replace(units=(10**6, 10**6))
     with pytest.raises(ModelError, match="a larger network than is stored"):
-        rebuild(loaded)
+        rebuild_network(loaded)
     assert keras.Layer.add_weight is add_weight
 
 
@@ -864,12 +870,12 @@ def test_weights_that_other_threads_make_are_not_counted_and_their_blocks_wait()
         keras.layers.Dense(1).build((None, 4))
 
     def build_within():
-        with no_more_than({"kernel": np.zeros(4), "bias": np.zeros(1)}):
+        with limit_weights({"kernel": np.zeros(4), "bias": np.zeros(1)}):
             begun.set()
             build()
 
     other, within = threading.Thread(target=build), threading.Thread(target=build_within)
-    with no_more_than({"bias": np.zeros(1)}):
+    with limit_weights({"bias": np.zeros(1)}):
         other.start()
         other.join()
         within.start()

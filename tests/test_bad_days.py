@@ -26,7 +26,7 @@ from forecaster.artifact import rescue
 from forecaster.artifact import save as writing
 from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.names import real
+from forecaster.artifact.names import resolve
 from forecaster.artifact.rescue import save_or_rescue
 from forecaster.cli import fit
 from forecaster.data.readers import compression as streams
@@ -35,9 +35,9 @@ from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
 from forecaster.fitting import fit as fitting
 from forecaster.system import signals
-from forecaster.system.files import json_text, piped
+from forecaster.system.files import json_text, read_through_pipe
 from forecaster.system.native import _Lenient
-from forecaster.system.signals import STOPS, signals_later
+from forecaster.system.signals import STOPS, defer_signals
 
 AIRLINE = ROOT / "datasets" / "airline.csv"
 
@@ -48,7 +48,7 @@ def stopped() -> Iterator[Callable[[int], int]]:
     before = {number: signal.getsignal(number) for number in (*STOPS, signal.SIGALRM)}
     for number in STOPS:
         signal.signal(number, signal.SIG_DFL)
-    signals.stop_like_ctrl_c()
+    signals.install_stop_handlers()
     yield signals.stopped_code
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -98,13 +98,13 @@ def test_a_signal_waits_for_the_end_of_a_block_and_a_second_one_for_nothing(stop
 
     reached = []
     for presses in ([], [press], [press, press]):
-        with suppress(KeyboardInterrupt), signals_later():
+        with suppress(KeyboardInterrupt), defer_signals():
             for each in presses:
                 each()
             reached.append(presses)
         reached.append("after")
     assert reached == [[], "after", [press], "after", "after"]
-    with pytest.raises(KeyboardInterrupt), signals_later():  # what native code makes of it is no error of its own
+    with pytest.raises(KeyboardInterrupt), defer_signals():  # what native code makes of it is no error of its own
         press()
         raise ZeroDivisionError
 
@@ -118,7 +118,7 @@ class Stopped:
 
 def test_a_signal_that_falls_into_a_destructor_is_not_lost(stopped, monkeypatch, capfd):
     monkeypatch.setattr(sys, "unraisablehook", None)
-    signals.mind_dropped_errors(show=False)
+    signals.redeliver_dropped_stops(show=False)
     with pytest.raises(KeyboardInterrupt):
         Stopped()
         time.sleep(5)
@@ -133,14 +133,14 @@ def test_what_destructors_raise_is_shown_with_a_traceback_only(stopped, monkeypa
 
     for show in (False, True):
         monkeypatch.setattr(sys, "unraisablehook", None)
-        signals.mind_dropped_errors(show)
+        signals.redeliver_dropped_stops(show)
         Broken()
         assert ("AttributeError: gone" in capfd.readouterr().err) == show
 
 
 def test_a_signal_that_is_ignored_stays_ignored(stopped):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
-    signals.stop_like_ctrl_c()
+    signals.install_stop_handlers()
     os.kill(os.getpid(), signal.SIGHUP)
     assert (stopped(0), stopped(5), stopped(130)) == (0, 5, 130)
 
@@ -156,7 +156,7 @@ def test_notes_to_a_terminal_that_is_gone_are_dropped():
 
 def test_folders_that_were_removed_are_made_again(folder, trained):
     model = load_model(trained)
-    place = real(Path("a/b/model"))
+    place = resolve(Path("a/b/model"))
     save_or_rescue(model, Path("a/b/model"), place)
     assert load_model(folder / "a" / "b" / "model").record == model.record
 
@@ -167,7 +167,7 @@ def test_a_current_folder_that_was_removed_is_made_again(folder, trained, again)
     here = folder / "gone"
     here.mkdir()
     os.chdir(here)
-    place = real(Path("model"))
+    place = resolve(Path("model"))
     here.rmdir()
     if again:
         here.mkdir()
@@ -177,7 +177,7 @@ def test_a_current_folder_that_was_removed_is_made_again(folder, trained, again)
 
 
 def test_a_model_that_cannot_be_written_is_put_elsewhere(folder, trained, monkeypatch):
-    model, place = load_model(trained), real(Path("/proc/model"))
+    model, place = load_model(trained), resolve(Path("/proc/model"))
     with pytest.raises(ForecasterError, match="cannot write the model '/proc/model'") as error:
         save_or_rescue(model, Path("/proc/model"), place)
     refuge = re.search(r"the model was put into '(.*)'", error.value.hint)
@@ -229,11 +229,11 @@ def test_what_is_exported_needs_no_disk_and_knows_no_limit(monkeypatch):
     monkeypatch.setenv("TMPDIR", "/none")
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
     try:
-        assert piped(lambda path: Path(path).write_bytes(b"x" * 1_000_000)) == b"x" * 1_000_000
+        assert read_through_pipe(lambda path: Path(path).write_bytes(b"x" * 1_000_000)) == b"x" * 1_000_000
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with pytest.raises(ZeroDivisionError):
-        piped(lambda path: 1 / 0)
+        read_through_pipe(lambda path: 1 / 0)
 
 
 def test_a_model_in_a_file_is_told(command, folder):

@@ -15,18 +15,18 @@ from forecaster.data.time.calendar import (
     calendar_cycles,
     calendar_features,
     default_season,
+    distinct_times,
     future_times,
-    time_axis,
 )
-from forecaster.data.time.freq import shown
+from forecaster.data.time.freq import format_time
 from forecaster.data.time.horizon import DEFAULT_HORIZONS, default_horizon
 from forecaster.data.time.zones import local_times
 
 
 def test_the_clock_time_is_kept() -> None:
     last = np.array(["2024-01-05T16:30"], "datetime64[ns]")
-    assert [shown(t) for t in future_times(last, "B", 2)[0]] == ["2024-01-08 16:30", "2024-01-09 16:30"]
-    assert [shown(t) for t in future_times(last, "W-FRI", 1)[0]] == ["2024-01-12 16:30"]
+    assert [format_time(t) for t in future_times(last, "B", 2)[0]] == ["2024-01-08 16:30", "2024-01-09 16:30"]
+    assert [format_time(t) for t in future_times(last, "W-FRI", 1)[0]] == ["2024-01-12 16:30"]
 
 
 def test_the_tables_cover_every_base_and_defaults_follow_them() -> None:
@@ -121,17 +121,17 @@ def test_every_row_finds_its_time_on_the_axis(freq: str) -> None:
     whole = pd.date_range("2020-01-05", periods=60, freq=freq.removeprefix("row-"), unit="ms").to_numpy()
     times = whole.astype("datetime64[ns]")[random.integers(0, 60, 200)]
     times = times + np.timedelta64(16, "h") if freq == "row-B" else times
-    axis, places = time_axis(times, freq)
+    axis, places = distinct_times(times, freq)
     assert (axis.dtype, places.dtype) == (times.dtype, np.int32)
     np.testing.assert_array_equal(axis[places], times)
     assert axis.astype(np.int64).tolist() == slow_axis(times)
 
 
 def test_the_axis_of_counted_steps_is_counted() -> None:
-    axis, places = time_axis(np.array([7, 9, 3, 7]), "step")
+    axis, places = distinct_times(np.array([7, 9, 3, 7]), "step")
     np.testing.assert_array_equal(axis, [3, 7, 9])
     np.testing.assert_array_equal(places, [1, 2, 0, 1])
-    axis, places = time_axis(np.array([10**15, -(10**15)]), "row-60step")
+    axis, places = distinct_times(np.array([10**15, -(10**15)]), "row-60step")
     np.testing.assert_array_equal(axis[places], [10**15, -(10**15)])
 
 
@@ -140,12 +140,12 @@ def test_series_that_start_at_other_minutes_or_in_other_centuries_share_an_axis(
         np.array(["2024-01-01T00:30", "2024-01-01T01:30", "2024-01-01T00:00"], "datetime64[ns]"),
         np.array(["1700-01-01T00:00", "2200-01-01T01:00", "2200-01-01T00:00"], "datetime64[ns]"),
     ):
-        axis, places = time_axis(times, "h")
+        axis, places = distinct_times(times, "h")
         np.testing.assert_array_equal(axis, np.sort(times))
         np.testing.assert_array_equal(axis[places], times)
-    axis, places = time_axis(times, "ms")  # as many steps as nobody can hold
+    axis, places = distinct_times(times, "ms")  # as many steps as nobody can hold
     np.testing.assert_array_equal(axis, np.sort(times))
-    assert [len(part) for part in time_axis(times[:0], "h")] == [0, 0]
+    assert [len(part) for part in distinct_times(times[:0], "h")] == [0, 0]
 
 
 @pytest.mark.parametrize("freq", ["h", "B"])
@@ -153,7 +153,7 @@ def test_an_axis_of_millions_of_rows_takes_a_moment(freq: str) -> None:
     one = pd.date_range("2020-01-01", periods=200, freq=freq, unit="ms").to_numpy().astype("datetime64[ns]")
     times = np.tile(one, 20_000)
     began = time.process_time()
-    axis, places = time_axis(times, freq)
+    axis, places = distinct_times(times, freq)
     assert time.process_time() - began < 2
     np.testing.assert_array_equal(axis, one)
     np.testing.assert_array_equal(places, np.tile(np.arange(200, dtype=np.int32), 20_000))
@@ -177,8 +177,8 @@ def test_the_daily_cycle_follows_the_clock_on_the_wall(day: str, hours: int) -> 
 def test_days_go_on_at_the_same_hour_across_a_change_of_the_clock() -> None:
     last = np.array(["2024-03-29T00:00", "2024-10-25T06:00"], "datetime64[ns]")  # local, as whole days are held
     ahead = future_times(last, "D", 4)
-    assert [shown(time) for time in ahead[0]] == ["2024-03-30", "2024-03-31", "2024-04-01", "2024-04-02"]
-    assert {shown(time)[11:] for time in ahead[1]} == {"06:00"}
+    assert [format_time(time) for time in ahead[0]] == ["2024-03-30", "2024-03-31", "2024-04-01", "2024-04-02"]
+    assert {format_time(time)[11:] for time in ahead[1]} == {"06:00"}
     np.testing.assert_array_equal(local_times(ahead, "Europe/Berlin", "D"), ahead)
 
 

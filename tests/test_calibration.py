@@ -13,19 +13,26 @@ from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.data.panel.build import build_panel
 from forecaster.errors import DataError, SettingError
-from forecaster.features.inputs import from_the_past, inputs_ahead
+from forecaster.features.inputs import inputs_ahead, with_causal_placeholders
 from forecaster.features.plan import make_plan
 from forecaster.intervals import calibration
-from forecaster.intervals.calibration import Errors, interval_scores, score
+from forecaster.intervals.calibration import ValidationErrors, interval_scores, score_validation
 from forecaster.intervals.conformal import KINDS
-from forecaster.intervals.uncertainty import MOST, kinds_of, relative, typical_of, uncertainty, unit_of
+from forecaster.intervals.uncertainty import (
+    MOST,
+    error_units,
+    preferred_kinds,
+    relative_uncertainty,
+    typical_uncertainty,
+    window_uncertainty,
+)
 from forecaster.networks.keras import start_keras
-from forecaster.training.member_fit import Prepared
+from forecaster.training.member_fit import TrainingData
 
 start_keras()
 
 
-def errors_of(residuals: np.ndarray, rows: int | None = None, **parts: np.ndarray) -> Errors:
+def errors_of(residuals: np.ndarray, rows: int | None = None, **parts: np.ndarray) -> ValidationErrors:
     """Errors of windows at every row of one series, oldest first."""
     windows, steps = residuals.shape
     rows = windows + steps - 1 if rows is None else rows
@@ -34,7 +41,7 @@ def errors_of(residuals: np.ndarray, rows: int | None = None, **parts: np.ndarra
         "series": np.zeros(windows, int),
         "ages": rows - np.arange(windows),
     }
-    return Errors(residuals, **(defaults | parts), rows=rows)
+    return ValidationErrors(residuals, **(defaults | parts), rows=rows)
 
 
 class TestStretches:
@@ -124,7 +131,7 @@ SCALER = SimpleNamespace(spread=np.array([5.0, 0.0]), moves=np.array([2.0, 0.0])
 def volatility(past: np.ndarray, plan=PLAN, scaler=SCALER, steps: int = 3) -> np.ndarray:
     windows = len(past)
     outputs, series = np.zeros((windows, steps, 1)), np.zeros(windows, int)
-    return uncertainty("volatility", Config.of(), plan, scaler, {"past": past}, outputs, series)
+    return window_uncertainty("volatility", Config.of(), plan, scaler, {"past": past}, outputs, series)
 
 
 class TestVolatility:
@@ -157,10 +164,10 @@ class TestVolatility:
         assert volatility(past, plan)[0, 0, 0] == 0
 
     def test_widths_follow_its_root_within_bounds(self):
-        found = relative("volatility", np.array([0.0, 1.0, 4.0, 1e9]), 1.0)
+        found = relative_uncertainty("volatility", np.array([0.0, 1.0, 4.0, 1e9]), 1.0)
         most = np.sqrt(MOST["volatility"])
         np.testing.assert_allclose(found, [1 / most, 1, 2, most])
-        assert (relative("volatility", found, 0.0) == 1).all()
+        assert (relative_uncertainty("volatility", found, 0.0) == 1).all()
 
 
 def rare_sales(series: int, days: int, share: float) -> pd.DataFrame:
@@ -174,16 +181,18 @@ def rare_sales(series: int, days: int, share: float) -> pd.DataFrame:
 class TestRareMovement:
     def test_widths_follow_the_volatility_itself_where_many_windows_have_none(self):
         found = np.array([0, 0, 0, 1.0, 3.0, 6.0, 1e9])
-        kind, typical = typical_of("volatility", found)
+        kind, typical = typical_uncertainty("volatility", found)
         assert kind == "rare" and kind in KINDS and typical == 4.5
-        np.testing.assert_allclose(relative(kind, found, typical), [1, 1, 1, 1 / 4.5, 3 / 4.5, 6 / 4.5, MOST["rare"]])
+        np.testing.assert_allclose(
+            relative_uncertainty(kind, found, typical), [1, 1, 1, 1 / 4.5, 3 / 4.5, 6 / 4.5, MOST["rare"]]
+        )
 
     @pytest.mark.parametrize(("kind", "found"), [("volatility", [0, 1, 2, 3, 4, 5]), ("loss", [0, 0, 0, 1])])
     def test_few_windows_without_any_change_nothing_nor_does_another_kind(self, kind, found):
-        assert typical_of(kind, np.array(found, float)) == (kind, np.median(found))
+        assert typical_uncertainty(kind, np.array(found, float)) == (kind, np.median(found))
 
     def test_nothing_that_moves_leaves_all_as_they_are(self):
-        assert typical_of("volatility", np.zeros(3)) == ("volatility", 0.0)
+        assert typical_uncertainty("volatility", np.zeros(3)) == ("volatility", 0.0)
 
     def test_windows_that_did_not_move_make_no_interval_but_are_scored(self):
         residuals = np.random.default_rng(11).normal(size=(60, 5))
@@ -215,32 +224,34 @@ class TestRareMovement:
 
 class TestOwnSpread:
     def test_a_loss_that_has_one_is_preferred(self):
-        assert kinds_of(Config.of(), 1) == ("volatility",)
-        assert kinds_of(Config.of(loss="gaussian"), 2) == ("loss", "volatility")
-        assert kinds_of(Config.of(intervals="ensemble"), 2) == ("members",)
-        assert kinds_of(Config.of(intervals="ensemble"), 1) == ("volatility",)  # one member alone
-        assert {kind for loss in ("mse", "gaussian") for kind in kinds_of(Config.of(loss=loss), 2)} < set(KINDS)
+        assert preferred_kinds(Config.of(), 1) == ("volatility",)
+        assert preferred_kinds(Config.of(loss="gaussian"), 2) == ("loss", "volatility")
+        assert preferred_kinds(Config.of(intervals="ensemble"), 2) == ("members",)
+        assert preferred_kinds(Config.of(intervals="ensemble"), 1) == ("volatility",)  # one member alone
+        assert {kind for loss in ("mse", "gaussian") for kind in preferred_kinds(Config.of(loss=loss), 2)} < set(KINDS)
 
     def test_of_the_loss_is_followed_as_it_is(self):
         outputs = np.array([[[0, 1.0], [0, 2.0]]])
-        found = uncertainty("loss", Config.of(loss="gaussian"), PLAN, SCALER, {}, outputs, np.zeros(1, int))
+        found = window_uncertainty("loss", Config.of(loss="gaussian"), PLAN, SCALER, {}, outputs, np.zeros(1, int))
         np.testing.assert_allclose(found[0, 1], 2 * found[0, 0])
-        np.testing.assert_allclose(relative("loss", found, found[0, 0, 0])[0], [[1, 1], [2, 2]])
+        np.testing.assert_allclose(relative_uncertainty("loss", found, found[0, 0, 0])[0], [[1, 1], [2, 2]])
 
     def test_of_changes_adds_up(self):
         outputs = np.array([[[0, 3.0], [0, 4.0]]])
         scaler = SimpleNamespace(spread=np.ones(1), moves=np.ones(1), changes=True)
-        found = uncertainty("loss", Config.of(loss="gaussian"), PLAN, scaler, {}, outputs, np.zeros(1, int))
+        found = window_uncertainty("loss", Config.of(loss="gaussian"), PLAN, scaler, {}, outputs, np.zeros(1, int))
         np.testing.assert_allclose(found[0, 1] / found[0, 0], 5 / 3)
 
     def test_of_changes_stays_as_it_is_beyond_the_horizon(self):
         outputs = np.array([[[0, 3.0], [0, 4.0], [0, 12.0], [0, 5.0], [0, 7.0]]])
         scaler = SimpleNamespace(spread=np.ones(1), moves=np.ones(1), changes=True)
-        found = uncertainty("loss", Config.of(loss="gaussian"), PLAN, scaler, {}, outputs, np.zeros(1, int))
+        found = window_uncertainty("loss", Config.of(loss="gaussian"), PLAN, scaler, {}, outputs, np.zeros(1, int))
         np.testing.assert_allclose(found[0, :, 0] / found[0, 0, 0], np.array([3, 5, 13, 13, 13]) / 3)
 
     def test_of_members_is_half_of_a_typical_window(self):
-        np.testing.assert_allclose(relative("members", np.array([0.0, 1.0, 7.0]), 1.0), [np.sqrt(0.5), 1, 5], rtol=1e-3)
+        np.testing.assert_allclose(
+            relative_uncertainty("members", np.array([0.0, 1.0, 7.0]), 1.0), [np.sqrt(0.5), 1, 5], rtol=1e-3
+        )
 
 
 SETTINGS = {"season": 6, "lookback": 18, "horizon": 4, "units": (4,), "epochs": 2, "final": False, "validation": 60}
@@ -259,7 +270,7 @@ class TestFitted:
     def test_the_model_keeps_what_its_intervals_follow_and_how_good_they_were(self, loss, tmp_path):
         fitted = Forecaster(**SETTINGS, loss=loss).fit(noisy())
         conformal = fitted.model.conformal
-        assert conformal.kind in kinds_of(fitted.config, 2) and conformal.typical > 0
+        assert conformal.kind in preferred_kinds(fitted.config, 2) and conformal.typical > 0
         scores = fitted.model.record["scores"]["intervals"]
         assert set(scores) == {"80", "95"} and 0 <= scores["80"]["coverage"] <= 1
         assert 0 < scores["80"]["width"] < scores["95"]["width"]
@@ -338,19 +349,19 @@ def test_errors_of_changes_are_those_of_the_level_that_the_forecast_stood_on(tra
     panel, _ = build_panel(frame, config)
     assert panel.bridged
     plan, _ = make_plan(panel, config)
-    ready = Prepared(panel, config, plan)
+    ready = TrainingData(panel, config, plan)
     found = []
     monkeypatch.setattr(calibration, "interval_scores", lambda errors, *rest: found.append(errors) or {})
-    score(config, Straight(3), ready.split, ready.scaler, plan)
+    score_validation(config, Straight(3), ready.split, ready.scaler, plan)
     errors, windows = found[-1], ready.split.scored
-    scale, unit = ready.scaler.scale[0], unit_of(ready.scaler)[0]
+    scale, unit = ready.scaler.scale[0], error_units(ready.scaler)[0]
     z = np.log if transform == "return" else np.asarray
     first = int(ready.split.padding[0])
     checked = 0
     for number, start in enumerate((windows.starts - first).tolist()):
         past = panel.take(np.arange(120) < start)
         last = np.flatnonzero(past.observed)[-1] + 1  # what comes after it is known from the rows before alone
-        known = np.concatenate([past.values[:last], from_the_past(panel).values[last:start]])
+        known = np.concatenate([past.values[:last], with_causal_placeholders(panel).values[last:start]])
         past = replace(past, values=known, bridged=False)
         inputs = inputs_ahead(past, ready.scaler, ready.encoder, plan, 3)
         forecast = ready.scaler.inverse(Straight(3).run(inputs)[:, :, 0], np.zeros(1, int), ready.scaler.anchors(past))[

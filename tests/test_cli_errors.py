@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from conftest import Command, snapshot
 
-from forecaster.artifact.lock import locked
+from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.names import FORMAT_VERSION
 from forecaster.cli import output as common
 from forecaster.cli.main import run
@@ -254,7 +254,7 @@ def test_a_folder_of_other_files_is_not_taken_for_a_model(command, here):
 
 
 def test_two_fits_into_one_directory(command, here):
-    with locked(Path("forecaster-model")):
+    with lock_directory(Path("forecaster-model")):
         refused(command, here, "fit good.csv", FAILED, "another fit is writing 'forecaster-model'", "wait for it")
     assert "forecaster-model" not in os.listdir(here) and ".forecaster-model.lock" not in os.listdir(here)
 
@@ -350,7 +350,7 @@ def test_a_message_for_which_there_is_no_memory(here, monkeypatch, capfd):
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr(common, "plain", full)
+    monkeypatch.setattr(common, "printable_line", full)
     assert run(["inspect", "none.csv"]) == 1
     assert capfd.readouterr().err == "forecaster: error: out of memory\n"
 

@@ -333,7 +333,7 @@ def test_columns_of_the_future_table_become_future_covariates(shops):
 def test_past_covariates_that_help_by_luck_are_not_used(shops, monkeypatch):
     """A smaller loss that is no steady one: all the gain comes from one stretch."""
     loss = property(lambda self: 0.5 if self.ready.encoder.past_width else 1)
-    monkeypatch.setattr(attempt.Attempt, "loss", loss)
+    monkeypatch.setattr(attempt.MemberFit, "loss", loss)
     monkeypatch.setattr(attempt, "steadiness", lambda before, after, windows: 1.5)
     table, settings = known(shops)[0].drop(columns=["price", "promo"]), {k: v for k, v in SHOPS.items() if k != "past"}
     found = Forecaster(**{**settings, "future_columns": None}, **QUICK).fit(table)
@@ -344,8 +344,8 @@ def test_past_covariates_that_help_by_luck_are_not_used(shops, monkeypatch):
 def test_past_covariates_that_nobody_named_are_used_where_they_help(shops, monkeypatch, tmp_path, help):
     """With the loss of validation replaced by one that knows which network is the better."""
     loss = property(lambda self: 0.5 if help == bool(self.ready.encoder.past_width) else 1)
-    monkeypatch.setattr(attempt.Attempt, "loss", loss)
-    monkeypatch.setattr(attempt.Attempt, "steadier_than", lambda self, other: True)
+    monkeypatch.setattr(attempt.MemberFit, "loss", loss)
+    monkeypatch.setattr(attempt.MemberFit, "steadier_than", lambda self, other: True)
     table, settings = known(shops)[0].drop(columns=["price", "promo"]), {k: v for k, v in SHOPS.items() if k != "past"}
     found = Forecaster(**{**settings, "future_columns": None}, **QUICK).fit(table)
     past = next(note for note in found.notes if note.name == "past" and "validation loss" in note.reason)
@@ -439,10 +439,10 @@ def test_ctrl_c_without_past_covariates_ends_the_choosing(monkeypatch):
         def steadier_than(self, other):
             return False
 
-    monkeypatch.setattr(choosing, "_attempt", Attempt)
+    monkeypatch.setattr(choosing, "_fit_member", Attempt)
     config = Config.of(transform="validate")
     panel, _ = build_panel(growing().assign(x=lambda table: table["y"] % 7), config)
-    best, _ = choosing.best_attempt(panel, config, make_plan(panel, config)[0], [], None)
+    best, _ = choosing.best_member_fit(panel, config, make_plan(panel, config)[0], [], None)
     assert best.ready.panel.of_role("past") and best.run.interrupted
 
 
@@ -454,12 +454,12 @@ def test_validation_tries_no_logarithm_of_values_below_zero(monkeypatch):
             self.ready, self.run = SimpleNamespace(panel=panel, plan=plan), SimpleNamespace(interrupted=False)
             self.scores = {"mase": {"network": 0.5 if plan.transform == "difference" else 1.0}}
 
-    monkeypatch.setattr(choosing, "_attempt", Attempt)
+    monkeypatch.setattr(choosing, "_fit_member", Attempt)
     config = Config.of(transform="validate")
     for shift, tried in ((1200, 2), (0, 5)):
         panel, _ = build_panel(growing().assign(y=lambda table, less=shift: table["y"] - less), config)
         notes = []
-        best, _ = choosing.best_attempt(panel, config, make_plan(panel, config)[0], notes, None)
+        best, _ = choosing.best_member_fit(panel, config, make_plan(panel, config)[0], notes, None)
         assert best.ready.plan.transform == notes[0].value == "difference"
         assert len(notes[0].reason.split(", ")) == tried
 

@@ -13,7 +13,7 @@ from forecaster.config import Config
 from forecaster.data.panel.build import build_panel
 from forecaster.data.panel.panel import Panel
 from forecaster.errors import SettingError
-from forecaster.plotting.diagnosis import autocorrelation, decompose, plot_diagnosis
+from forecaster.plotting.diagnosis import autocorrelation_of_changes, decompose_series, plot_diagnosis
 
 ROWS = 24 * 30
 NOISE = np.random.default_rng(4).normal(size=ROWS)
@@ -124,22 +124,22 @@ def test_series_of_any_kind_can_be_drawn(values):
 def test_parts_add_up_to_the_readings_and_have_none_where_there_is_none():
     values = 50 + WAVE + NOISE + np.arange(ROWS) / 10
     values[20:30], values[500] = np.nan, 1e6
-    parts = decompose(values, 24, np.array([500]))
+    parts = decompose_series(values, 24, np.array([500]))
     known = ~np.isnan(values)
     assert parts.trend.max() < 200
     assert (parts.trend + parts.seasonal + parts.rest)[known] == pytest.approx(values[known])
     assert np.isnan(parts.rest[~known]).all()
     assert np.corrcoef(parts.seasonal, WAVE)[0, 1] > 0.98
-    flat = decompose(values, 1, np.zeros(0, int))
+    flat = decompose_series(values, 1, np.zeros(0, int))
     assert not flat.seasonal.any() and (flat.trend + flat.rest)[known] == pytest.approx(values[known])
 
 
 def test_autocorrelation_agrees_with_a_slow_sum():
     values = (WAVE + NOISE)[:200]
     changes = np.diff(values) - np.diff(values).mean()
-    found, bound = autocorrelation(values, 24)
+    found, bound = autocorrelation_of_changes(values, 24)
     assert len(found) == 73 and bound == pytest.approx(1.96 / np.sqrt(199))
     for lag in (1, 7, 24):
         slow = sum(changes[i] * changes[i - lag] for i in range(lag, len(changes))) / sum(c * c for c in changes)
         assert found[lag] == pytest.approx(slow)
-    assert len(autocorrelation(np.ones(50), 7)[0]) == 0
+    assert len(autocorrelation_of_changes(np.ones(50), 7)[0]) == 0

@@ -16,11 +16,11 @@ from scipy.stats import binom
 
 from forecaster import Forecaster
 from forecaster.direction.outcomes import Outcomes
-from forecaster.direction.paired_test import chance, separate_stretches
+from forecaster.direction.paired_test import p_value, separate_stretches
 from forecaster.direction.prediction import forecast_directions
 from forecaster.direction.scores import (
     accuracy,
-    at_temperature,
+    apply_temperature,
     brier,
     calibration_error,
     find_temperature,
@@ -193,10 +193,10 @@ def test_the_temperature_that_made_probabilities_too_sure_is_found():
     rng = np.random.default_rng(0)
     true = rng.dirichlet([2, 2, 2], 4000)
     came = np.array([rng.choice(3, p=p) for p in true])
-    sure = at_temperature(true, 1 / 2.5)
+    sure = apply_temperature(true, 1 / 2.5)
     found = find_temperature(sure, came)
     assert found == pytest.approx(2.5, rel=0.1)
-    calm = at_temperature(sure, found)
+    calm = apply_temperature(sure, found)
     np.testing.assert_array_equal(calm.argmax(axis=1), sure.argmax(axis=1))
     assert log_loss(calm, came) < log_loss(sure, came)
     assert calibration_error(reliability(calm, came)) < calibration_error(reliability(sure, came)) / 3
@@ -210,18 +210,18 @@ def test_the_chance_of_luck_counts_every_choice_of_signs():
     differences, times = rng.integers(-1, 2, 40), rng.integers(0, 9, 40)
     sums = np.array([differences[times == time].sum() for time in range(9)])
     slow = np.mean([np.dot(signs, np.abs(sums)) >= sums.sum() for signs in product((-1, 1), repeat=9)])
-    assert chance(differences, times) == pytest.approx(slow)
+    assert p_value(differences, times) == pytest.approx(slow)
 
 
 def test_with_one_series_it_is_the_test_of_mcnemar():
     differences = np.array([1] * 14 + [-1] * 5 + [0] * 30)
-    assert chance(differences, np.arange(49)) == pytest.approx(binom.sf(13, 19, 0.5))
-    assert chance(np.zeros(5, int), np.arange(5)) == 1.0
+    assert p_value(differences, np.arange(49)) == pytest.approx(binom.sf(13, 19, 0.5))
+    assert p_value(np.zeros(5, int), np.arange(5)) == 1.0
 
 
 def test_windows_of_the_same_stretch_count_as_one():
-    assert chance(np.ones(30, int), np.zeros(30, int)) == 0.5
-    assert chance(np.ones(30, int), np.arange(30)) == pytest.approx(0.5**30)
+    assert p_value(np.ones(30, int), np.zeros(30, int)) == 0.5
+    assert p_value(np.ones(30, int), np.arange(30)) == pytest.approx(0.5**30)
 
 
 @pytest.mark.parametrize("horizon", [1, 3, 7])
@@ -252,8 +252,8 @@ def test_luck_is_rarely_taken_for_skill_though_windows_overlap():
         first, second = (np.repeat(rng.integers(0, 3, 20), 10) for _ in range(2))
         differences = (first == came).astype(int) - (second == came)
         stretches = separate_stretches(np.arange(200), 10)
-        found.append(chance(differences[stretches >= 0], stretches[stretches >= 0]))
-        naive.append(chance(differences, np.arange(200)))
+        found.append(p_value(differences[stretches >= 0], stretches[stretches >= 0]))
+        naive.append(p_value(differences, np.arange(200)))
     assert np.mean(np.array(found) < 0.05) <= 0.06 < 0.15 < np.mean(np.array(naive) < 0.05)
 
 
@@ -415,12 +415,12 @@ def test_thresholds_know_nothing_of_validation_rows():
     from forecaster.features.plan import make_plan
     from forecaster.networks.initial.start import find_start
     from forecaster.networks.shapes import Shapes
-    from forecaster.training.member_fit import Prepared
+    from forecaster.training.member_fit import TrainingData
 
     values, rules, config = wave(300), [], Config.of(**QUICK, validation=40)
     for _ in range(2):
         panel, _ = build_panel(counted(values), config)
-        ready = Prepared(panel, config, make_plan(panel, config)[0])
+        ready = TrainingData(panel, config, make_plan(panel, config)[0])
         rules.append(find_start(config, Shapes(24, 3), ready.split.training).rule)
         values[-40:] = 50 + 40 * np.random.default_rng(1).normal(size=40)
     np.testing.assert_array_equal(rules[0].thresholds, rules[1].thresholds)

@@ -12,7 +12,7 @@ from forecaster.features import members
 from forecaster.features.members import SHORTLIST
 from forecaster.fitting import ensemble as combining
 from forecaster.training import member_fit as attempt
-from forecaster.training.member_fit import Attempt
+from forecaster.training.member_fit import MemberFit
 from forecaster.training.trainer import Trainer
 
 QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "lookback": 12, "season": 12}
@@ -30,14 +30,14 @@ def diverge(monkeypatch):
     """Return a function that lets the attempts diverge for which ``when(ready, member)`` holds."""
 
     def call(when):
-        begin = Attempt.__init__
+        begin = MemberFit.__init__
 
         def failing(self, ready, config, member, *rest):
             if when(ready, member):
                 raise DivergedError(NAN, "try --clipnorm 1")
             begin(self, ready, config, member, *rest)
 
-        monkeypatch.setattr(Attempt, "__init__", failing)
+        monkeypatch.setattr(MemberFit, "__init__", failing)
 
     return call
 

@@ -19,10 +19,17 @@ from forecaster.fitting.warm_start import MAY_DIFFER
 from forecaster.networks.factory import Shapes, build_network
 from forecaster.networks.optimizers import first_rate, lower_rate
 from forecaster.training import phases
-from forecaster.training.divergence import Cell, describe, mend, remedies_of, to_blame, untrained_error
+from forecaster.training.divergence import (
+    Cell,
+    describe_cell,
+    find_culprit,
+    remedies_of,
+    repair_advice,
+    untrained_error,
+)
 from forecaster.training.phases import Run
 from forecaster.training.trainer import Trainer
-from forecaster.words import either
+from forecaster.words import join_with_or
 
 #: Settings with which nothing holds a gradient back.
 UNCHECKED = {"optimizer": "sgd", "clipnorm": None, "dropout": 0.0}
@@ -54,7 +61,7 @@ def test_the_reading_to_blame_is_the_one_without_which_nothing_fails(row, channe
         seen.append(some.values)
         return bool(np.abs(some.values).max() >= abs(value))
 
-    assert to_blame(windows, fails) == Cell(row, channel)
+    assert find_culprit(windows, fails) == Cell(row, channel)
     [mended] = seen
     expected = spiked(row, channel, value)
     moved = mended[row, channel]
@@ -65,10 +72,10 @@ def test_the_reading_to_blame_is_the_one_without_which_nothing_fails(row, channe
 
 
 def test_no_reading_is_to_blame_where_it_fails_without_it_or_none_is_far_or_none_reads_it():
-    assert to_blame(Windows(spiked(), 5, 3), lambda some: True) is None
-    assert to_blame(Windows(spiked(value=1.0), 5, 3), lambda some: False) is None
-    assert to_blame(Windows(spiked(50), 5, 3, newest=(None, 20)), lambda some: False) is None
-    assert to_blame(Windows(spiked(38), 5, 3, newest=(None, 20)), lambda some: False) == Cell(38, 0)
+    assert find_culprit(Windows(spiked(), 5, 3), lambda some: True) is None
+    assert find_culprit(Windows(spiked(value=1.0), 5, 3), lambda some: False) is None
+    assert find_culprit(Windows(spiked(50), 5, 3, newest=(None, 20)), lambda some: False) is None
+    assert find_culprit(Windows(spiked(38), 5, 3, newest=(None, 20)), lambda some: False) == Cell(38, 0)
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -82,20 +89,20 @@ def test_of_several_far_readings_the_farthest_is_not_alone_to_blame_where_it_fai
         assert (some.causal == some.values[:, 0]).all()
         return bool(np.abs(some.values).max() >= (1e9 if several else 1e12))
 
-    assert to_blame(windows, fails) == Cell(30, 0, several)
+    assert find_culprit(windows, fails) == Cell(30, 0, several)
     assert seen == [[10, 30], [30]]
 
 
 def test_what_is_far_is_told_by_the_median_of_each_series_and_not_below_a_deviation():
     values = np.concatenate([np.full(20, 1e6), [1e6 + 8], np.tile([-3.0, 3.0], 20), [1e5]])[:, None]
-    assert to_blame(Windows(values, 5, 3, [0, 21, 62]), lambda some: False) == Cell(61, 0)
+    assert find_culprit(Windows(values, 5, 3, [0, 21, 62]), lambda some: False) == Cell(61, 0)
 
 
 def test_a_placeholder_is_moved_as_its_reading_is():
     values = spiked()
     windows = Windows(values, 5, 3, known=1, causal=values[:, 0], latest=np.arange(60))
     seen = []
-    to_blame(windows, lambda some: seen.append(some.causal))
+    find_culprit(windows, lambda some: seen.append(some.causal))
     np.testing.assert_array_equal(seen[0] != values[:, 0], np.arange(60) == 30)
 
 
@@ -104,17 +111,20 @@ def test_a_cell_is_told_as_it_is_in_the_table():
 
     panel = panel_of([40, 30])
     encoder = Encoder.fit(panel)
-    assert describe(panel, encoder, Cell(50, 0)).startswith(f"'{panel.roles.target}' is {panel.values[50]:g} at ")
+    assert describe_cell(panel, encoder, Cell(50, 0)).startswith(f"'{panel.roles.target}' is {panel.values[50]:g} at ")
     covariates, past, number, told = panel.covariates.copy(), len(panel.of_role("past")), 1, []
     for channel in (*encoder.known_channels, *encoder.past_channels):
         covariates[50, channel.place + (past if channel in encoder.known_channels else 0)] = 1e30
-        told.append(describe(replace(panel, covariates=covariates), encoder, Cell(50, number)))
+        told.append(describe_cell(replace(panel, covariates=covariates), encoder, Cell(50, number)))
         assert told[-1] == f"'{channel.name}' is 1e+30 at {panel.place(50)}"
         number += channel.width
     assert len(told) > 2
     several = Cell(50, 0, several=True)
-    assert describe(panel, encoder, several) == describe(panel, encoder, Cell(50, 0)) + ", the farthest of several"
-    assert "correct such readings" in mend(several) and "correct that reading" in mend(Cell(50, 0))
+    assert (
+        describe_cell(panel, encoder, several)
+        == describe_cell(panel, encoder, Cell(50, 0)) + ", the farthest of several"
+    )
+    assert "correct such readings" in repair_advice(several) and "correct that reading" in repair_advice(Cell(50, 0))
 
 
 # What to try
@@ -143,7 +153,7 @@ def test_what_a_model_may_be_trained_further_with_is_all_that_is_advised_for_it(
 
 
 def test_ways_are_told_as_a_sentence():
-    assert [either("a"), either("a", None), either("a", "b"), either("a", "b", "c")] == [
+    assert [join_with_or("a"), join_with_or("a", None), join_with_or("a", "b"), join_with_or("a", "b", "c")] == [
         "a",
         "a",
         "a, or b",

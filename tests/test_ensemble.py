@@ -21,7 +21,7 @@ from forecaster.networks.ensemble import build_ensemble, find_shares, weights_by
 from forecaster.networks.factory import build_network
 from forecaster.networks.keras import start_keras
 from forecaster.networks.shapes import Shapes
-from forecaster.training.member_fit import Prepared
+from forecaster.training.member_fit import TrainingData
 
 start_keras()
 
@@ -67,7 +67,7 @@ def four():
     """Two lookbacks, two seeds each."""
     progress, made = [], []
 
-    class Counted(Prepared):
+    class Counted(TrainingData):
         def __init__(self, *args, **options):
             made.append(1)
             super().__init__(*args, **options)
@@ -182,7 +182,7 @@ def test_a_missing_weight_of_a_member_is_named(four):
     path = next(path for path in model.weights if path.startswith("lstm-2/"))
     others = {f"{name}s" if name == path else name: value for name, value in model.weights.items()}
     with pytest.raises(ModelError, match=f"weight {path}: expected .*, found None"):
-        fitting.rebuild(replace(model, weights=others))
+        fitting.rebuild_network(replace(model, weights=others))
 
 
 def test_members_share_their_windows_and_are_told_one_by_one(four):

@@ -8,7 +8,7 @@ import pytest
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Column, Roles
 from forecaster.features.covariate_encoder import Encoder
-from forecaster.features.inputs import inputs_ahead, padded_panel, windows_of
+from forecaster.features.inputs import inputs_ahead, padded_panel, window_maker
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
 from forecaster.features.split import Split
@@ -55,7 +55,7 @@ def test_forecasting_reads_what_training_read_at_the_same_cutoff(transform: str)
     panel, plan = panel_of([90, 70]), replace(PLAN, transform=transform)
     training = panel.drop_newest(plan.validation)
     scaler, encoder = Scaler.fit(training, transform, plan.season), Encoder.fit(training)
-    windows = windows_of(panel, np.zeros(2, int), scaler, encoder, plan)(plan.steps, (plan.steps, 0))
+    windows = window_maker(panel, np.zeros(2, int), scaler, encoder, plan)(plan.steps, (plan.steps, 0))
     found = windows.batch()
 
     past = panel.drop_newest(plan.steps)
@@ -73,7 +73,7 @@ def test_empty_future_covariates_about_the_cutoff_take_the_value_before_it_as_in
     for end in (90, 160):
         panel.covariates[end - 6 : end - 1, 2] = np.nan  # two rows before the cutoff, three of four after it
     scaler, encoder = Scaler.fit(panel, "none", PLAN.season), Encoder.fit(panel)
-    windows = windows_of(panel, np.zeros(2, int), scaler, encoder, PLAN)(PLAN.steps, (PLAN.steps, 0))
+    windows = window_maker(panel, np.zeros(2, int), scaler, encoder, PLAN)(PLAN.steps, (PLAN.steps, 0))
     past = panel.drop_newest(PLAN.steps)
     ahead = panel.keep_newest(PLAN.steps).covariates[:, 2:].reshape(2, PLAN.steps, 2)
     expected = inputs_ahead(replace(past, beyond=ahead), scaler, encoder, PLAN, PLAN.steps)
@@ -158,7 +158,7 @@ def test_no_window_is_learned_from_that_crosses_a_long_gap_or_holds_too_few_rows
     panel.observed[30:40] = False  # ten missing in a row, bearable are six
     padded, padding = padded_panel(panel, 22, PLAN.season)
     scaler, encoder = Scaler.fit(padded, "none", 6), Encoder.fit(padded)
-    windows = windows_of(padded, padding, scaler, encoder, PLAN)(4, (None, 0))
+    windows = window_maker(padded, padding, scaler, encoder, PLAN)(4, (None, 0))
     long, short = (windows.starts[windows.series() == i] for i in (0, 1))
     held = [sum(not ok for ok in padded.observed[start - 12 : start]) for start in long]
     assert max(held) <= 6 and {0, 6} <= set(held)
@@ -170,7 +170,7 @@ def test_no_window_reads_a_placeholder_that_comes_from_beyond_its_cutoff() -> No
     panel.observed[[40, 41, 55]] = False
     panel.values[[40, 41, 55]] = 1e3  # as if from the reading after them
     scaler, encoder = Scaler.fit(panel, "none", 6), Encoder.fit(panel)
-    windows = windows_of(panel, np.zeros(1, int), scaler, encoder, PLAN)(4, (None, 0))
+    windows = window_maker(panel, np.zeros(1, int), scaler, encoder, PLAN)(4, (None, 0))
     high = windows.inputs()[:, :, 0] > 100
     for start, found in zip(windows.starts, high, strict=True):
         last = max(row for row in range(start) if panel.observed[row])
@@ -192,7 +192,7 @@ def test_a_cutoff_in_a_hole_is_forecast_from_what_training_read_there(transform:
     plan = replace(PLAN, transform=transform, lookback=lookback, holidays="")
     scaler, encoder = Scaler.fit(whole, transform, plan.season), Encoder.fit(whole)
     padded, padding = padded_panel(whole, 80, plan.season)
-    windows = windows_of(padded, padding, scaler, encoder, replace(plan, least=1))(4, (None, 0))
+    windows = window_maker(padded, padding, scaler, encoder, replace(plan, least=1))(4, (None, 0))
     found, index = windows.batch()["past"], windows.index
     rows, holes = np.arange(136), 0
     for series, start in enumerate((0, 90)):

@@ -9,8 +9,8 @@ import pytest
 
 from forecaster.config import Config
 from forecaster.data.panel.build import build_panel
-from forecaster.data.panel.placeholders import bridge, causal_values, refill_ends
-from forecaster.features.inputs import from_the_past
+from forecaster.data.panel.placeholders import bridge_short_gaps, causal_values, refill_ends
+from forecaster.features.inputs import with_causal_placeholders
 
 NAN = np.nan
 
@@ -36,7 +36,7 @@ def test_short_stretches_are_bridged_against_a_loop(season, longest):
         observed[[0, 59, 60, 119]] = True  # two series of sixty rows
         values = rng.normal(size=120)
         np.testing.assert_allclose(
-            bridge(values, observed, allowed, season), slow_bridge(values, observed, allowed, longest)
+            bridge_short_gaps(values, observed, allowed, season), slow_bridge(values, observed, allowed, longest)
         )
 
 
@@ -134,7 +134,7 @@ def test_every_cutoff_sees_what_training_saw_there(missing):
         for name, rows in zip("ab", sizes, strict=True)
     ]
     panel = build_panel(pd.concat(parts), Config.of(target="y", freq="h", missing=missing))[0]
-    seen = from_the_past(panel).values
+    seen = with_causal_placeholders(panel).values
     lines = 0
     for newer in range(1, 35):
         cut, short = panel.drop_newest(newer), panel.drop_newest(newer).keep_newest(15)

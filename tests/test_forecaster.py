@@ -214,7 +214,7 @@ def test_the_keras_network_agrees_with_the_onnx_engine_also_after_loading(airlin
 def test_the_network_is_rebuilt_from_the_stored_weights(airline):
     last = list(airline.model.weights)[-1]
     changed = {**airline.model.weights, last: airline.model.weights[last] + 1}
-    a, b = fitting.rebuild(airline.model), fitting.rebuild(replace(airline.model, weights=changed))
+    a, b = fitting.rebuild_network(airline.model), fitting.rebuild_network(replace(airline.model, weights=changed))
     apart = [float(np.abs(x - y).max()) for x, y in zip(a.get_weights(), b.get_weights(), strict=True)]
     assert sorted(apart)[-1] == pytest.approx(1, rel=1e-5)
     assert sum(value > 0 for value in apart) == 1
@@ -613,7 +613,7 @@ def test_forecasts_beyond_reason_are_a_divergence():
 
     trainer = SimpleNamespace(remedies={"lookback": "a shorter --lookback"})
     with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations") as error:
-        combining.refuse_beyond_reason(Absurd(), Windows(np.arange(20.0), 4, 2), False, trainer)
+        combining.refuse_unreasonable_network(Absurd(), Windows(np.arange(20.0), 4, 2), False, trainer)
     assert error.value.hint == "try a smaller --learning-rate, or a shorter --lookback"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from forecaster.data.time import find_freq as infer
 from forecaster.data.time.calendar import calendar_cycles, default_season, future_times
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
-from forecaster.data.time.freq import Freq, shown
+from forecaster.data.time.freq import Freq, format_time
 from forecaster.data.time.horizon import default_horizon, horizon_steps
 from forecaster.errors import DataError, SettingError
 
@@ -120,12 +120,12 @@ def test_a_stretch_of_time_is_shown_in_words() -> None:
     assert Freq.of("30min").words(2) == "2 steps of 30 minutes"
     assert Freq.of("30min").span(48) == "1 day"
     assert Freq.of("MS").span(12) == "12 months"
-    assert [shown(np.datetime64(t, "ns")) for t in ("2024-01-31", "2024-01-31T18:00", "2024-01-31T18:00:05")] == [
+    assert [format_time(np.datetime64(t, "ns")) for t in ("2024-01-31", "2024-01-31T18:00", "2024-01-31T18:00:05")] == [
         "2024-01-31",
         "2024-01-31 18:00",
         "2024-01-31 18:00:05",
     ]
-    assert shown(17) == "17"
+    assert format_time(17) == "17"
 
 
 # The freq of a table with rows removed
@@ -240,7 +240,10 @@ def test_the_dates_after_rows_are_those_of_their_step() -> None:
         np.testing.assert_array_equal(future_times(last, f"row-{step}", 9), future_times(last, step, 9))
     np.testing.assert_array_equal(future_times(np.array([120]), "row-60step", 3), [[180, 240, 300]])
     middle = np.array(["2024-01-15T06:00"], "datetime64[ns]")
-    assert [shown(time) for time in future_times(middle, "row-MS", 2)[0]] == ["2024-02-15 06:00", "2024-03-15 06:00"]
+    assert [format_time(time) for time in future_times(middle, "row-MS", 2)[0]] == [
+        "2024-02-15 06:00",
+        "2024-03-15 06:00",
+    ]
     with pytest.raises(ValueError, match="freq row counts steps and has no dates"):
         future_times(last, "row", 3)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import GateError, SettingError
-from forecaster.evaluation.fail_if import OPERATORS, Gate, measure_names
+from forecaster.evaluation.fail_if import OPERATORS, FailIf, measure_names
 
 NAMES = measure_names((80, 95), ("naive", "AutoETS", "seasonal-naive"))
 VALUES = dict.fromkeys(NAMES, math.nan) | {"skill": -0.1, "mase": 1.2, "coverage-80": 0.7, "skill:AutoETS": 0.05}
@@ -16,7 +16,7 @@ VALUES = dict.fromkeys(NAMES, math.nan) | {"skill": -0.1, "mase": 1.2, "coverage
 
 def holds(text: str) -> bool:
     try:
-        Gate.of(text, NAMES).check(VALUES)
+        FailIf.of(text, NAMES).check(VALUES)
     except GateError as error:
         assert error.exit_code == 7
         return True
@@ -57,12 +57,12 @@ def test_every_operator_compares_as_in_python(sign):
 
 def test_the_message_says_what_was_measured():
     with pytest.raises(GateError, match=r"^the gate failed: skill<0 and mase>1, measured skill -0.1, mase 1.2$"):
-        Gate.of("mase>5 or skill<0 and mase>1", NAMES).check(VALUES)
+        FailIf.of("mase>5 or skill<0 and mase>1", NAMES).check(VALUES)
 
 
 def test_what_was_not_measured_does_not_pass():
     with pytest.raises(GateError, match="the gate cannot be checked: skill:naive is not defined"):
-        Gate.of("skill:naive<0", NAMES).check({"skill": 1.0})
+        FailIf.of("skill:naive<0", NAMES).check({"skill": 1.0})
 
 
 def test_skill_and_owa_alone_need_their_references():
@@ -74,31 +74,31 @@ def test_skill_and_owa_alone_need_their_references():
 @pytest.mark.parametrize(("name", "needed"), [("owa", "Naive2"), ("skill", "seasonal-naive"), ("p-value", "seasonal")])
 def test_the_baseline_that_a_measure_needs_is_named(name, needed):
     with pytest.raises(SettingError, match=f"^{name} needs the baseline {needed}") as caught:
-        Gate.of(f"{name}<1", measure_names((80,), ("naive",)))
+        FailIf.of(f"{name}<1", measure_names((80,), ("naive",)))
     assert caught.value.hint == "add it to --baselines"
 
 
 @pytest.mark.parametrize("other", ["x/m", "my model", "b-2.csv", "C:\\m"])
 def test_other_models_may_be_named_by_any_path(other):
-    gate = Gate.of(f"skill:{other} <= 5% and mase>1", measure_names((), (other,)))
+    gate = FailIf.of(f"skill:{other} <= 5% and mase>1", measure_names((), (other,)))
     assert [c.name for c in gate.clauses[0]] == [f"skill:{other}", "mase"]
 
 
 def test_rows_of_the_training_do_not_pass():
     table = pd.DataFrame({"model": ["network"] * 3 + ["b"] * 2, "seen": [True, False, True, False, True]})
-    gate = Gate.of("mase>1", NAMES)
+    gate = FailIf.of("mase>1", NAMES)
     with pytest.raises(GateError, match=r"^the gate cannot be checked: the network was trained on 2 of the 3 rows$"):
         gate.check_unseen(table, "network")
     fresh = table.assign(seen=table["seen"] & (table["model"] == "b"))
     gate.check_unseen(fresh, "network")
     with pytest.raises(GateError, match="b was trained on 1 of the 2 rows"):
-        Gate.of("skill:b<0", measure_names((), ("b",))).check_unseen(fresh, "network")
+        FailIf.of("skill:b<0", measure_names((), ("b",))).check_unseen(fresh, "network")
 
 
 @pytest.mark.parametrize("text", ["rmse<1", "rmse>1", "skill<0 and rmse<1", "mase>2 or rmse==0"])
 def test_what_is_not_defined_does_not_pass(text):
     with pytest.raises(GateError, match="the gate cannot be checked: rmse is not defined on these forecasts"):
-        Gate.of(text, NAMES).check(VALUES)
+        FailIf.of(text, NAMES).check(VALUES)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_is_not_defined_does_not_pass(text):
 )
 def test_what_cannot_be_read_is_refused(text):
     with pytest.raises(SettingError, match=r"the condition '.*' cannot be read") as caught:
-        Gate.of(text, NAMES)
+        FailIf.of(text, NAMES)
     assert caught.value.exit_code == 2 and "skill<0" in caught.value.hint
 
 
@@ -120,5 +120,5 @@ def test_what_cannot_be_read_is_refused(text):
 )
 def test_an_unknown_measure_is_refused(text, hint):
     with pytest.raises(SettingError, match=r"names no measure: '.*', expected one of mae, ") as caught:
-        Gate.of(text, NAMES)
+        FailIf.of(text, NAMES)
     assert caught.value.hint == hint

@@ -22,7 +22,7 @@ from forecaster.data.readers.sources import read_table
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.features.plan import make_plan
 from forecaster.inspection.inspect import COLUMNS, Inspection, inspect_table
-from forecaster.inspection.measurements import worst
+from forecaster.inspection.measurements import worst_series
 from forecaster.inspection.problems import KINDS, SEVERITIES, Problem
 from forecaster.inspection.runs_and_jumps import find_jumps
 
@@ -134,7 +134,7 @@ def test_some_of_many_series_are_decomposed_and_the_worst_are_among_them():
     table.loc[2 * rows + 7, "y"] = table.loc[4 * rows + 7, "y"] = np.nan
     found = inspected(table).series
     assert len(found) == count and 200 <= found["trend"].notna().sum() <= 220
-    assert {"s2", "s4"} <= set(worst(found, 20)["series"]) and worst(found, 20)["trend"].notna().all()
+    assert {"s2", "s4"} <= set(worst_series(found, 20)["series"]) and worst_series(found, 20)["trend"].notna().all()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_holidays_are_no_gaps_of_business_days_but_weeks_are():
 def test_the_worst_series_are_those_with_the_most_to_mend_in_their_own_order():
     table = pd.DataFrame({"series": list("abcd"), "rows": 100, "missing": [0, 5, 0, 9], "gaps": [7, 0, 0, 0]})
     table = table.assign(duplicates=0, outliers=0)
-    assert worst(table, 2)["series"].tolist() == ["a", "d"] and worst(table, 4) is table
+    assert worst_series(table, 2)["series"].tolist() == ["a", "d"] and worst_series(table, 4) is table
 
 
 # What is inferred

@@ -18,10 +18,10 @@ from forecaster.networks.outputs import (
     LEAST_FREEDOM,
     LEAST_SPREAD,
     QUANTILES,
-    finish,
+    finish_outputs,
     outputs_of,
+    quantile_spreads,
     refuse_unlike_counts,
-    spreads,
     window_norm_of,
 )
 
@@ -140,19 +140,21 @@ class TestFinish:
         raw = RNG.normal(size=(BATCH, STEPS, outputs_of(config))).astype(np.float32)
         bases = {None: None, "each": RNG.normal(size=(BATCH, STEPS, 1)), "last": RNG.normal(size=(BATCH, 1, 1))}[base]
         level, deviation = RNG.normal(size=(BATCH, 1, 1)), RNG.random((BATCH, 1, 1)) + 0.5
-        found = np.asarray(finish(config, raw, bases, level, deviation))
+        found = np.asarray(finish_outputs(config, raw, bases, level, deviation))
         assert found.shape == raw.shape
         point = raw[:, :, :1] + (0 if bases is None else bases)
         np.testing.assert_allclose(found[:, :, :1], level + point * deviation, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(
-            np.asarray(finish(config, raw, bases, None, None))[:, :, :1], point, rtol=1e-5, atol=1e-6
+            np.asarray(finish_outputs(config, raw, bases, None, None))[:, :, :1], point, rtol=1e-5, atol=1e-6
         )
 
     @pytest.mark.parametrize("loss", ["quantile", "gaussian", "student-t"])
     def test_spreads_are_those_of_the_window_and_positive(self, loss):
         config = Config.of(loss=loss)
         raw = np.random.default_rng(2).normal(0, 30, size=(BATCH, STEPS, outputs_of(config))).astype(np.float32)
-        one, ten = (np.asarray(finish(config, raw, None, None, np.full((BATCH, 1, 1), d, np.float32))) for d in (1, 10))
+        one, ten = (
+            np.asarray(finish_outputs(config, raw, None, None, np.full((BATCH, 1, 1), d, np.float32))) for d in (1, 10)
+        )
         spread = slice(1, 2 if loss != "quantile" else None)
         assert (one[:, :, spread] >= LEAST_SPREAD * 0.999).all()
         np.testing.assert_allclose(
@@ -164,7 +166,7 @@ class TestFinish:
     def test_quantiles_never_cross(self):
         config = Config.of(loss="quantile")
         raw = np.random.default_rng(3).normal(0, 50, size=(200, STEPS, len(QUANTILES))).astype(np.float32)
-        row = np.asarray(finish(config, raw, None, None, None))
+        row = np.asarray(finish_outputs(config, raw, None, None, None))
         up, down = row[:, :, :1] + np.cumsum(row[:, :, 1:4], 2), row[:, :, :1] - np.cumsum(row[:, :, 4:], 2)
         found = np.concatenate([down[:, :, ::-1], row[:, :, :1], up], axis=2)
         assert (np.diff(found, axis=2) >= 0).all()
@@ -174,7 +176,7 @@ class TestFinish:
         assert window_norm_of(config) == "mean" and window_norm_of(Config.of()) == "last"
         raw = np.array([[[0.5, 0.0]], [[-30.0, 0.0]], [[2.0, 0.0]]], np.float32)
         deviation = np.array([4.0, 4.0, 100.0], np.float32)[:, None, None]
-        found = np.asarray(finish(config, raw, None, np.zeros((3, 1, 1)), deviation))
+        found = np.asarray(finish_outputs(config, raw, None, np.zeros((3, 1, 1)), deviation))
         assert (found > 0).all()
         np.testing.assert_allclose(found[[0, 2], 0, 0], [2, 200], rtol=1e-6)
         assert found[1, 0, 0] < 0.1
@@ -183,14 +185,14 @@ class TestFinish:
     def test_a_batch_as_long_as_its_steps_is_not_mixed_up(self):
         """Keras takes a second summand ``(n, 1, 1)`` for a bias over n steps."""
         raw, level = np.zeros((STEPS, STEPS, 1), np.float32), np.arange(STEPS, dtype=np.float32)[:, None, None]
-        found = np.asarray(finish(Config.of(), raw, level, level, np.ones((STEPS, 1, 1), np.float32)))
+        found = np.asarray(finish_outputs(Config.of(), raw, level, level, np.ones((STEPS, 1, 1), np.float32)))
         np.testing.assert_array_equal(found[:, :, 0], 2 * np.repeat(level[:, 0], STEPS, axis=1))
 
 
 class TestSpreads:
     @pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh"])
     def test_a_point_forecast_says_nothing(self, loss):
-        assert (spreads(Config.of(loss=loss), outputs_like(loss)) == np.ones((BATCH, STEPS, 2))).all()
+        assert (quantile_spreads(Config.of(loss=loss), outputs_like(loss)) == np.ones((BATCH, STEPS, 2))).all()
 
     @pytest.mark.parametrize(
         ("loss", "quantiles"),
@@ -202,7 +204,7 @@ class TestSpreads:
     )
     def test_they_reach_to_the_quantiles_of_the_distribution(self, loss, quantiles):
         outputs = outputs_like(loss)
-        found = spreads(Config.of(loss=loss), outputs)
+        found = quantile_spreads(Config.of(loss=loss), outputs)
         for b in range(BATCH):
             for s in range(STEPS):
                 low, high = quantiles(outputs[b, s].astype(float))
@@ -210,7 +212,7 @@ class TestSpreads:
 
     def test_of_many_counts_they_reach_to_their_quantiles(self):
         outputs = np.array([[[400.0, 0.2], [3000.0, 0.01], [50.0, 1e-3]]])
-        found = spreads(Config.of(loss="negative-binomial"), outputs)[0]
+        found = quantile_spreads(Config.of(loss="negative-binomial"), outputs)[0]
         for (mean, shape), (below, above) in zip(outputs[0], found, strict=True):
             low, high = stats.nbinom.ppf([0.1, 0.9], 1 / shape, 1 / (1 + shape * mean))
             np.testing.assert_allclose([mean - below, mean + above], [low, high], rtol=0.02)
@@ -218,10 +220,10 @@ class TestSpreads:
     def test_one_output_more_is_a_deviation_whose_variance_is_added(self):
         outputs = outputs_like("gaussian")
         more = np.concatenate([outputs, np.full((BATCH, STEPS, 1), 3.0)], axis=2)
-        found = spreads(Config.of(loss="gaussian"), more)
+        found = quantile_spreads(Config.of(loss="gaussian"), more)
         expected = stats.norm.ppf(0.9) * np.sqrt(outputs[:, :, 1].astype(float) ** 2 + 9)
         np.testing.assert_allclose(found, np.repeat(expected[:, :, None], 2, axis=2), rtol=1e-6)
-        alone = spreads(Config.of(), np.concatenate([outputs[:, :, :1], more[:, :, 2:]], axis=2))
+        alone = quantile_spreads(Config.of(), np.concatenate([outputs[:, :, :1], more[:, :, 2:]], axis=2))
         np.testing.assert_allclose(alone, stats.norm.ppf(0.9) * 3, rtol=1e-6)
 
 

@@ -23,9 +23,9 @@ from forecaster.features.plan import Plan
 from forecaster.networks.factory import NETWORKS, build_network
 from forecaster.networks.shapes import Shapes
 from forecaster.networks.weight_counts import weights_of
-from forecaster.system.memory import available
+from forecaster.system.memory import available_bytes
 from forecaster.training import memory
-from forecaster.training.memory import KEPT, needed, refuse_beyond_memory
+from forecaster.training.memory import KEPT, needed_memory, refuse_beyond_memory
 
 GB = 10**9
 CONFIG = Config.of(units=(8, 4), batch_size=16, segment=6)
@@ -42,7 +42,7 @@ def test_a_need_by_hand():
 
     Five simple forecasts are weighed, and what each is worth is told beside each segment and to the head.
     """
-    found = needed(CONFIG, PLAN, plain(100, 80))
+    found = needed_memory(CONFIG, PLAN, plain(100, 80))
     assert found.learned == 4 * 16 * (12 * (24 + 5) * 3 + 60 * 5 + 11 * 4 * (8 + 4))
     assert found.forecast == 4 * 12 * (6 * (24 + 5) * 3 + 60 * 5 + 4 * 4 * (8 + 4))
     weights = (18 + 7) * 8 + 4 * 8 * (8 + 8) + 4 * 4 * (8 + 4) + (4 + 7 + 5 * 2) * 5 * (1 + 5)
@@ -59,15 +59,15 @@ def reads_units(network):
 def test_more_of_anything_needs_no_less(network):
     config, panel = CONFIG.replace(network=network), plain(300)
     plan = replace(PLAN, lookback=48, seasons=(6,))
-    least = needed(config, plan, panel)
+    least = needed_memory(config, plan, panel)
     for name, more in {
-        "rows": needed(config, plan, plain(600)),
-        "series": needed(config, plan, plain(300, 300)),
-        "lookback": needed(config, replace(plan, lookback=96), panel),
-        "horizon": needed(config, replace(plan, horizon=10, steps=10), panel),
-        **({"units": needed(config.replace(units=(16, 8)), plan, panel)} if reads_units(network) else {}),
-        "batch": needed(config.replace(batch_size=32), plan, panel),
-        "calendar": needed(config, replace(plan, cycles=("day", "week")), panel),
+        "rows": needed_memory(config, plan, plain(600)),
+        "series": needed_memory(config, plan, plain(300, 300)),
+        "lookback": needed_memory(config, replace(plan, lookback=96), panel),
+        "horizon": needed_memory(config, replace(plan, horizon=10, steps=10), panel),
+        **({"units": needed_memory(config.replace(units=(16, 8)), plan, panel)} if reads_units(network) else {}),
+        "batch": needed_memory(config.replace(batch_size=32), plan, panel),
+        "calendar": needed_memory(config, replace(plan, cycles=("day", "week")), panel),
     }.items():
         for part in ("fixed", "learned", "exported"):
             assert getattr(more, part) >= getattr(least, part), (name, part)
@@ -78,8 +78,8 @@ def test_of_members_the_largest_counts_and_the_weights_of_all():
     from forecaster.features.members import Member
 
     small, large = Member("lstm-0", 0, 24, 6), Member("lstm-1", 0, 48, 6)
-    panel, alone = plain(300), [needed(CONFIG, replace(PLAN, lookback=n), plain(300)) for n in (24, 48)]
-    both = needed(CONFIG, replace(PLAN, lookback=48, members=(small, large)), panel)
+    panel, alone = plain(300), [needed_memory(CONFIG, replace(PLAN, lookback=n), plain(300)) for n in (24, 48)]
+    both = needed_memory(CONFIG, replace(PLAN, lookback=48, members=(small, large)), panel)
     assert both.learned == alone[1].learned and both.exported == pytest.approx(sum(n.exported for n in alone))
 
 
@@ -104,7 +104,7 @@ def system(folder, files):
     for name, text in {"proc/self/status": "Name:\tx\nVmSize:\t  1000 kB\nVmData:\t  400 kB\n", **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    return available(folder)
+    return available_bytes(folder)
 
 
 NO_SWAP = {"a/memory.swap.max": "0", "a/memory.swap.current": "0"}
@@ -116,7 +116,7 @@ def test_the_memory_of_the_machine(tmp_path):
 
 
 def test_a_system_that_does_not_say_refuses_nothing(tmp_path, monkeypatch):
-    assert available(tmp_path) is None
+    assert available_bytes(tmp_path) is None
     monkeypatch.setattr(memory, "available", lambda: None)
     assert refuse_beyond_memory(CONFIG, PLAN, plain(300)) == []
 
@@ -179,7 +179,7 @@ LONG = replace(PLAN, lookback=1_200)
 def test_too_little_is_refused_with_what_would_fit(monkeypatch):
     panel, room = plain(4_000), 5 * GB
     refuse = with_room(monkeypatch, room)
-    most = needed(LARGE, LONG, panel).total
+    most = needed_memory(LARGE, LONG, panel).total
     with pytest.raises(ForecasterError, match=rf"needs about {most / GB:.1f} GB, and 5\.0 GB are left") as error:
         refuse(LARGE, LONG, panel)
     assert error.value.exit_code == 1
@@ -194,12 +194,12 @@ def test_too_little_is_refused_with_what_would_fit(monkeypatch):
             (LARGE, replace(LONG, lookback=lookback * factor)),
             (LARGE.replace(units=tuple(n * factor for n in units)), LONG),
         ):
-            assert (needed(config, plan, panel).total <= room) == fits
+            assert (needed_memory(config, plan, panel).total <= room) == fits
 
 
 def test_what_may_be_too_little_is_a_warning(monkeypatch):
     panel = plain(4_000)
-    most = needed(LARGE, LONG, panel).total
+    most = needed_memory(LARGE, LONG, panel).total
     [note] = with_room(monkeypatch, 0.7 * most)(LARGE, LONG, panel)
     assert note.warning and note.name == "memory" and "--batch-size" in note.reason
     assert with_room(monkeypatch, most)(LARGE, LONG, panel) == []
@@ -208,7 +208,7 @@ def test_what_may_be_too_little_is_a_warning(monkeypatch):
 
 
 def test_on_a_gpu_what_is_kept_of_a_batch_takes_none_of_the_machine(monkeypatch):
-    need = needed(LARGE, LONG, plain(4_000))
+    need = needed_memory(LARGE, LONG, plain(4_000))
     room = need.fixed + need.exported
     assert need.total > room and with_room(monkeypatch, room, gpu=True)(LARGE, LONG, plain(4_000)) == []
     assert with_room(monkeypatch, room - 1, gpu=True)(LARGE, LONG, plain(4_000))
@@ -244,7 +244,7 @@ def test_tensorflow_is_not_asked_where_a_gpu_would_not_be_enough(monkeypatch):
 def test_what_would_fit_is_said_of_settings_that_are_read_and_may_differ(monkeypatch, network, new, flags):
     config = LARGE.replace(network=network)
     plan, panel = replace(LONG, indicator=True, cycles=("day",) * 50), plain(4_000)
-    most = needed(config, plan, panel).total
+    most = needed_memory(config, plan, panel).total
     with_room(monkeypatch, 0.97 * most)
     [note] = refuse_beyond_memory(config, plan, panel, new)
     assert set(re.findall(r"--[\w-]+", note.reason)) == flags

@@ -17,8 +17,8 @@ from forecaster.evaluation.metrics import (
     Outcome,
     mae,
     owa,
-    score,
-    scores_of_groups,
+    score_forecasts,
+    score_groups,
     seasonal_root_scale,
     seasonal_scale,
     skill,
@@ -83,13 +83,13 @@ def slow_scores(o: Outcome) -> dict[str, float]:
 def test_all_agree_with_a_slow_loop(seed: int) -> None:
     o = outcome(seed)
     expected = slow_scores(o)
-    assert list(score(o)) == list(expected)
-    assert score(o) == pytest.approx(expected)
+    assert list(score_forecasts(o)) == list(expected)
+    assert score_forecasts(o) == pytest.approx(expected)
 
 
 def test_hand_made_numbers() -> None:
     forecast = np.array([[1.0, 0.0, 2.0], [4.0, 3.0, 5.0]])
-    found = score(Outcome.of(np.array([1.0, 2.0]), forecast, (80,), scale=4.0, root_scale=2.0))
+    found = score_forecasts(Outcome.of(np.array([1.0, 2.0]), forecast, (80,), scale=4.0, root_scale=2.0))
     # Errors 0 and -2; MAPE 0 and 100; sMAPE 0 and 200 * 2 / 6. Pinball at 0.1: 0.1 and 0.9; at 0.9: 0.1 and 0.3, and at
     # the median 0 and 1. The second actual is 1 below an interval of width 2: 2 + 2 / 0.2.
     expected = {"mae": 1, "rmse": 2**0.5, "mape": 50, "smape": 100 / 3, "wape": 100 * 2 / 3, "mase": 0.25, "bias": 1}
@@ -134,11 +134,11 @@ class TestZeros:
 def test_groups_are_scored_apart() -> None:
     o = outcome(rows=30)
     group = np.random.default_rng(4).integers(0, 3, 30)
-    found = scores_of_groups(o, group, 4)
+    found = score_groups(o, group, 4)
     forecast = np.stack([o.forecast, o.low[:, 0], o.high[:, 0], o.low[:, 1], o.high[:, 1]], axis=1)
     for k in range(3):
         own = group == k
-        alone = score(Outcome.of(o.actual[own], forecast[own], LEVELS, 2.0, root_scale=3.0))
+        alone = score_forecasts(Outcome.of(o.actual[own], forecast[own], LEVELS, 2.0, root_scale=3.0))
         assert {name: values[k] for name, values in found.items()} == pytest.approx(alone)
     assert all(math.isnan(values[3]) for values in found.values())
 
@@ -188,7 +188,7 @@ class TestEveryMetric:
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(arrays(float, (7, 6), elements=VALUES), st.floats(0, 1e3))
 def test_no_measure_is_infinite_and_smape_has_bounds(numbers: np.ndarray, scale: float) -> None:
-    found = score(Outcome.of(numbers[:, 0], numbers[:, 1:], LEVELS, scale if scale > 1e-3 else 0.0))
+    found = score_forecasts(Outcome.of(numbers[:, 0], numbers[:, 1:], LEVELS, scale if scale > 1e-3 else 0.0))
     assert not np.isinf(list(found.values())).any()
     assert 0 <= found["smape"] <= 200 + 1e-9
     assert found["mae"] <= found["rmse"] * (1 + 1e-9) + 1e-9
@@ -197,8 +197,8 @@ def test_no_measure_is_infinite_and_smape_has_bounds(numbers: np.ndarray, scale:
 def test_a_point_forecast_needs_no_levels() -> None:
     o = Outcome.of(np.array([1.0, 2.0]), np.array([2.0, 4.0]))
     assert mae(o) == 1.5
-    assert set(score(o)) == set(METRICS) - set(OF_LEVELS)
-    assert math.isnan(score(o)["pinball"]) and math.isnan(score(o)["crps"])
+    assert set(score_forecasts(o)) == set(METRICS) - set(OF_LEVELS)
+    assert math.isnan(score_forecasts(o)["pinball"]) and math.isnan(score_forecasts(o)["crps"])
 
 
 def test_an_absent_actual_does_not_count() -> None:

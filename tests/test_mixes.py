@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from forecaster.config import Config
 from forecaster.features.windows import Windows
 from forecaster.networks.initial.mixing import FLOOR, best_mix, best_mixes, blocks_of, mix_logits, mix_shares
-from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 from forecaster.networks.initial.start import find_start
 from forecaster.networks.shapes import Shapes
 
 
 def mix_of(past, target, seasons):
     """Return the best mix of the simple forecasts of windows ``(windows, lookback)`` for what came."""
-    return best_mixes(np.stack(list(candidates(past, target.shape[1], seasons).values())) - target)
+    return best_mixes(np.stack(list(simple_forecasts(past, target.shape[1], seasons).values())) - target)
 
 
 def shares_of(values, lookback, steps, season, **panel):
@@ -27,22 +27,22 @@ def shares_of(values, lookback, steps, season, **panel):
     shapes = Shapes(lookback=lookback, steps=steps, seasons=(season,))
     windows = Windows(np.asarray(values), lookback, steps, **panel)
     mix = find_start(Config(), shapes, windows).mix
-    return dict(zip(candidate_names(lookback, (season,)), mix.mean(axis=0).tolist(), strict=True))
+    return dict(zip(simple_forecast_names(lookback, (season,)), mix.mean(axis=0).tolist(), strict=True))
 
 
-@pytest.mark.parametrize("name", candidate_names(24, (6,)))
+@pytest.mark.parametrize("name", simple_forecast_names(24, (6,)))
 def test_the_mix_finds_the_candidate_that_is_right(name):
     past = np.random.default_rng(0).normal(size=(50, 24))
-    weights = mix_of(past, candidates(past, 7, (6,))[name], (6,))
+    weights = mix_of(past, simple_forecasts(past, 7, (6,))[name], (6,))
     assert weights.dtype == np.float32
-    np.testing.assert_allclose(weights, 7 * [[float(n == name) for n in candidate_names(24, (6,))]], atol=1e-4)
+    np.testing.assert_allclose(weights, 7 * [[float(n == name) for n in simple_forecast_names(24, (6,))]], atol=1e-4)
 
 
 def test_the_mix_is_the_best_of_a_grid_of_convex_combinations():
     rng = np.random.default_rng(3)
     past, seasons = rng.normal(size=(60, 5)).cumsum(axis=1), (6, 4)
     target = past[:, -1:] * 0.7 + rng.normal(size=(60, 4))
-    last, seasonal = candidates(past, 4, seasons).values()
+    last, seasonal = simple_forecasts(past, 4, seasons).values()
     grid = np.linspace(0, 1, 10_001)
     best = grid[np.argmin([np.mean((w * last + (1 - w) * seasonal - target) ** 2) for w in grid])]
     np.testing.assert_allclose(mix_of(past, target, seasons), 4 * [[best, 1 - best]], atol=1e-3)
@@ -70,9 +70,9 @@ def test_the_best_mix_is_the_best_of_every_subset(seed, count, alike, twice):
 
 def test_each_block_of_steps_has_its_own_mix_where_windows_are_many():
     past = np.random.default_rng(0).normal(size=(600, 24))
-    found = candidates(past, 16, (6,))
+    found = simple_forecasts(past, 16, (6,))
     target = np.concatenate([found["last"][:, :8], found["mean"][:, 8:]], axis=1)
-    names = candidate_names(24, (6,))
+    names = simple_forecast_names(24, (6,))
     expected = np.repeat([[float(n == "last") for n in names], [float(n == "mean") for n in names]], 4, axis=0)
     np.testing.assert_allclose(mix_of(past, target, (6,)), expected, atol=1e-4)
     together = mix_of(past[:400], target[:400], (6,))
@@ -83,7 +83,7 @@ def test_each_block_of_steps_has_its_own_mix_where_windows_are_many():
 
 def test_the_mix_ignores_targets_of_weight_zero():
     past = np.random.default_rng(0).normal(size=(50, 24))
-    rows, weights = np.column_stack([past, candidates(past, 7, (6,))["seasonal"]]), np.ones((50, 31))
+    rows, weights = np.column_stack([past, simple_forecasts(past, 7, (6,))["seasonal"]]), np.ones((50, 31))
     rows[:25, 26:] = 1e6
     weights[:25, 26:] = 0
     shares = shares_of(rows.ravel(), 24, 7, 6, offsets=np.arange(51) * 31, weights=weights.ravel())
@@ -96,11 +96,11 @@ def test_the_mix_of_constant_windows_is_finite():
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", candidate_names(24, (4, 12)))
+@pytest.mark.parametrize("name", simple_forecast_names(24, (4, 12)))
 def test_the_mix_over_two_seasons_finds_the_candidate_that_is_right(name):
     past = np.random.default_rng(0).normal(size=(50, 24))
-    weights = mix_of(past, candidates(past, 7, (4, 12))[name], (4, 12))
-    np.testing.assert_allclose(weights, 7 * [[float(n == name) for n in candidate_names(24, (4, 12))]], atol=1e-4)
+    weights = mix_of(past, simple_forecasts(past, 7, (4, 12))[name], (4, 12))
+    np.testing.assert_allclose(weights, 7 * [[float(n == name) for n in simple_forecast_names(24, (4, 12))]], atol=1e-4)
 
 
 @pytest.mark.parametrize("season", [1, 7])

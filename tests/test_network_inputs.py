@@ -11,8 +11,8 @@ from forecaster.engines.keras import KerasEngine
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.features.windows import Windows
 from forecaster.networks.factory import Shapes, build_network
-from forecaster.networks.initial.covariate_effect import Hinges, hinges, random_hinges
-from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+from forecaster.networks.initial.covariate_effect import Hinges, hinge_values, random_hinges
+from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 from forecaster.networks.initial.start import Start, find_start, set_start
 from forecaster.networks.layers.base import embedding_size
 from forecaster.training.trainer import Trainer
@@ -245,7 +245,7 @@ def test_a_covariate_that_says_nothing_has_hardly_an_effect():
     shapes, config = Shapes(36, 12, known=1, seasons=(12,)), Config.of(units=(8,))
     windows = Windows(values, 36, 12, known=1)
     start = find_start(config, shapes, windows)
-    ahead = hinges(values[:, 1:], start.effect.directions, start.effect.places, 1) @ start.effect.shares
+    ahead = hinge_values(values[:, 1:], start.effect.directions, start.effect.places, 1) @ start.effect.shares
     assert np.std(ahead) < 0.25 * values[:, 0].std()
 
 
@@ -269,7 +269,7 @@ def test_an_effect_is_taken_off_the_window_and_added_to_the_forecast():
         return found
 
     left = feeds["past"][:, :, 0] - adds(feeds["past"][:, :, 1:])
-    expected = candidates(left, 3, (4,))["seasonal"] + adds(feeds["future"])
+    expected = simple_forecasts(left, 3, (4,))["seasonal"] + adds(feeds["future"])
     model = build_network(config, shapes, Start(effect=effect))
     np.testing.assert_allclose(forecast(model, feeds), expected, rtol=1e-4, atol=1e-3)
     again = build_network(config, shapes)
@@ -306,24 +306,24 @@ def test_the_effect_of_a_covariate_may_depend_on_the_series():
 
 def test_candidates_of_a_further_season_by_hand():
     window = np.array([[1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10]])
-    found = candidates(window, 4, (2, 5))
+    found = simple_forecasts(window, 4, (2, 5))
     assert found["seasonal_5"].tolist() == [[6, 7, 8, 9]]
     assert found["mean_5"].tolist() == [[3.5, 4.5, 5.5, 6.5]]
     assert found["shifted_5"].tolist() == [[11, 12, 13, 14]]
-    assert candidate_names(9, (2, 5))[-2:] == ("seasonal_5", "shifted_5")
-    assert candidate_names(6, (2, 5))[-1] == "seasonal_5"
-    assert candidate_names(4, (2, 5)) == candidate_names(4, (2,))
-    assert candidate_names(4, (5, 3)) == ("last", "seasonal_3")
+    assert simple_forecast_names(9, (2, 5))[-2:] == ("seasonal_5", "shifted_5")
+    assert simple_forecast_names(6, (2, 5))[-1] == "seasonal_5"
+    assert simple_forecast_names(4, (2, 5)) == simple_forecast_names(4, (2,))
+    assert simple_forecast_names(4, (5, 3)) == ("last", "seasonal_3")
 
 
 @pytest.mark.parametrize("base", ["mix", "gate"])
 def test_a_network_over_two_seasons_starts_from_its_mix(base):
     shapes = Shapes(24, 5, seasons=(4, 12))
-    names = candidate_names(24, shapes.seasons)
+    names = simple_forecast_names(24, shapes.seasons)
     feeds = inputs(shapes)
     mix = np.array([name == "mean_12" for name in names], "float32")
     model = build_network(Config.of(units=(3,), base=base), shapes, Start(mix))
-    expected = candidates(feeds["past"][:, :, 0], 5, shapes.seasons)["mean_12"]
+    expected = simple_forecasts(feeds["past"][:, :, 0], 5, shapes.seasons)["mean_12"]
     np.testing.assert_allclose(forecast(model, feeds), expected, atol=1e-5)
 
 

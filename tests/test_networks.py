@@ -11,7 +11,7 @@ from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import SettingError
 from forecaster.fitting.onnx_export import export_onnx
 from forecaster.networks.factory import NETWORKS, Shapes, build_network
-from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 from forecaster.networks.initial.start import Start
 from forecaster.networks.losses import LOSSES
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
@@ -61,13 +61,13 @@ def test_candidates_by_hand():
 
     Of these the level is 56.5 / 15, on average 11 / 15 of a step old.
     """
-    found = candidates(np.array([[1.0, 2, 3, 4, 5, 7, 9, 8]]), steps=5, seasons=(4,))
+    found = simple_forecasts(np.array([[1.0, 2, 3, 4, 5, 7, 9, 8]]), steps=5, seasons=(4,))
     assert found["last"].tolist() == [[8, 8, 8, 8, 8]]
     assert found["mean"].tolist() == [[3, 4.5, 6, 6, 3]]
     assert found["seasonal"].tolist() == [[5, 7, 9, 8, 5]]
     assert found["shifted"].tolist() == [[9, 11, 13, 12, 9]]
     assert found["grown"].tolist() == [[9.75, 11.75, 13.75, 12.75, 14.5]]
-    short = candidates(np.array([[0.0, 4, 2, 6]]), steps=3, seasons=(2,))
+    short = simple_forecasts(np.array([[0.0, 4, 2, 6]]), steps=3, seasons=(2,))
     np.testing.assert_allclose(short["level"] - [[-1.5, 1.5, -1.5]], np.full((1, 3), 56.5 / 15), rtol=1e-6)
     np.testing.assert_allclose(short["trend"], [[4, 8, 6]], rtol=1e-6)
     np.testing.assert_allclose(short["damped"] - [[-1.5, 1.5, -1.5]], [[5.4, 6.21, 6.939]], rtol=1e-6)
@@ -75,7 +75,7 @@ def test_candidates_by_hand():
 
 def test_smoothed_level_and_local_trend_by_hand():
     """Shares are 4, 2 and 1 of 7, so the level of 1, 1, 8 is 5 and 4/7 of a step old; the local slope is 3.5."""
-    found = candidates(np.array([[1.0, 1, 8]]), steps=2, seasons=(1,))
+    found = simple_forecasts(np.array([[1.0, 1, 8]]), steps=2, seasons=(1,))
     np.testing.assert_allclose(found["level"], [[5, 5]], rtol=1e-6)
     np.testing.assert_allclose(found["trend"], [[5 + 3.5 * (4 / 7 + 1), 5 + 3.5 * (4 / 7 + 2)]], rtol=1e-6)
     np.testing.assert_allclose(found["damped"], [[5 + 3.5 * (4 / 7 + 0.9), 5 + 3.5 * (4 / 7 + 0.9 + 0.81)]], rtol=1e-6)
@@ -96,7 +96,7 @@ YEAR = np.array([3.0, -1, 4, 1, -5, 2])
     ids=["constant", "season", "line", "season and line", "season and a jump"],
 )
 def test_candidates_are_exact_where_their_model_holds(series, exact):
-    found = candidates(series(np.arange(24))[None].astype(float), 10, (6,))
+    found = simple_forecasts(series(np.arange(24))[None].astype(float), 10, (6,))
     coming = series(np.arange(24, 34))
     assert {name for name, values in found.items() if np.allclose(values, coming, atol=1e-4)} == exact
 
@@ -111,15 +111,15 @@ def test_candidates_are_exact_where_their_model_holds(series, exact):
     ],
 )
 def test_candidates_need_a_window_that_is_long_enough(lookback, seasons, names):
-    assert candidate_names(lookback, seasons) == names
+    assert simple_forecast_names(lookback, seasons) == names
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.integers(2, 40), st.integers(1, 12), st.integers(1, 15), st.floats(0.1, 9), st.floats(-50, 50))
 def test_candidates_move_with_the_window(lookback, season, steps, scale, shift):
     window = np.random.default_rng(lookback).normal(size=(3, lookback))
-    moved = candidates(window * scale + shift, steps, (season,))
-    for name, forecast in candidates(window, steps, (season,)).items():
+    moved = simple_forecasts(window * scale + shift, steps, (season,))
+    for name, forecast in simple_forecasts(window, steps, (season,)).items():
         np.testing.assert_allclose(moved[name], forecast * scale + shift, rtol=1e-9, atol=1e-9)
 
 
@@ -128,7 +128,10 @@ def test_candidates_agree_between_numpy_and_keras(seasons):
     from keras import ops
 
     window = np.random.default_rng(0).normal(size=(3, 27)).astype("float32")
-    slow, fast = candidates(window, 10, seasons), candidates(ops.convert_to_tensor(window), 10, seasons, ops)
+    slow, fast = (
+        simple_forecasts(window, 10, seasons),
+        simple_forecasts(ops.convert_to_tensor(window), 10, seasons, ops),
+    )
     assert list(slow) == list(fast)
     for name in slow:
         np.testing.assert_allclose(slow[name], ops.convert_to_numpy(fast[name]), atol=1e-5)
@@ -138,8 +141,8 @@ def test_candidates_agree_between_numpy_and_keras(seasons):
 def test_candidates_are_linear_in_the_window():
     """So each is a matrix, whose rows are the forecasts of windows with a single 1."""
     window = np.random.default_rng(0).normal(size=(5, 30)).cumsum(axis=1)
-    kernels = candidates(np.eye(30), 9, (4, 12))
-    for name, forecast in candidates(window, 9, (4, 12)).items():
+    kernels = simple_forecasts(np.eye(30), 9, (4, 12))
+    for name, forecast in simple_forecasts(window, 9, (4, 12)).items():
         np.testing.assert_allclose(forecast, window @ kernels[name], atol=1e-5)
         np.testing.assert_allclose(kernels[name].sum(axis=0), 1, atol=1e-6)
 
@@ -286,7 +289,7 @@ def test_layer_norm_follows_each_recurrent_layer(setting, kind):
 def test_before_training_the_network_forecasts_its_base(head, window_norm, base):
     feeds = inputs(SHAPES)
     model = network(trained=False, head=head, window_norm=window_norm, base=base)
-    simple = candidates(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.seasons)
+    simple = simple_forecasts(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.seasons)
     expected = sum(simple.values()) / len(simple) if base == "mix" else simple[base]
     np.testing.assert_allclose(model(feeds)[..., 0], expected, atol=1e-5)
 
@@ -312,7 +315,7 @@ def test_a_window_is_forecast_alike_alone_and_in_a_batch_of_any_size(head, windo
 def test_the_mix_starts_from_the_weights_given():
     feeds, start = inputs(SHAPES), np.array([0, 0, 0.25, 0.75, 0, 0, 0, 0], "float32")
     model = build_network(Config.of(units=(3,), base="mix"), SHAPES, Start(start))
-    simple = candidates(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.seasons)
+    simple = simple_forecasts(feeds["past"][:, :, 0], SHAPES.steps, SHAPES.seasons)
     expected = 0.25 * simple["seasonal"] + 0.75 * simple["shifted"]
     np.testing.assert_allclose(model(feeds)[..., 0], expected, atol=0.02)
 

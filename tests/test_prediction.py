@@ -195,13 +195,13 @@ def test_a_backtest_leaves_out_origins_with_fewer_rows_than_the_network_needs(fi
 def test_forecasts_beyond_reason_name_their_series(fitted):
     panel = fitted.model.history
     values = np.full((len(panel), 2, 1), 50.0)
-    prediction.refuse_beyond_reason(panel, values, 2, panel.ranges)
+    prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
     values[1] = 1e7
     with pytest.raises(DivergedError, match=r"rolled forward 2 steps, the forecast of longer reaches 1e\+07"):
-        prediction.refuse_beyond_reason(panel, values, 2, panel.ranges)
+        prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
     values[1] = np.nan
     with pytest.raises(DivergedError, match="the forecast of longer reaches nan"):
-        prediction.refuse_beyond_reason(panel, values, 2, panel.ranges)
+        prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
 
 
 @pytest.mark.parametrize(("rows", "season", "expected"), [(4, 4, 0), (3, 4, 1), (3, 1, 1), (0, 1, 1)])
@@ -221,7 +221,7 @@ def test_intervals_of_a_series_scale_with_it(fitted):
 def test_by_network_is_told_by_the_rows_of_the_plan(fitted):
     panel = fitted.model.history
     model = replace(fitted.model, plan=replace(fitted.model.plan, least=100))
-    assert prediction.by_network(model, panel).tolist() == [True, True, False, False, False, False]
+    assert prediction.has_enough_rows(model, panel).tolist() == [True, True, False, False, False, False]
     assert prediction.engines_of(model, panel).tolist() == ["lstm"] * 2 + ["seasonal-naive"] * 3 + ["naive"]
 
 
@@ -264,7 +264,7 @@ def test_working_levels_ask_for_other_widths(fitted):
         prediction.forecast_panel(fitted.model, fitted._running(), panel, 3, levels, working)
         for levels, working in (((95,), None), ((80,), None), ((80,), (95.0,)))
     )
-    network = prediction.by_network(fitted.model, panel)
+    network = prediction.has_enough_rows(fitted.model, panel)
     np.testing.assert_array_equal(asked[network], wide[network])
     np.testing.assert_array_equal(asked[~network], plain[~network])  # a baseline knows of no working level
 

@@ -18,7 +18,7 @@ from forecaster.data.readers import database
 from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import ForecasterError, NotFoundError
 from forecaster.fitting import fit as fitting
-from forecaster.system.redaction import redacted, redacted_address, secrets_of, without
+from forecaster.system.redaction import redact, redact_address, redact_known, secrets_of
 
 MARK = "s3cr3t"
 #: Addresses with a password P, as it is or percent-encoded.
@@ -54,20 +54,20 @@ def test_a_percent_encoded_secret_is_never_shown(secret: str, form: str) -> None
     address = form.replace("P@", quote(secret, safe="") + "@").replace("=P", "=" + quote_plus(secret))
     address = address.replace("%3DP", "%3D" + quote(secret, safe=""))
     assert MARK in address
-    for text in (redacted_address(address), redacted(f"cannot open {address} now"), repr(Source(address))):
+    for text in (redact_address(address), redact(f"cannot open {address} now"), repr(Source(address))):
         assert MARK not in text
     said = f"FATAL: {secret!s} is wrong ({quote(secret)}, {quote(secret, safe='')}, {quote_plus(secret)})"
-    assert MARK not in without(said, secrets_of(address))
+    assert MARK not in redact_known(said, secrets_of(address))
 
 
 @given(SECRETS)
 def test_a_password_as_it_is_is_never_shown(secret: str) -> None:
     for form in FORMS[:4]:
         address = form.replace("P@", f"{secret}@")
-        assert MARK not in redacted_address(address)
-        assert MARK not in redacted_address(f"--data={address}")
-        assert MARK not in without(f'could not translate host name "{address}"', secrets_of(address))
-        assert MARK not in without(f"password authentication failed for {secret}", secrets_of(address))
+        assert MARK not in redact_address(address)
+        assert MARK not in redact_address(f"--data={address}")
+        assert MARK not in redact_known(f'could not translate host name "{address}"', secrets_of(address))
+        assert MARK not in redact_known(f"password authentication failed for {secret}", secrets_of(address))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_password_as_it_is_is_never_shown(secret: str) -> None:
 def test_a_secret_that_is_quoted_or_escaped_is_never_shown(text: str) -> None:
     text = text.replace("P", MARK) if "PWD" not in text else text.replace("P}", MARK + "}")
     assert MARK in text
-    assert MARK not in redacted_address(text)
+    assert MARK not in redact_address(text)
 
 
 def test_what_is_no_secret_stays() -> None:
@@ -101,9 +101,9 @@ def test_what_is_no_secret_stays() -> None:
         "C:/data/sales.csv",
         "forecaster fit sales.csv --target passes",
     ):
-        assert redacted_address(text) == text
-    assert redacted_address("postgresql://me:pw@host:5432/db?x=1") == "postgresql://me:***@host:5432/db?x=1"
-    assert redacted("select dblink('host=h password=abc user=me')") == "select dblink('host=h password=*** user=me')"
+        assert redact_address(text) == text
+    assert redact_address("postgresql://me:pw@host:5432/db?x=1") == "postgresql://me:***@host:5432/db?x=1"
+    assert redact("select dblink('host=h password=abc user=me')") == "select dblink('host=h password=*** user=me')"
 
 
 COMMANDS = [

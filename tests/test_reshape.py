@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from forecaster.config import Config
 from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import read_readings
-from forecaster.data.readers.dataframe import where
+from forecaster.data.readers.dataframe import line_of
 from forecaster.data.readers.sources import read_table
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError
@@ -57,7 +57,7 @@ def test_rows_of_positions_become_series_that_end_where_they_end(tmp_path: Path)
     }
     found = series_of(long, roles)
     assert str(found) == str({name: [(t, float(v)) for t, v in cells] for name, cells in expected.items()})
-    assert [where(long, row) for row in (0, 3, 4, 7)] == ["line 2", "line 2", "line 3", "line 4"]
+    assert [line_of(long, row) for row in (0, 3, 4, 7)] == ["line 2", "line 2", "line 3", "line 4"]
     assert "4 rows, each a series, with 4 positions from 'V2' to 'V5', named by V1; --wide no" in notes["wide"]
 
 

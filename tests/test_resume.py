@@ -25,9 +25,9 @@ from forecaster.api import forecaster as forecaster_module
 from forecaster.artifact import save as writing
 from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder, mark_of
+from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder, fit_id
 from forecaster.config import Config
-from forecaster.data.panel.packed import packed
+from forecaster.data.panel.packed import pack_panel
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError, DivergedError, ModelError, SettingError
@@ -38,8 +38,8 @@ from forecaster.system.files import read_sealed, write_sealed
 from forecaster.training import checkpoint
 from forecaster.training import fingerprint as fingerprint_module
 from forecaster.training import trainer as training
-from forecaster.training.checkpoint import Checkpoints, elapsed
-from forecaster.training.device import device_name, machine
+from forecaster.training.checkpoint import Checkpoints, replayed_elapsed_time
+from forecaster.training.device import describe_machine, device_name
 from forecaster.training.divergence import Divergence
 from forecaster.training.fingerprint import fingerprint, refuse_other
 from forecaster.training.phases import Progress
@@ -240,7 +240,7 @@ def test_what_the_clock_showed_is_shown_again_and_goes_on_from_there(folder, clo
             checkpoints.begin(lambda: BEGUN, resume)
             for number, passed in enumerate(seconds):
                 clock[0] += passed
-                shown.append(elapsed())
+                shown.append(replayed_elapsed_time())
                 checkpoints.next_run().end({"number": number})
             return checkpoints.record()["seconds"]
 
@@ -284,7 +284,7 @@ def begun(folder, command, monkeypatch):
 
     def call(*args, comes=None, trained=True):
         def fit_panel(*_):
-            saved = checkpoint.next_run()
+            saved = checkpoint.saved_state_of_next_run()
             if trained:
                 saved.keep(5, 9, dict)
             if isinstance(comes, Model):
@@ -371,12 +371,12 @@ def test_it_is_said_where_a_fit_goes_on_on_another_machine(begun, monkeypatch):
 
 
 def test_threads_make_no_difference_to_a_deterministic_fit(monkeypatch):
-    found = {name: machine(name == "one thread") for name in ("one thread", "several")}
+    found = {name: describe_machine(name == "one thread") for name in ("one thread", "several")}
     monkeypatch.setenv("OMP_NUM_THREADS", "77")
     monkeypatch.setenv("TF_CPP_MAX_VLOG_LEVEL", "0")
-    assert machine(True) == found["one thread"] and "cores" not in machine(True)
-    assert machine(False) == found["several"] | {"OMP_NUM_THREADS": "77"}
-    assert machine(False)["device"] == device_name() and machine(False)["cores"] > 0
+    assert describe_machine(True) == found["one thread"] and "cores" not in describe_machine(True)
+    assert describe_machine(False) == found["several"] | {"OMP_NUM_THREADS": "77"}
+    assert describe_machine(False)["device"] == device_name() and describe_machine(False)["cores"] > 0
 
 
 def test_a_fit_that_does_not_come_to_training_discards_nothing(begun, command, monkeypatch):
@@ -417,7 +417,7 @@ def test_a_sealed_file_that_is_no_run_is_trained_anew(folder, monkeypatch, save,
     with Checkpoints(MODEL, []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, False)
         checkpoints.next_run().end({"number": 1})
-    kept = {"fit": mark_of(BEGUN), "clock": 1.0, "readings": []}
+    kept = {"fit": fit_id(BEGUN), "clock": 1.0, "readings": []}
     change(kept)
     monkeypatch.setattr(np, "savez", getattr(np, save))
     write_sealed(checkpoint_files(checkpoint_folder(MODEL))[0], checkpoint._packed(kept))
@@ -471,7 +471,7 @@ def further(model, command, monkeypatch):
 
     def call(*args, **record):
         def fit_further(old, *_):
-            checkpoint.next_run().keep(5, 9, dict)
+            checkpoint.saved_state_of_next_run().keep(5, 9, dict)
             return replace(old, record=old.record | record)
 
         monkeypatch.setattr(forecaster_module, "fit_further", fit_further)
@@ -583,8 +583,8 @@ def panel(**changed):
 
 def test_a_fingerprint_is_that_of_every_part_of_the_data(monkeypatch):
     config = Config.of()
-    known = fingerprint(packed(panel()), config)
-    assert known == fingerprint(packed(panel()), config)
+    known = fingerprint(pack_panel(panel()), config)
+    assert known == fingerprint(pack_panel(panel()), config)
     times = panel().times.copy()
     times[2] += np.timedelta64(1, "D")
     for changed in (

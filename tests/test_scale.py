@@ -16,9 +16,17 @@ from forecaster.artifact.load import load_model
 from forecaster.artifact.save import save_model
 from forecaster.cli import output as common
 from forecaster.config import Config
-from forecaster.data.panel.packed import Packed, clock, laid_together, packed, rows_of, series_between, unpacked
+from forecaster.data.panel.packed import (
+    PackedPanel,
+    concatenate_panels,
+    pack_panel,
+    select_rows,
+    select_series,
+    time_index,
+    unpack_panel,
+)
 from forecaster.data.panel.panel import Panel
-from forecaster.intervals.calibration import moving
+from forecaster.intervals.calibration import is_not_constant
 from forecaster.prediction import forecast as prediction
 from forecaster.prediction.table import forecast_table
 from forecaster.system.files import write_file
@@ -44,11 +52,11 @@ def panel() -> Panel:
 
 
 def test_a_packed_panel_is_the_panel(panel):
-    small = packed(panel)
-    assert isinstance(small, Packed) and small.places.dtype == np.uint8
+    small = pack_panel(panel)
+    assert isinstance(small, PackedPanel) and small.places.dtype == np.uint8
     assert same(small, panel) and np.array_equal(small.last, panel.last)
-    assert same(unpacked(small), panel) and type(unpacked(small)) is Panel
-    assert packed(small) is small
+    assert same(unpack_panel(small), panel) and type(unpack_panel(small)) is Panel
+    assert pack_panel(small) is small
 
 
 @pytest.mark.parametrize(
@@ -57,34 +65,34 @@ def test_a_packed_panel_is_the_panel(panel):
         lambda p: p.drop_newest(4),
         lambda p: p.keep_newest(6),
         lambda p: p.take_series(np.array([True, False, True, True])),
-        lambda p: series_between(p, 1, 3),
+        lambda p: select_series(p, 1, 3),
         lambda p: replace(p, freq="2h"),
-        lambda p: rows_of(p, np.arange(20), np.array([0, 5, 9, 14, 20]), np.ones(20, bool)),
+        lambda p: select_rows(p, np.arange(20), np.array([0, 5, 9, 14, 20]), np.ones(20, bool)),
     ],
 )
 def test_what_is_cut_from_a_packed_panel_is_cut_from_the_panel(panel, change):
-    found = change(packed(panel))
+    found = change(pack_panel(panel))
     assert same(found, change(panel))
-    axis, places = clock(found)
+    axis, places = time_index(found)
     assert np.array_equal(axis[places], found.times)
 
 
 def test_wider_places_where_there_are_more_times():
     for rows, kind in ((256, np.uint8), (257, np.uint16), (70_000, np.int32)):
         whole = replace(panel_of([rows]), columns=(), covariates=np.zeros((rows, 0), np.float32))
-        assert packed(whole).places.dtype == kind
-        assert np.array_equal(packed(whole).times, whole.times)
+        assert pack_panel(whole).places.dtype == kind
+        assert np.array_equal(pack_panel(whole).times, whole.times)
 
 
 def test_parts_laid_together_are_the_whole(panel):
-    assert same(laid_together([series_between(panel, 0, 1), series_between(panel, 1, 4)]), panel)
-    assert laid_together([panel]) is panel
+    assert same(concatenate_panels([select_series(panel, 0, 1), select_series(panel, 1, 4)]), panel)
+    assert concatenate_panels([panel]) is panel
 
 
 def test_observed_everywhere_needs_no_memory(panel):
     panel = replace(panel, observed=np.ones(len(panel.values), bool))
-    assert packed(panel).observed.strides == (0,)
-    assert same(packed(panel).drop_newest(3), panel.drop_newest(3))
+    assert pack_panel(panel).observed.strides == (0,)
+    assert same(pack_panel(panel).drop_newest(3), panel.drop_newest(3))
 
 
 def test_series_that_move_against_a_loop(panel):
@@ -94,7 +102,7 @@ def test_series_that_move_against_a_loop(panel):
         parts = [
             panel.values[p][a : len(panel.values[p]) - newest] for p, a in zip(panel.slices(), oldest, strict=True)
         ]
-        assert moving(panel, oldest, newest).tolist() == [len(set(part.tolist())) > 1 for part in parts]
+        assert is_not_constant(panel, oldest, newest).tolist() == [len(set(part.tolist())) > 1 for part in parts]
 
 
 # Tables

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Roles
-from forecaster.data.time.seasons import find_seasons, has_season, strengths
+from forecaster.data.time.seasons import find_seasons, has_season, seasonal_strengths
 
 
 def panel_of(*series, freq="MS", missing=0.0):
@@ -249,11 +249,11 @@ def test_a_hundred_thousand_series_take_a_moment():
 
 
 def season_strength(values, season):
-    return strengths(values, season)[0]
+    return seasonal_strengths(values, season)[0]
 
 
 def trend_strength(values, season):
-    return strengths(values, season)[1]
+    return seasonal_strengths(values, season)[1]
 
 
 def test_strengths_of_what_is_all_season_all_trend_and_neither():

@@ -19,8 +19,8 @@ from forecaster.evaluation.significance import (
     _block_counts,
     _verdict,
     diebold_mariano,
-    sentence,
     significance,
+    verdict_sentence,
 )
 from forecaster.evaluation.summary import summarise
 
@@ -259,7 +259,7 @@ class TestVerdict:
         errors = {"a": noise(0, (9, 3, 4), 0.1), "b": noise(1, (9, 3, 4))}
         found = significance(table_of(errors), [("a", "b")])
         assert found["skill-lo"][0] > 0 and math.isnan(found["p-value"][0]) and found["verdict"][0] == NO_DIFFERENCE
-        assert sentence(found, "A") == (
+        assert verdict_sentence(found, "A") == (
             "A differs from b by nothing that these 27 forecasts could show: "
             "3 origins are too few to tell, it takes more origins."
         )
@@ -309,9 +309,9 @@ class TestVerdict:
     def test_in_one_sentence(self, verdicts: list[str], said: str) -> None:
         told = {"forecasts": 36, "cases": 36, "p-value": 0.5}
         rows = [{"against": f"m{k}", "verdict": verdict, **told} for k, verdict in enumerate(verdicts)]
-        assert sentence(pd.DataFrame(rows, columns=["against", "verdict", *told]), "The network") == said
+        assert verdict_sentence(pd.DataFrame(rows, columns=["against", "verdict", *told]), "The network") == said
 
     def test_of_one_forecast(self) -> None:
         rows = pd.DataFrame({"against": ["m"], "verdict": [NO_DIFFERENCE], "forecasts": [1]})
-        said = sentence(rows.assign(cases=1, **{"p-value": math.nan}), "A")
+        said = verdict_sentence(rows.assign(cases=1, **{"p-value": math.nan}), "A")
         assert said.endswith("this one forecast could show: 1 origin is too few to tell, it takes more origins.")

@@ -22,7 +22,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from forecaster.data.readers.dataframe import frame_of, where
+from forecaster.data.readers.dataframe import frame_of, line_of
 from forecaster.data.readers.sources import READERS, Source, read_table
 from forecaster.errors import DataError, DependencyError, ForecasterError, NotFoundError, SettingError
 
@@ -121,8 +121,8 @@ def test_a_line_is_named_as_an_editor_counts_it_despite_blank_lines(tmp_path: Pa
     path = write(tmp_path, "\ufeffdate, y\n2024-01-01,1\n\n\n2024-01-02,2\n\n")
     frame = read_table(path)
     assert list(frame.columns) == ["date", "y"]
-    assert [where(frame, i) for i in range(len(frame))] == ["line 2", "line 5"]
-    assert where(pd.DataFrame({"y": [1, 2]}, index=[7, 9]), 1) == "row 9"
+    assert [line_of(frame, i) for i in range(len(frame))] == ["line 2", "line 5"]
+    assert line_of(pd.DataFrame({"y": [1, 2]}, index=[7, 9]), 1) == "row 9"
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_json_lines_name_the_broken_line_and_keep_text(tmp_path: Path) -> None:
     frame = read_table(write(tmp_path, "\ufeff" + good, "t.jsonl"))
     assert frame["date"].tolist() == ["2024-01-01", "2024-01-02"]
     assert frame["id"].tolist() == ["007", "NA"]
-    assert [where(frame, i) for i in (0, 1)] == ["line 1", "line 3"]
+    assert [line_of(frame, i) for i in (0, 1)] == ["line 1", "line 3"]
     zipped = write(tmp_path, gzip.compress(good.encode()), "t.ndjson.gz")
     assert read_table(zipped)["id"].tolist() == ["007", "NA"]
     for bad, message in (

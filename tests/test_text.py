@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.readers.dataframe import where
+from forecaster.data.readers.dataframe import line_of
 from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError, SettingError
 
@@ -73,7 +73,7 @@ def test_the_delimiter_is_found_out_and_told(text: str, delimiter: str | None, t
     assert frame["d"].tolist() == ["2024-01-01", "2024-01-02"]
     assert frame["y"].tolist() == [1, 2.5]
     assert notes(frame).get("delimiter") == delimiter
-    assert [where(frame, i) for i in (0, 1)] == ["line 2", "line 3"]
+    assert [line_of(frame, i) for i in (0, 1)] == ["line 2", "line 3"]
 
 
 def test_a_delimiter_is_taken_as_given(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_what_stands_above_the_column_names_is_skipped_and_lines_stay_right(
 ) -> None:
     frame = read(tmp_path, text)
     assert list(frame.columns)[:2] == ["d", "y"]
-    assert [where(frame, i) for i in (0, 1)] == lines
+    assert [line_of(frame, i) for i in (0, 1)] == lines
     assert {k: v for k, v in notes(frame).items() if k != "delimiter"} == told
 
 
@@ -357,7 +357,7 @@ def test_a_table_is_read_back_from_any_dialect(
     assert frame["name"].tolist() == ids
     assert frame["date"].tolist() == days
     np.testing.assert_allclose(frame["value"].to_numpy(float), [NAN if v is None else v for v in values], rtol=1e-12)
-    assert where(frame, 0) == f"line {comments + 2}"
+    assert line_of(frame, 0) == f"line {comments + 2}"
     assert set(warned(frame)) <= {"encoding"}
 
 

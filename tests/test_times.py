@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.columns.date_formats import FORMATS, format_of, month_number, nanoseconds
+from forecaster.data.columns.date_formats import FORMATS, format_of, month_number, to_nanoseconds
 from forecaster.data.columns.time_parts import find_clock, find_parts, join_parts
 from forecaster.data.columns.time_values import Times, looks_like, numbers_of, read_times
 from forecaster.data.readers.sources import read_table
@@ -292,7 +292,7 @@ def test_offsets_that_change_over_the_year_are_held_in_utc() -> None:
 
 def test_times_that_nanoseconds_cannot_hold_become_empty() -> None:
     parsed = pd.Series(np.array(["1500-01-01", "2024-01-01", "NaT", "2300-01-01"], "datetime64[s]"))
-    assert np.isnat(nanoseconds(parsed)).tolist() == [True, False, True, True]
+    assert np.isnat(to_nanoseconds(parsed)).tolist() == [True, False, True, True]
 
 
 # Times over several columns

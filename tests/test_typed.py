@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecaster.system.typed_json import Natural, typed
+from forecaster.system.typed_json import Natural, as_type
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ TREES = st.builds(
 
 @given(TREES)
 def test_what_was_written_is_what_is_read(tree):
-    assert typed(Tree, json.loads(json.dumps(asdict(tree)))) == tree
+    assert as_type(Tree, json.loads(json.dumps(asdict(tree)))) == tree
 
 
 def test_several_dataclasses_are_told_apart_by_their_kind_and_not_their_name():
     plain = {"leaves": [], "parts": [{"kind": "twig", "name": "a"}, {"kind": "leaf", "size": 2}]}
-    assert typed(Tree, plain).parts == (Branch("a"), Leaf(2))
+    assert as_type(Tree, plain).parts == (Branch("a"), Leaf(2))
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_several_dataclasses_are_told_apart_by_their_kind_and_not_their_name():
 )
 def test_anything_else_is_refused_by_its_place(plain, words):
     with pytest.raises(ValueError, match=words):
-        typed(Tree, plain, "tree")
+        as_type(Tree, plain, "tree")

@@ -12,7 +12,7 @@ from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.fitting import warm_start as continuing
-from forecaster.fitting.warm_start import EPOCHS, SLOWER, continued
+from forecaster.fitting.warm_start import EPOCHS, SLOWER, settings_for_warm_start
 
 ROWS, NEWER = 120, 24
 #: A network that two epochs leave much to learn.
@@ -174,12 +174,12 @@ def test_settings_that_contradict_the_model_are_refused(before, given, match):
 
 
 def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
-    config = continued(before.config, {"units": "4", "epochs": 7, "validation": 9, "horizon": "3"})
+    config = settings_for_warm_start(before.config, {"units": "4", "epochs": 7, "validation": 9, "horizon": "3"})
     assert (config.epochs, config.validation, config.units) == (7, 9, (4,))
     assert config.learning_rate == SLOWER * before.config.learning_rate
-    untold = continued(before.config, {})
+    untold = settings_for_warm_start(before.config, {})
     assert (untold.epochs, untold.validation, untold.holdout) == (EPOCHS, None, 0)
-    assert continued(Config.of(), {"learning_rate": 0.5}).learning_rate == 0.5
+    assert settings_for_warm_start(Config.of(), {"learning_rate": 0.5}).learning_rate == 0.5
 
 
 @pytest.mark.parametrize("own", [True, False])

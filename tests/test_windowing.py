@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from forecaster.data.panel.packed import empty_aligned
 from forecaster.errors import DataError, NotFoundError, SettingError
-from forecaster.features.windows import Windows, bearable, make_windows
+from forecaster.features.windows import Windows, allowed_window_starts, make_windows
 
 
 def slow_windows(values, offsets, lookback, horizon):
@@ -273,21 +273,21 @@ def test_bearable_rows_equal_the_slow_loop(lengths, lookback, longest, least, ho
     observed = rng.random(offsets[-1]) > share
     for s, a in enumerate(offsets[:-1]):
         observed[a : a + padding[s]] = False
-    found = bearable(observed, offsets, lookback, longest, least, padding, horizon)
+    found = allowed_window_starts(observed, offsets, lookback, longest, least, padding, horizon)
     assert found.tolist() == slow_bearable(observed, offsets, lookback, longest, least, padding, horizon)
 
 
 def test_a_gap_is_borne_until_too_much_of_it_lies_in_the_lookback():
     observed = np.ones(12, bool)
     observed[3:6] = False
-    found = bearable(observed, np.array([0, 12]), lookback=4, longest=2)
+    found = allowed_window_starts(observed, np.array([0, 12]), lookback=4, longest=2)
     assert np.flatnonzero(~found).tolist() == [0, 6, 7]  # rows 3, 4 and 5 lie before both; row 0 has nothing before it
-    assert bearable(observed, np.array([0, 12]), 4, 3, least=0).all()
+    assert allowed_window_starts(observed, np.array([0, 12]), 4, 3, least=0).all()
 
 
 def test_bearable_rows_of_many_series_are_found_fast():
     offsets = np.arange(0, 4_000_001, 200)
     observed = np.random.default_rng(0).random(4_000_000) > 0.3
     began = time.perf_counter()
-    assert 0.5 < bearable(observed, offsets, 28, 6).mean() < 1
+    assert 0.5 < allowed_window_starts(observed, offsets, 28, 6).mean() < 1
     assert time.perf_counter() - began < 2

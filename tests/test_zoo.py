@@ -13,11 +13,11 @@ from scipy.optimize import minimize
 from forecaster.config import FAMILIES, FIELDS, Config
 from forecaster.engines.keras import KerasEngine
 from forecaster.engines.onnx import OnnxEngine
-from forecaster.networks.assembly import Read, framed
-from forecaster.networks.factory import NETWORKS, build_network, unread
+from forecaster.networks.assembly import Read, assemble_network
+from forecaster.networks.factory import NETWORKS, build_network, unread_settings
 from forecaster.networks.families.nbeats import interpolation
 from forecaster.networks.families.tcn import widths
-from forecaster.networks.initial.simple_forecasts import candidates
+from forecaster.networks.initial.simple_forecasts import simple_forecasts
 from forecaster.networks.shapes import Shapes
 
 FULL = Shapes(
@@ -96,7 +96,7 @@ def test_any_shape_fits_and_training_starts_from_the_base(name, shapes, options)
     feeds = inputs(shapes)
     found = forecast(built(name, shapes, **options), feeds)
     assert found.shape == (6, shapes.steps, shapes.outputs)
-    simple = candidates(feeds["past"][:, :, 0], shapes.steps, shapes.seasons).values()
+    simple = simple_forecasts(feeds["past"][:, :, 0], shapes.steps, shapes.seasons).values()
     np.testing.assert_allclose(found[..., 0], sum(simple) / len(simple), atol=1e-5)
     assert np.isfinite(found).all()
 
@@ -259,17 +259,17 @@ def test_settings_that_are_not_read_are_listed(name):
     def core(_, shapes: Shapes, given: Read) -> Any:
         return family.core(config, shapes, given)
 
-    framed(core, config.config, Shapes(8, 4))
+    assemble_network(core, config.config, Shapes(8, 4))
     settings = {key for key, field in FIELDS.items() if field.metadata["group"] == "network"} - OF_THE_FRAME
     assert settings - read == set(family.unread)
 
 
 def test_settings_that_are_not_read_are_named_where_they_were_changed():
-    assert unread(Config.of(network="nhits", segment=12, bidirectional=True, dropout=0.5)) == (
+    assert unread_settings(Config.of(network="nhits", segment=12, bidirectional=True, dropout=0.5)) == (
         "bidirectional",
         "segment",
     )
-    assert unread(Config.of(network="lstm", segment=12, bidirectional=True)) == ()
+    assert unread_settings(Config.of(network="lstm", segment=12, bidirectional=True)) == ()
 
 
 def test_networks_are_described_in_one_line_each():

@@ -12,21 +12,21 @@ import pandas as pd
 from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
-from forecaster.data.time.freq import shown
+from forecaster.data.time.freq import format_time
 from forecaster.direction.backtest import DirectionEvaluation, evaluate_directions
 from forecaster.direction.prediction import refuse_beyond
 from forecaster.engines.engine import Engine
 from forecaster.errors import SettingError, nearest
-from forecaster.evaluation.backtest import Batched, Forecast, backtest, baseline_forecast, notes_of
+from forecaster.evaluation.backtest import Batched, Forecast, backtest, backtest_notes, baseline_forecast
 from forecaster.evaluation.baselines import USUAL_BASELINES, baseline_notes
-from forecaster.evaluation.fail_if import measures
+from forecaster.evaluation.fail_if import named_measures
 from forecaster.evaluation.residuals import diagnose, residuals
-from forecaster.evaluation.significance import sentence, significance
+from forecaster.evaluation.significance import significance, verdict_sentence
 from forecaster.evaluation.summary import summarise
 from forecaster.evaluation.trained_rows import scales_before, seen_notes, seen_rows, unseen_origins
 from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.fitting import fit as fitting
-from forecaster.intervals.adaptive import Adaptive, Worked
+from forecaster.intervals.adaptive import Adaptive, WorkingForecast
 from forecaster.notes import Note
 from forecaster.plotting import plot_backtest, plot_residuals
 from forecaster.prediction.forecast import forecast_panel, never_negative
@@ -73,14 +73,14 @@ class Evaluation:
     @property
     def measures(self) -> dict[str, float]:
         """The measures of the network by name, as ``--fail-if`` knows them: ``mase``, ``coverage-80``, ``p-value``."""
-        return measures(self.summary, self.tests, NETWORK)
+        return named_measures(self.summary, self.tests, NETWORK)
 
     @property
     def verdict(self) -> str:
         """Where the network stands, in one sentence that says no more than was shown."""
         if self.table["seen"].any():
             return "No verdict: the network was trained on these rows."
-        return sentence(self.tests, "The network")
+        return verdict_sentence(self.tests, "The network")
 
     def residuals(self) -> pd.DataFrame:
         """Return tests of the network's errors, one row a series; see :func:`.residuals.diagnose`."""
@@ -189,7 +189,7 @@ def assess(
         table[name] = table["series"].map(scales).astype(float)
     summary = summarise(table)
     tests = significance(table, [(NETWORK, name) for name in names])
-    notes = [*baseline_notes(names, season, int(panel.lengths.max())), *notes_of(summary), *seen_notes(table)]
+    notes = [*baseline_notes(names, season, int(panel.lengths.max())), *backtest_notes(summary), *seen_notes(table)]
     return Evaluation(table, summary, notes, tests, season, panel.roles.target)
 
 
@@ -227,7 +227,7 @@ def assess_directions(
 
     def fit(known: Panel) -> Model:
         if tell:
-            tell(f"training on the rows up to {shown(known.last.max())}")
+            tell(f"training on the rows up to {format_time(known.last.max())}")
         return fitting.fit_panel(known, config, [], None, keep_interrupted=False)
 
     return evaluate_directions(
@@ -252,7 +252,7 @@ def _network(
     tell: Callable[[str], None] | None,
 ) -> Forecast:
     """Return the network as a model of a backtest."""
-    forecast: Worked
+    forecast: WorkingForecast
     if rolling.refit:
         config = model.config.replace(holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback)
         forecast = _Refits(config, rolling.refit, levels, tell)
@@ -281,7 +281,7 @@ class _Refits:
     def __call__(self, known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
         if self._origins % self.every == 0:
             if self.tell:
-                self.tell(f"training on the rows up to {shown(known.last.max())}")
+                self.tell(f"training on the rows up to {format_time(known.last.max())}")
             config = self.config.replace(horizon=str(steps))
             self._model = fitting.fit_panel(known, config, [], None, keep_interrupted=False)
             self._engine = fitting.engine_of(self._model)

@@ -11,12 +11,12 @@ import pandas as pd
 
 from forecaster.api.evaluation import Evaluation, Rolling, assess, assess_directions
 from forecaster.artifact.load import load_model
-from forecaster.artifact.lock import locked
+from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.model import Model
-from forecaster.artifact.names import real
+from forecaster.artifact.names import resolve
 from forecaster.artifact.save import save_model
 from forecaster.config import RECIPES, Config
-from forecaster.data.panel.packed import packed, unpacked
+from forecaster.data.panel.packed import pack_panel, unpack_panel
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.calendar import future_times
 from forecaster.direction.backtest import DirectionEvaluation
@@ -32,13 +32,19 @@ from forecaster.engines.engine import Engine
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.evaluation.baselines import USUAL_BASELINES
 from forecaster.fitting import fit as fitting
-from forecaster.fitting.warm_start import continued, fit_further
-from forecaster.levels import checked_levels
-from forecaster.notes import Note, ToldNotes
+from forecaster.fitting.warm_start import fit_further, settings_for_warm_start
+from forecaster.levels import parse_levels
+from forecaster.notes import Note, ReportedNotes
 from forecaster.plotting import plot_forecast
-from forecaster.prediction.adapted_levels import followed
+from forecaster.prediction.adapted_levels import adapt_levels
 from forecaster.prediction.caveats import engine_notes, interval_notes
-from forecaster.prediction.forecast import below_zero, engines_of, forecast_panel, refuse_beyond_reason, unbounded
+from forecaster.prediction.forecast import (
+    below_zero,
+    engines_of,
+    forecast_panel,
+    forecast_unclipped,
+    refuse_unreasonable_forecast,
+)
 from forecaster.prediction.given_rows import Data, joined_panel, training_panel, without_holdout
 from forecaster.prediction.steps_ahead import steps_ahead, with_future
 from forecaster.prediction.table import forecast_table, readings_table
@@ -131,15 +137,15 @@ class Forecaster:
         check_settings(self.config)
         if start is not None and future is not None:
             raise SettingError("what is trained further knows its future covariates", "leave --future out")
-        notes = ToldNotes(tell)
-        places = [real(Path(place)) for place in (start, directory) if isinstance(place, (str, Path))]
+        notes = ReportedNotes(tell)
+        places = [resolve(Path(place)) for place in (start, directory) if isinstance(place, (str, Path))]
         in_place = len(places) == 2 and places[0] == places[1]
         with Checkpoints(directory, notes) as checkpoints:
             before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
             old = None if before is None else before.model
-            config = self.config if old is None else continued(old.config, self._given)
+            config = self.config if old is None else settings_for_warm_start(old.config, self._given)
             if before is None:
-                panel: Panel = packed(training_panel(data, future, config, notes))
+                panel: Panel = pack_panel(training_panel(data, future, config, notes))
             else:
                 panel = before._newer(data, config.holdout, notes)
             model = checkpoints.begin(lambda: fingerprint(panel, config, old), resume, in_place)
@@ -189,7 +195,7 @@ class Forecaster:
             NotFoundError: a needed column is absent.
             DataError: the data cannot be read as those of the training were, or ``future`` has holes.
         """
-        levels = checked_levels(levels)
+        levels = parse_levels(levels)
         if self.config.task == "direction":
             refuse_levels(levels)
             return self._directions(horizon, data, future)
@@ -197,11 +203,11 @@ class Forecaster:
         ahead = self.steps_ahead(panel, horizon)
         steps = int(ahead.max())
         panel, told = with_future(self.model, panel, future, ahead)
-        working, found = (None, []) if data is None else followed(self.model, self._running(), panel, levels)
+        working, found = (None, []) if data is None else adapt_levels(self.model, self._running(), panel, levels)
         self.notes += told + found
-        values = unbounded(self.model, self._running(), panel, steps, levels, working)
+        values = forecast_unclipped(self.model, self._running(), panel, steps, levels, working)
         ranges = panel.ranges if data is not None or self.model.ranges is None else self.model.ranges
-        refuse_beyond_reason(panel, values, steps, ranges)
+        refuse_unreasonable_forecast(panel, values, steps, ranges)
         self.notes += [*engine_notes(self.model, panel), *interval_notes(self.model, steps, levels)]
         asked = np.arange(steps) < ahead[:, None]
         below = below_zero(self.model, panel, values)
@@ -273,7 +279,7 @@ class Forecaster:
             DataError: too few rows for one origin.
             SettingError: an unknown baseline or window, or a number out of range.
         """
-        levels, baselines = checked_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
+        levels, baselines = parse_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
         panel, notes = self.panel(data)
         steps = int(self.steps_ahead(panel, horizon).max())
         rolling = Rolling(steps, origins, stride, gap, window, int(refit), adaptive)
@@ -297,7 +303,7 @@ class Forecaster:
             ForecasterError: it cannot be written.
         """
         directory = Path(directory)
-        with locked(directory):
+        with lock_directory(directory):
             save_model(self.model, directory)
         return directory
 
@@ -330,7 +336,7 @@ class Forecaster:
         Raises:
             ModelError: a weight is missing or of another shape.
         """
-        return fitting.rebuild(self.model)
+        return fitting.rebuild_network(self.model)
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -366,7 +372,7 @@ class Forecaster:
 
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
-        history = self.model.history = unpacked(self.model.history)
+        history = self.model.history = unpack_panel(self.model.history)
         return (history, []) if data is None else joined_panel(self.model, data, self.config)
 
     def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:

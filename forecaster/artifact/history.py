@@ -11,10 +11,10 @@ import numpy as np
 
 from forecaster.artifact.manifest import Schema
 from forecaster.artifact.parquet_footer import rows_of_groups
-from forecaster.data.panel.packed import laid_together, series_between
+from forecaster.data.panel.packed import concatenate_panels, select_series
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import blocks
-from forecaster.data.readers.arrow import release
+from forecaster.data.panel.touched_rows import series_blocks
+from forecaster.data.readers.arrow import return_memory
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -33,8 +33,8 @@ def history_pieces(panel: Panel) -> Iterator[bytes]:
     import pyarrow.parquet as pq
 
     sink, writer = _Sink(), None
-    for first, last in blocks(panel.offsets, GROUP):
-        part = series_between(panel, first, last)
+    for first, last in series_blocks(panel.offsets, GROUP):
+        part = select_series(panel, first, last)
         codes = np.repeat(np.arange(len(part), dtype=np.int32), part.lengths)
         ids = pa.DictionaryArray.from_arrays(codes, list(part.ids))
         columns = {"series": ids, "time": part.times, "value": part.values, "observed": part.observed}
@@ -127,9 +127,9 @@ def read_history(
         if any(column.null_count for column in table.columns) or not np.isfinite(part.values).all():
             raise ValueError("a reading of the history is absent or infinite")
         parts.append((part, None) if rows is None else (part.keep_newest(rows), part.ranges))
-    release()
+    return_memory()
     ranges = None if rows is None else np.concatenate([found for _, found in parts])
-    panel = replace(laid_together([part for part, _ in parts]), static=static)
+    panel = replace(concatenate_panels([part for part, _ in parts]), static=static)
     if len(set(panel.ids)) < len(panel):
         raise ValueError("a series comes twice in the history")
     return panel, ranges

@@ -16,7 +16,7 @@ from forecaster.artifact.manifest import Manifest, read_manifest
 from forecaster.artifact.model import Model
 from forecaster.artifact.names import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.npz import read_arrays
-from forecaster.artifact.open_files import AGAIN, opened, refuse_absent
+from forecaster.artifact.open_files import AGAIN, open_model_files, refuse_absent
 from forecaster.errors import ModelError
 from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.features.scaling import Scaler
@@ -38,7 +38,7 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
         NotFoundError: there is no model.
         ModelError: it is damaged, altered, incomplete, or of a newer format.
     """
-    with opened(directory) as files:
+    with open_model_files(directory) as files:
         refuse_absent(files, (MANIFEST,), directory)
         manifest = read_manifest(files[MANIFEST], directory)
         refuse_absent(files, FILES, directory)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from forecaster.artifact.names import FILES, FORMAT, LIMITS, MANIFEST, lock_of, real
+from forecaster.artifact.names import FILES, FORMAT, LIMITS, MANIFEST, lock_path, resolve
 from forecaster.errors import ForecasterError, SettingError
 
 #: Times that a lock is tried for: who holds it removes its file before letting go.
@@ -18,7 +18,7 @@ ATTEMPTS = 3
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[Path]:
+def lock_directory(directory: Path) -> Iterator[Path]:
     """Hold the right to write ``directory`` while the block runs; folders above it are made, and kept if used.
 
     Yields:
@@ -29,20 +29,20 @@ def locked(directory: Path) -> Iterator[Path]:
         SettingError: ``directory`` holds something else than a model, or cannot be replaced as a whole.
     """
     refuse_foreign(directory)
-    place = real(directory)
+    place = resolve(directory)
     made = [folder for folder in place.parents if not folder.exists()]
     try:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             handle = _lock(place, directory)
         except OSError as error:
-            raise cannot_write(directory, error) from None
+            raise write_refusal(directory, error) from None
         with handle:
             try:
                 yield place
             finally:
                 with suppress(OSError):  # a folder that was removed, or may not be written any more
-                    lock_of(place).unlink()
+                    lock_path(place).unlink()
     finally:
         for folder in made:
             with suppress(OSError):
@@ -55,7 +55,7 @@ def refuse_foreign(directory: Path) -> None:
     Raises:
         SettingError: saying what is there.
     """
-    place = real(directory)
+    place = resolve(directory)
     if place.is_symlink() or (place.exists() and not (place.is_dir() and _ours(place))):  # a link in a circle
         raise SettingError(f"'{directory}' exists and is not a model of forecaster", "name another one with --model")
     if (place.exists() and place.samefile(os.curdir)) or place.is_mount():
@@ -80,7 +80,7 @@ def _lock(place: Path, directory: Path) -> IO[str]:
         OSError: the system refuses it.
         ForecasterError: another process holds it, or something else has its name.
     """
-    path = lock_of(place)
+    path = lock_path(place)
     for _ in range(ATTEMPTS):
         with ExitStack() as stack:
             handle = stack.enter_context(open(path, "a", opener=_opened))
@@ -104,7 +104,7 @@ def _opened(path: str, flags: int) -> int:
         raise
 
 
-def cannot_write(directory: Path, error: OSError) -> ForecasterError:
+def write_refusal(directory: Path, error: OSError) -> ForecasterError:
     """Return what is said where the system refuses to write a model."""
     hint = {
         errno.ENOSPC: "free some space",

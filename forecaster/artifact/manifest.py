@@ -14,7 +14,7 @@ from forecaster.data.schema import Column, Roles
 from forecaster.errors import ModelError, SettingError
 from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.plan import Plan
-from forecaster.system.typed_json import typed
+from forecaster.system.typed_json import as_type
 
 #: Objects and lists at most, and commas; what each tells of takes Python many times the bytes that it has in the file.
 #: A note, or a column, may name every series: of 100,000, the commas are those of twelve such lists.
@@ -125,6 +125,6 @@ def _refuse_altered(found: dict[str, Any]) -> None:
 
 
 def _typed(found: dict[str, Any]) -> Manifest:
-    manifest: Manifest = typed(Manifest, found, MANIFEST)
+    manifest: Manifest = as_type(Manifest, found, MANIFEST)
     Config.from_dict(found["config"])  # within their ranges
     return manifest

@@ -29,7 +29,7 @@ def own_digest(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps({**manifest, "sha256": files}, sort_keys=True).encode()).hexdigest()
 
 
-def real(directory: Path) -> Path:
+def resolve(directory: Path) -> Path:
     """Return the place of a directory with no link in it.
 
     Raises:
@@ -41,6 +41,6 @@ def real(directory: Path) -> Path:
         raise NotFoundError(f"the current folder, with '{directory}' in it, was removed", "go to another one") from None
 
 
-def lock_of(place: Path) -> Path:
+def lock_path(place: Path) -> Path:
     """Return the file that a process holds locked while it writes a directory."""
     return place.with_name(f".{place.name}.lock")

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from forecaster.artifact.names import FILES, LIMITS, MANIFEST, lock_of, real
+from forecaster.artifact.names import FILES, LIMITS, MANIFEST, lock_path, resolve
 from forecaster.errors import ModelError, NotFoundError
 
 #: What to do about a model that cannot be read.
@@ -21,7 +21,7 @@ ATTEMPTS, PAUSE = 100, 0.01
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[dict[str, BufferedReader]]:
+def open_model_files(directory: Path) -> Iterator[dict[str, BufferedReader]]:
     """Open the files of a model for the block, each at its start; :func:`refuse_absent` says whether all are there.
 
     They are found through one open directory. Where that was moved away and is being deleted, those of the one in its
@@ -63,7 +63,7 @@ def _found(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader]
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
-        return {}, not lock_of(real(directory)).exists()  # where names cannot be exchanged, it comes back
+        return {}, not lock_path(resolve(directory)).exists()  # where names cannot be exchanged, it comes back
     except (OSError, ValueError) as error:
         if getattr(error, "errno", errno.ENAMETOOLONG) in (errno.ENAMETOOLONG, errno.ELOOP):
             return {}, True  # no name that a directory can have
@@ -72,14 +72,14 @@ def _found(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader]
     files = {}
     for name in (MANIFEST, *FILES):
         with suppress(FileNotFoundError):
-            files[name] = stack.enter_context(regular(name, folder))
+            files[name] = stack.enter_context(open_regular_file(name, folder))
     try:
         return files, os.path.samestat(os.fstat(folder), os.stat(directory))
     except FileNotFoundError:
         return files, False
 
 
-def regular(name: str, folder: int) -> BufferedReader:
+def open_regular_file(name: str, folder: int) -> BufferedReader:
     """Open a file of a model, which is a regular file and no link; a pipe is not waited for.
 
     Args:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from forecaster.artifact.model import Model
-from forecaster.artifact.names import real
+from forecaster.artifact.names import resolve
 from forecaster.artifact.save import save_model
 from forecaster.errors import ForecasterError, NotFoundError
 
@@ -19,14 +19,14 @@ def save_or_rescue(model: Model, directory: Path, place: Path) -> None:
     Args:
         model: what was trained.
         directory: where to, as a person wrote it.
-        place: where that was when it was locked, see :func:`forecaster.artifact.lock.locked`.
+        place: where that was when it was locked, see :func:`forecaster.artifact.lock.lock_directory`.
 
     Raises:
         ForecasterError: it could not be written there; the hint says where it is instead.
     """
     named = place
     with suppress(NotFoundError):
-        named = directory if real(directory) == place else place
+        named = directory if resolve(directory) == place else place
     try:
         return save_model(model, named)
     except ForecasterError as error:

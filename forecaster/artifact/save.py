@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.artifact.history import history_pieces, panel_schema
-from forecaster.artifact.lock import cannot_write, refuse_foreign
+from forecaster.artifact.lock import refuse_foreign, write_refusal
 from forecaster.artifact.model import Model
 from forecaster.artifact.names import (
     FORMAT,
@@ -29,10 +29,10 @@ from forecaster.artifact.names import (
     NETWORK,
     WEIGHTS,
     own_digest,
-    real,
+    resolve,
 )
 from forecaster.artifact.siblings import STAGING, remove_leftovers, remove_staging
-from forecaster.system.files import flush_folder, json_text, umask
+from forecaster.system.files import current_umask, flush_folder, json_text
 
 
 def save_model(model: Model, directory: Path) -> None:
@@ -42,22 +42,22 @@ def save_model(model: Model, directory: Path) -> None:
         SettingError: there is something else than a model by now, which stays as it is.
         ForecasterError: the disk is full or the folder cannot be written; an older model stays as it was.
     """
-    place = real(directory)
+    place = resolve(directory)
     try:
         staging = _sibling(place)
     except OSError as error:
-        raise cannot_write(directory, error) from None
+        raise write_refusal(directory, error) from None
     try:
         digests = {}
         for name, content in _files(model):
             digests[name] = _write(staging / name, content)
         _write(staging / MANIFEST, [_manifest_text(model, digests).encode()])
-        staging.chmod(0o777 & ~umask())
+        staging.chmod(0o777 & ~current_umask())
         refuse_foreign(place)
         _swap(staging, place)
         remove_leftovers(place, model.record)
     except OSError as error:
-        raise cannot_write(directory, error) from None
+        raise write_refusal(directory, error) from None
     finally:
         remove_staging(staging)
 

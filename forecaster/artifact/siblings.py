@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from forecaster.artifact.names import BEGUN, FILES, MACHINE, MANIFEST, RUN, real
+from forecaster.artifact.names import BEGUN, FILES, MACHINE, MANIFEST, RUN, resolve
 from forecaster.system.files import read_sealed
 
 #: How the name of a folder ends in which a model is being written.
@@ -20,7 +20,7 @@ STAGING = ".writing"
 
 def checkpoint_folder(directory: Path) -> Path:
     """Return where the checkpoint of a fit into ``directory`` lies."""
-    place = real(directory)
+    place = resolve(directory)
     return place.with_name(f".{place.name}.checkpoint")
 
 
@@ -30,13 +30,13 @@ def checkpoint_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.removeprefix(RUN)))
 
 
-def begun_with(folder: Path) -> str | None:
+def read_fit_start(folder: Path) -> str | None:
     """Return what the fit of a checkpoint was begun with; None where there is none, or it is damaged."""
     content = read_sealed(folder / BEGUN)
     return None if content is None else content.decode()
 
 
-def mark_of(begun: str) -> str:
+def fit_id(begun: str) -> str:
     """Return what the model of a fit that was begun so, on whatever machine, has in its record."""
     parts = {name: value for name, value in json.loads(begun).items() if name != MACHINE}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -60,8 +60,8 @@ def remove_leftovers(place: Path, record: Mapping[str, Any]) -> None:
         record: of the model.
     """
     folder = checkpoint_folder(place)
-    begun = begun_with(folder)
-    if begun is not None and record.get("fit") == mark_of(begun) and not record.get("interrupted"):
+    begun = read_fit_start(folder)
+    if begun is not None and record.get("fit") == fit_id(begun) and not record.get("interrupted"):
         remove_checkpoint(folder)
     unfinished = re.compile(rf"\.{re.escape(place.name)}\.[a-z0-9_]{{8}}{STAGING}")  # as tempfile names them
     with suppress(OSError):

@@ -13,9 +13,9 @@ from forecaster.cli.evaluation_options import (
     baselines_option,
     echo_measures,
     echo_tests,
+    fail_if_of,
     fail_if_option,
     gap_option,
-    gate_of,
     measures_of,
     metrics_option,
     origins_option,
@@ -32,7 +32,7 @@ from forecaster.cli.options import (
     read_source,
     source_options,
 )
-from forecaster.cli.output import answer, check_picture, check_table, echo_json, say_notes
+from forecaster.cli.output import check_picture, check_table, echo_json, say_notes, write_and_print_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def command(
     check_picture(plot, force)
     names, shown = _names(places), measures_of(metrics, levels)
     beside = baselines_of(baselines)
-    gate = gate_of(fail_if, levels, [*names[1:], *BASELINES])  # a saved run may hold any
+    gate = fail_if_of(fail_if, levels, [*names[1:], *BASELINES])  # a saved run may hold any
     models = {name: Forecaster.load(place) for name, place in zip(names, places, strict=True) if Path(place).is_dir()}
     if not models:
         _refuse_rolling(source)
@@ -119,7 +119,7 @@ def command(
 
         title = picture_title("comparison", ", ".join(names), rows)
         save_picture(plot_comparison(found.table, found.tests, title=title), plot, force, quiet)
-    answer(
+    write_and_print_result(
         found.table,
         output,
         force,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecaster.cli.evaluation_options import picture_title, save_picture
-from forecaster.cli.output import answer, echo_json
+from forecaster.cli.output import echo_json, write_and_print_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ def echo_directions(
     """
     if plot:
         save_picture(found.plot(title=picture_title("reliability", model, rows)), plot, force, quiet)
-    answer(
+    write_and_print_result(
         found.table,
         output,
         force,

@@ -13,9 +13,9 @@ from forecaster.cli.evaluation_options import (
     echo_measures,
     echo_split,
     echo_tests,
+    fail_if_of,
     fail_if_option,
     gap_option,
-    gate_of,
     measures_of,
     metrics_option,
     number_text,
@@ -34,7 +34,7 @@ from forecaster.cli.options import (
     read_source,
     source_options,
 )
-from forecaster.cli.output import answer, check_picture, check_table, echo_json, say, say_notes
+from forecaster.cli.output import check_picture, check_table, echo_json, say, say_notes, write_and_print_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,7 @@ def command(
     for picture in (plot, residual_plot):
         check_picture(picture, force)
     names, shown = baselines_of(baselines), measures_of(metrics, levels)
-    gate = gate_of(fail_if, levels, names)
+    gate = fail_if_of(fail_if, levels, names)
     for split in splits:
         check_split(split)
     forecaster = Forecaster.load(model)
@@ -166,7 +166,7 @@ def command(
     if residual_plot:
         title = picture_title("errors", model, rows)
         save_picture(found.plot_residuals(title=title), residual_plot, force, quiet)
-    answer(
+    write_and_print_result(
         found.table,
         output,
         force,

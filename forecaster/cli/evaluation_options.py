@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from forecaster.data.readers.sources import Source
-    from forecaster.evaluation.fail_if import Gate
+    from forecaster.evaluation.fail_if import FailIf
 
 #: Measures that are printed where no others are asked for; of levels: those of each.
 SHOWN, SHOWN_OF_LEVELS = ("mae", "rmse", "mase", "smape", "owa"), ("coverage", "msis")
@@ -104,7 +104,7 @@ def measures_of(text: str | None, levels: tuple[int, ...]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def gate_of(text: str | None, levels: tuple[int, ...], others: Sequence[str]) -> Gate | None:
+def fail_if_of(text: str | None, levels: tuple[int, ...], others: Sequence[str]) -> FailIf | None:
     """Return the gate of ``--fail-if``, None where there is none.
 
     Raises:
@@ -112,9 +112,9 @@ def gate_of(text: str | None, levels: tuple[int, ...], others: Sequence[str]) ->
     """
     if text is None:
         return None
-    from forecaster.evaluation.fail_if import Gate, measure_names
+    from forecaster.evaluation.fail_if import FailIf, measure_names
 
-    return Gate.of(text, measure_names(levels, others))
+    return FailIf.of(text, measure_names(levels, others))
 
 
 def echo_measures(table: pd.DataFrame, shown: list[str]) -> None:

@@ -104,7 +104,7 @@ def command(
     from pathlib import Path
 
     from forecaster.api.forecaster import Forecaster
-    from forecaster.artifact.lock import locked
+    from forecaster.artifact.lock import lock_directory
     from forecaster.artifact.rescue import save_or_rescue
     from forecaster.config import read_toml
 
@@ -113,7 +113,7 @@ def command(
     merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
     forecaster = Forecaster(**merged)
     source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
-    with locked(Path(model)) as place, _resumable(model):
+    with lock_directory(Path(model)) as place, _resumable(model):
         with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
             forecaster.fit(source, report, lambda note: say_notes([note], quiet), future, start, model, resume)
         forecaster.model.record["command"] = command_line()
@@ -160,11 +160,11 @@ def _resumable(model: str) -> Iterator[None]:
 def _interrupted(model: str) -> Exception:
     from pathlib import Path
 
-    from forecaster.artifact.siblings import begun_with, checkpoint_folder
+    from forecaster.artifact.siblings import checkpoint_folder, read_fit_start
     from forecaster.errors import InterruptedByUser
 
     kept = f"the best weights so far are kept in '{model}'"
-    begun = begun_with(checkpoint_folder(Path(model)))
+    begun = read_fit_start(checkpoint_folder(Path(model)))
     return InterruptedByUser("interrupted", f"{kept}; the same command with --resume goes on" if begun else kept)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecaster.cli.options import force_option, json_option, quiet_option, read_source, setting_options, source_options
-from forecaster.cli.output import check_picture, check_table, echo_json, plain, say, write_table
+from forecaster.cli.output import check_picture, check_table, echo_json, printable_line, say, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,8 +115,10 @@ def _echo_problem(number: int, problem: Problem) -> None:
 
 
 def _wrapped(start: str, text: str) -> str:
-    start = plain(start)
-    lines = textwrap.wrap(plain(text), WIDTH - len(start), break_long_words=False, break_on_hyphens=False) or [""]
+    start = printable_line(start)
+    lines = textwrap.wrap(printable_line(text), WIDTH - len(start), break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
     return "\n".join((start if i == 0 else " " * len(start)) + line for i, line in enumerate(lines))
 
 
@@ -130,9 +132,9 @@ LEGEND = (
 
 def _echo_series(series: pd.DataFrame) -> None:
     """Print the table of series, each column as wide as it must be."""
-    from forecaster.inspection.measurements import worst
+    from forecaster.inspection.measurements import worst_series
 
-    shown = worst(series, MOST_PRINTED)
+    shown = worst_series(series, MOST_PRINTED)
     shown = shown.assign(freq=shown["freq"].where(shown["rows"] > 1))
     if len(series) == 1 and not series["series"].iloc[0]:
         shown = shown.drop(columns="series")
@@ -167,7 +169,7 @@ def _cell(name: str, value: Any, days: bool) -> str:
         return "irregular"
     if hasattr(value, "strftime"):
         return str(value.strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M"))
-    text = plain(str(value)) if name == "series" else f"{value:,}" if isinstance(value, int) else str(value)
+    text = printable_line(str(value)) if name == "series" else f"{value:,}" if isinstance(value, int) else str(value)
     return text if len(text) <= 24 else f"{text[:11]}..{text[-11:]}"
 
 

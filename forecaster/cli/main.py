@@ -118,7 +118,7 @@ def cli(ctx: click.Context, traceback: bool, version: bool) -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line, keep native log lines off the terminal, and exit with the documented code."""
     from forecaster.system.native import separate_native
-    from forecaster.system.signals import mind_dropped_errors
+    from forecaster.system.signals import redeliver_dropped_stops
 
     args, codes = sys.argv[1:] if args is None else args, list[int]()
     atexit.register(_end, codes)  # what is registered first is called last
@@ -129,17 +129,17 @@ def main(args: list[str] | None = None) -> NoReturn:
         sys.excepthook = _show_traceback
     else:
         separate_native()
-    mind_dropped_errors(show="--traceback" in args)
+    redeliver_dropped_stops(show="--traceback" in args)
     codes.append(_run_stoppable(args))
     sys.exit(codes[0])
 
 
 def _run_stoppable(args: list[str]) -> int:
     """Run one command, which signals stop, and return its exit code; while Python ends nothing does."""
-    from forecaster.system.signals import ignore_stops, stop_like_ctrl_c, stopped_code
+    from forecaster.system.signals import ignore_stops, install_stop_handlers, stopped_code
 
     try:
-        stop_like_ctrl_c()
+        install_stop_handlers()
         code = run(args)
         ignore_stops()
     except KeyboardInterrupt:  # it fell beside what run explains, such as a second one while the first is told
@@ -166,9 +166,9 @@ def _show_traceback(kind: type[BaseException], error: BaseException, trace: Trac
     """Print a traceback without the secrets of the arguments, as it is made to be shown to others."""
     from traceback import format_exception
 
-    from forecaster.cli.output import hidden
+    from forecaster.cli.output import redact_arguments
 
-    sys.stderr.write(hidden("".join(format_exception(kind, error, trace))))
+    sys.stderr.write(redact_arguments("".join(format_exception(kind, error, trace))))
 
 
 def _open_closed_streams() -> None:
@@ -214,9 +214,13 @@ def _refuse_nul(args: list[str]) -> None:
 def _is_of_a_signal(error: BaseException) -> bool:
     """Return whether an error is what a library made of Ctrl-C, and none of ours."""
     from forecaster.errors import ForecasterError
-    from forecaster.system.signals import stopped
+    from forecaster.system.signals import was_stopped
 
-    return stopped() and isinstance(error, Exception) and not isinstance(error, (ForecasterError, click.ClickException))
+    return (
+        was_stopped()
+        and isinstance(error, Exception)
+        and not isinstance(error, (ForecasterError, click.ClickException))
+    )
 
 
 def _drop_unwritable_output() -> bool:

@@ -16,13 +16,13 @@ from forecaster.cli.output import check_table, say, say_notes, write_table
 def hints_of(model: str, data: str | None) -> Iterator[None]:
     """Let a hint of this command name the model and the rows that were to be forecast, where they are not the usual."""
     from forecaster.errors import ForecasterError
-    from forecaster.system.redaction import redacted_address
+    from forecaster.system.redaction import redact_address
 
     try:
         yield
     except ForecasterError as error:
         flags = [] if model == "forecaster-model" else ["--model", model]
-        flags += ["--data", redacted_address(data)] if data else []
+        flags += ["--data", redact_address(data)] if data else []
         error.hint = error.hint.replace("forecaster make-future", shlex.join(["forecaster", "make-future", *flags]))
         raise
 

@@ -21,17 +21,19 @@ def command_line() -> str:
     """Return the command as it was given, for a shell, without the secrets of its arguments."""
     import shlex
 
-    from forecaster.system.redaction import redacted_address
+    from forecaster.system.redaction import redact_address
 
-    return shlex.join(["forecaster", *map(redacted_address, sys.argv[1:])])
+    return shlex.join(["forecaster", *map(redact_address, sys.argv[1:])])
 
 
-def plain(text: str) -> str:
+def printable_line(text: str) -> str:
     """Return text as one line for a terminal: without the secrets of the arguments, control characters as escapes.
 
     Of a very long word it has the two ends.
     """
-    text = re.sub(r"[\udc80-\udcff]+", _as_utf8, hidden(text))  # an ASCII locale leaves bytes of arguments as they are
+    text = re.sub(
+        r"[\udc80-\udcff]+", _as_utf8, redact_arguments(text)
+    )  # an ASCII locale leaves bytes of arguments as they are
     text = "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)
     text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:90]}...{word[0][-30:]}", text)
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
@@ -41,11 +43,11 @@ def _as_utf8(found: re.Match[str]) -> str:
     return found[0].encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
-def hidden(text: str) -> str:
+def redact_arguments(text: str) -> str:
     """Return text without the secrets of the arguments that the command was given."""
-    from forecaster.system.redaction import secrets_of, without
+    from forecaster.system.redaction import redact_known, secrets_of
 
-    return without(text, set[str]().union(*map(secrets_of, sys.argv[1:])))
+    return redact_known(text, set[str]().union(*map(secrets_of, sys.argv[1:])))
 
 
 #: Characters of a word, and of a message, that are printed; more are hardly what a person wants to read.
@@ -54,7 +56,7 @@ LONGEST_WORD, LONGEST_TEXT = 200, 1_500
 
 def say(line: str) -> None:
     """Print a line on stderr."""
-    click.echo(plain(line), err=True)
+    click.echo(printable_line(line), err=True)
 
 
 def say_notes(notes: Iterable[Note], quiet: bool = False) -> None:
@@ -74,7 +76,7 @@ def echo_json(document: Any) -> None:
     click.echo(json_text(document).encode())
 
 
-def answer(
+def write_and_print_result(
     table: pd.DataFrame,
     output: str | None,
     force: bool,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from forecaster.system.typed_json import typed
+from forecaster.system.typed_json import as_type
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Roles:
         Raises:
             ValueError: a key or a type is not that of roles.
         """
-        return typed(cls, plain, "roles")
+        return as_type(cls, plain, "roles")
 
 
 #: Flags of what every table has, for which ``none`` is a name like any other.

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from forecaster.artifact.model import Model
-from forecaster.data.panel.packed import clock
+from forecaster.data.panel.packed import time_index
 from forecaster.data.panel.panel import Panel
 from forecaster.direction.outcomes import Assessment, Outcomes
 from forecaster.direction.prediction import COLUMNS, DIGITS, forecast_directions
 from forecaster.engines.engine import Engine
 from forecaster.engines.onnx import OnnxEngine
-from forecaster.evaluation.backtest import OriginWindows, left_out, origin_windows, past_of, truth_of
+from forecaster.evaluation.backtest import OriginWindows, actuals_of, known_rows, left_out_note, origin_windows
 from forecaster.evaluation.trained_rows import ORIGINS, seen_notes, seen_rows, unseen_origins
 from forecaster.features.direction_rule import CLASSES, Rule, changes_ahead, changes_behind, classify
 from forecaster.features.inputs import READ_LOOKBACKS
@@ -105,7 +105,7 @@ def evaluate_directions(
     known = set(panel.ids) <= set(model.ids)  # others are scaled by all of their rows before the cutoff
     found = []
     for number, part in enumerate(_calls(windows, each=bool(every) or not known)):
-        past = past_of(panel, part, horizon)
+        past = known_rows(panel, part, horizon)
         if fit and every and number % every == 0:
             model = fit(past)
             engine = OnnxEngine(model.onnx)
@@ -113,9 +113,9 @@ def evaluate_directions(
             past = replace(past.keep_newest(READ_LOOKBACKS * model.plan.lookback + 1), beyond=past.beyond)
         found.append(_outcomes(model, engine, panel, part, past, horizon))
     outcomes = _together(found)
-    table = _table(truth_of(panel, windows, horizon, 0), outcomes)
+    table = _table(actuals_of(panel, windows, horizon, 0), outcomes)
     table.insert(5, "seen", np.zeros(len(table), bool) if every else seen_rows(table, model.history))
-    notes = [*seen_notes(table), *left_out(panel, windows, origins)]
+    notes = [*seen_notes(table), *left_out_note(panel, windows, origins)]
     return DirectionEvaluation(table, outcomes.assess(), notes)
 
 
@@ -140,7 +140,7 @@ def _outcomes(
         came=np.where(known, classify(ahead, thresholds), np.int8(-1)),
         repeated=np.where(earlier, classify(behind, thresholds), np.int8(-1)),
         frequencies=np.broadcast_to(rule.frequencies[:horizon], (len(windows), horizon, len(CLASSES))),
-        cutoffs=clock(panel)[1][windows.stop - 1].astype(np.int64),
+        cutoffs=time_index(panel)[1][windows.stop - 1].astype(np.int64),
     )
 
 

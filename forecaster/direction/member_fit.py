@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.data.panel.packed import clock
+from forecaster.data.panel.packed import time_index
 from forecaster.data.panel.panel import Panel
 from forecaster.direction.outcomes import Outcomes
-from forecaster.direction.scores import at_temperature, find_temperature
+from forecaster.direction.scores import apply_temperature, find_temperature
 from forecaster.engines.rolling import roll_forward
 from forecaster.features.direction_rule import Rule, changes_ahead, changes_behind, classify, observed_rows
 from forecaster.features.scaling import Scaler
 from forecaster.features.windows import Windows
 from forecaster.intervals.conformal import Conformal
-from forecaster.training.member_fit import Attempt
+from forecaster.training.member_fit import MemberFit
 from forecaster.training.phases import Report
 
 
-class DirectionAttempt(Attempt):
-    """One network of directions; see :class:`forecaster.training.member_fit.Attempt`.
+class DirectionMemberFit(MemberFit):
+    """One network of directions; see :class:`forecaster.training.member_fit.MemberFit`.
 
     Its scores are those of :meth:`forecaster.direction.outcomes.Assessment.to_dict`. The validation rows that it is
     scored on have also chosen its epoch and its temperature, which flatters its log loss a little, and its accuracy by
@@ -44,13 +44,13 @@ class DirectionAttempt(Attempt):
         learned = self.run.best_epoch or self.further
         self.temperature = find_temperature(raw[known], found.came[known]) if learned else 1.0
         directions.temperature.assign(self.temperature)
-        found = replace(found, probabilities=at_temperature(raw, self.temperature))
+        found = replace(found, probabilities=apply_temperature(raw, self.temperature))
         stays = _stays(self.ready.scaler, float(rule.thresholds[-1]))
         facts = {"windows": len(windows), "stays": stays, "temperature": self.temperature}
         return {**facts, **found.assess().to_dict()}, conformal
 
     def final_run(self, report: Report | None) -> bool:
-        """As :meth:`forecaster.training.member_fit.Attempt.final_run`; the temperature stays that of validation."""
+        """As :meth:`forecaster.training.member_fit.MemberFit.final_run`; the temperature stays that of validation."""
         temperature = self.trainer.network.get_layer("directions").temperature
         temperature.assign(1.0)
         try:
@@ -59,9 +59,9 @@ class DirectionAttempt(Attempt):
             temperature.assign(self.temperature)
 
 
-def attempt_kind(config: Config) -> type[Attempt]:
+def member_fit_class(config: Config) -> type[MemberFit]:
     """Return what trains a network of a task."""
-    return DirectionAttempt if config.task == "direction" else Attempt
+    return DirectionMemberFit if config.task == "direction" else MemberFit
 
 
 def _stays(scaler: Scaler, threshold: float) -> str:
@@ -91,5 +91,5 @@ def outcomes_of(windows: Windows, panel: Panel, probabilities: np.ndarray, rule:
         came=np.where(known, classify(ahead, rule.thresholds), np.int8(-1)),
         repeated=np.where(earlier, classify(behind, rule.thresholds), np.int8(-1)),
         frequencies=np.broadcast_to(rule.frequencies, probabilities.shape),
-        cutoffs=clock(panel)[1][starts - 1].astype(np.int64),
+        cutoffs=time_index(panel)[1][starts - 1].astype(np.int64),
     )

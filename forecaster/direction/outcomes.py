@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecaster.direction.paired_test import LEVEL, chance, separate_stretches
+from forecaster.direction.paired_test import LEVEL, p_value, separate_stretches
 from forecaster.direction.scores import accuracy, brier, calibration_error, log_loss, reliability
 from forecaster.features.direction_rule import CLASSES
 
@@ -78,7 +78,7 @@ class Outcomes:
             by_step=[accuracy(s[c >= 0], c[c >= 0]) for s, c in zip(self.said.T, self.came.T, strict=True)],
             stretches=len(np.unique(when)),
             behind=tuple(name for name, share in theirs.items() if accuracy(said, came) <= share),
-            luck={name: chance(hits.astype(int) - right, when) for name, right in rivals.items()},
+            luck={name: p_value(hits.astype(int) - right, when) for name, right in rivals.items()},
             most_frequent=CLASSES[best],
         )
 

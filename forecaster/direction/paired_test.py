@@ -31,7 +31,7 @@ def separate_stretches(cutoffs: np.ndarray, horizon: int) -> np.ndarray:
     return numbers[place]
 
 
-def chance(differences: np.ndarray, stretches: np.ndarray) -> float:
+def p_value(differences: np.ndarray, stretches: np.ndarray) -> float:
     """Return how likely luck alone makes the differences add up to so much or more.
 
     If neither of two forecasts is the better one, then in each stretch the difference might as well have been the other

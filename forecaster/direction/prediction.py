@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.artifact.model import Model
-from forecaster.data.panel.packed import series_between
+from forecaster.data.panel.packed import select_series
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.calendar import future_times
 from forecaster.engines.engine import Engine
@@ -17,9 +17,9 @@ from forecaster.errors import ModelError, SettingError
 from forecaster.features.direction_rule import CLASSES, Rule
 from forecaster.features.inputs import inputs_ahead
 from forecaster.notes import Note
-from forecaster.prediction.forecast import SERIES_AT_ONCE, by_network
+from forecaster.prediction.forecast import SERIES_AT_ONCE, has_enough_rows
 from forecaster.prediction.table import key_columns
-from forecaster.words import plural, some
+from forecaster.words import first_few, plural
 
 #: What forecasts a series that is too short for the network: how often each class came in training.
 FALLBACK = "majority"
@@ -46,12 +46,12 @@ def forecast_directions(model: Model, engine: Engine, panel: Panel, steps: int) 
     Raises:
         ModelError: the network gives no probabilities.
     """
-    rule, able = Rule.of_weights(model.weights), by_network(model, panel)
+    rule, able = Rule.of_weights(model.weights), has_enough_rows(model, panel)
     values = np.repeat(rule.frequencies[None, :steps], len(panel), axis=0)
     for first in range(0, len(panel), SERIES_AT_ONCE):
         here = able[first : first + SERIES_AT_ONCE]
         if here.any():
-            part = series_between(panel, first, first + len(here)).take_series(here)
+            part = select_series(panel, first, first + len(here)).take_series(here)
             scaler = model.scaler.matched(model.ids, part, model.plan.season)
             inputs = inputs_ahead(part, scaler, model.encoder, model.plan, steps)
             found = roll_forward(engine, inputs, steps, model.plan.steps)[:, :, 1:].astype(np.float64)
@@ -83,7 +83,7 @@ def direction_table(model: Model, panel: Panel, probabilities: np.ndarray, ahead
     table["direction"] = np.array(CLASSES, object)[probabilities.argmax(axis=2).ravel()]
     for code, name in enumerate(COLUMNS):
         table[name] = np.round(probabilities[:, :, code].ravel(), DIGITS)
-    table["engine"] = np.repeat(np.where(by_network(model, panel), model.config.network, FALLBACK), steps)
+    table["engine"] = np.repeat(np.where(has_enough_rows(model, panel), model.config.network, FALLBACK), steps)
     return table if wanted.all() else table[wanted].reset_index(drop=True)
 
 
@@ -116,14 +116,14 @@ def refuse_beyond(model: Model, steps: int) -> None:
 
 def cutoff_notes(model: Model, panel: Panel) -> list[Note]:
     """Say which series are too short for the network, and which have no reading at their cutoff."""
-    found, short = [], ~by_network(model, panel)
+    found, short = [], ~has_enough_rows(model, panel)
     absent = ~panel.observed[panel.offsets[1:] - 1]
     if short.any():
-        named = some([panel.ids[i] or "the series" for i in np.flatnonzero(short).tolist()])
+        named = first_few([panel.ids[i] or "the series" for i in np.flatnonzero(short).tolist()])
         reason = f"the network needs {model.plan.least} rows, there are fewer of {named}: how often each came instead"
         found.append(Note("engine", f"{int(short.sum()):,} of {len(panel):,} series by {FALLBACK}", reason, True))
     if absent.any():
-        named = some([panel.ids[i] or "the series" for i in np.flatnonzero(absent).tolist()])
+        named = first_few([panel.ids[i] or "the series" for i in np.flatnonzero(absent).tolist()])
         reason = f"the direction is that from the placeholder in the newest row of {named}"
         found.append(Note("cutoff", f"no reading in {int(absent.sum()):,} of {len(panel):,} series", reason, True))
     return found

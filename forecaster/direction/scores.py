@@ -101,12 +101,12 @@ def find_temperature(probabilities: np.ndarray, came: np.ndarray) -> float:
 
     low, high = np.log(TEMPERATURES)
     found = minimize_scalar(
-        lambda log: log_loss(at_temperature(probabilities, float(np.exp(log))), came), bounds=(low, high)
+        lambda log: log_loss(apply_temperature(probabilities, float(np.exp(log))), came), bounds=(low, high)
     )
     return float(np.exp(found.x))
 
 
-def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return ``softmax(log p / T)``, ``(..., 3)`` float64."""
     logits = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST)) / temperature
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))

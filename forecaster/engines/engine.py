@@ -34,6 +34,6 @@ class Engine(Protocol):
         ...
 
 
-def _feed(inputs: Inputs, dtypes: dict[str, str]) -> Inputs:
+def select_inputs(inputs: Inputs, dtypes: dict[str, str]) -> Inputs:
     """Return the inputs that a network reads, in the types that it reads."""
     return {name: np.ascontiguousarray(inputs[name], dtype) for name, dtype in dtypes.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.engines.engine import Engine, Inputs, _feed
+from forecaster.engines.engine import Engine, Inputs, select_inputs
 from forecaster.errors import SettingError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class KerasEngine:
 
     def run(self, inputs: Inputs) -> np.ndarray:
         """See :class:`Engine`."""
-        return np.asarray(self._forward(_feed(inputs, self._dtypes)))
+        return np.asarray(self._forward(select_inputs(inputs, self._dtypes)))
 
 
 #: Passes with dropout from which the deviation of a forecast is found.
@@ -80,7 +80,7 @@ class DropoutEngine:
         """See :class:`Engine`; one output more, the last."""
         for number, state in enumerate(self._states):
             state.assign([self._seed + number, 0])
-        feed = _feed(inputs, self._dtypes)
+        feed = select_inputs(inputs, self._dtypes)
         passes = np.stack([np.asarray(self._dropped(feed))[:, :, 0] for _ in range(PASSES)])
         return np.concatenate([self._plain.run(inputs), passes.std(axis=0, ddof=1)[:, :, None]], axis=2)
 
@@ -93,6 +93,6 @@ def _drops(layer: Any) -> bool:
 _RATES = ("rate", "dropout", "recurrent_dropout")
 
 
-def calibrating(engine: KerasEngine, network: keras.Model, config: Config) -> Engine:
+def calibration_engine(engine: KerasEngine, network: keras.Model, config: Config) -> Engine:
     """Return what forecasts validation windows: the engine of a network, or passes with dropout where they are set."""
     return DropoutEngine(network, config.seed) if config.intervals == "dropout" else engine

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecaster.engines.engine import Inputs, _feed
-from forecaster.engines.onnx_check.graph import Graph, refused
+from forecaster.engines.engine import Inputs, select_inputs
+from forecaster.engines.onnx_check.graph import Graph, as_model_error
 
 if TYPE_CHECKING:
     pass
@@ -37,7 +37,7 @@ class OnnxEngine:
 
         self._graph = Graph(model)
         if output is not None and self._graph.output not in output:
-            raise refused(ValueError(f"it gives {self._graph.output} numbers of a window"))
+            raise as_model_error(ValueError(f"it gives {self._graph.output} numbers of a window"))
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.load_model_format", "ONNX")
         options.log_severity_level = 4
@@ -50,7 +50,7 @@ class OnnxEngine:
                 enable_fallback=0,  # which prints on stdout
             )
         except Exception as error:
-            raise refused(error) from None
+            raise as_model_error(error) from None
         self._dtypes = {i.name: _DTYPES.get(i.type, "float32") for i in self._session.get_inputs()}
 
     def run(self, inputs: Inputs) -> np.ndarray:
@@ -60,8 +60,8 @@ class OnnxEngine:
             ModelError: the network cannot be run on them.
         """
         if absent := self._dtypes.keys() - inputs.keys():
-            raise refused(ValueError(f"it reads {', '.join(absent)}, which the model does not have"))
-        feed = _feed(inputs, self._dtypes)
+            raise as_model_error(ValueError(f"it reads {', '.join(absent)}, which the model does not have"))
+        feed = select_inputs(inputs, self._dtypes)
         windows = self._graph.together({name: array.shape for name, array in feed.items()})
         try:
             found = np.concatenate(
@@ -71,9 +71,9 @@ class OnnxEngine:
                 ]
             )
         except Exception as error:
-            raise refused(error) from None
+            raise as_model_error(error) from None
         if found.shape != (len(feed["past"]), *self._graph.output) or found.dtype != np.float32:
-            raise refused(ValueError(f"it gives {found.shape} numbers"))
+            raise as_model_error(ValueError(f"it gives {found.shape} numbers"))
         return found
 
 

@@ -32,24 +32,24 @@ def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indic
     parts = []
     for first in range(0, len(inputs["past"]), CHUNK):
         chunk = {name: array[first : first + CHUNK] for name, array in inputs.items()}
-        parts.append(_rolled(engine, chunk, horizon, steps, indicator))
+        parts.append(_roll_chunk(engine, chunk, horizon, steps, indicator))
     return np.concatenate(parts) if parts else np.zeros((0, horizon, 1), np.float32)
 
 
-def _rolled(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool) -> np.ndarray:
+def _roll_chunk(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool) -> np.ndarray:
     runs, found, inputs = -(-horizon // steps), [], dict(inputs)
-    known = _reaching(inputs.get("future"), len(inputs["past"]), runs * steps)
+    known = _extend_future(inputs.get("future"), len(inputs["past"]), runs * steps)
     for run in range(runs):
         ahead = known[:, run * steps : (run + 1) * steps]
         if ahead.shape[2]:
             inputs["future"] = ahead
         found.append(engine.run(inputs))
         if run < runs - 1:
-            inputs["past"] = _moved(inputs["past"], found[-1][:, :, :1], ahead, indicator)
+            inputs["past"] = _shift_window(inputs["past"], found[-1][:, :, :1], ahead, indicator)
     return np.concatenate(found, axis=1)[:, :horizon]
 
 
-def _reaching(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray:
+def _extend_future(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray:
     """Return what is known of so many steps, ``(windows, steps, features)``, the last step repeated where it ends."""
     if future is None or not future.shape[2]:
         return np.zeros((windows, steps, 0), np.float32)
@@ -57,7 +57,7 @@ def _reaching(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray
     return np.pad(future, ((0, 0), (0, absent), (0, 0)), mode="edge") if absent > 0 else future
 
 
-def _moved(past: np.ndarray, forecast: np.ndarray, ahead: np.ndarray, indicator: bool) -> np.ndarray:
+def _shift_window(past: np.ndarray, forecast: np.ndarray, ahead: np.ndarray, indicator: bool) -> np.ndarray:
     """Return the windows moved forward over their forecast, ``(windows, steps, 1)``."""
     steps = forecast.shape[1]
     last = np.repeat(past[:, -1:, 1 + ahead.shape[2] :], steps, axis=1)

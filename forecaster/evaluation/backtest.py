@@ -110,7 +110,7 @@ def backtest(
     Returns:
         One row a model, series, cutoff and step: ``model``, ``series``, ``cutoff``, ``step`` (from ``gap + 1``),
         ``time``, ``actual``, ``observed`` (False: filled, not scored), ``forecast``, ``lo-80``, ``hi-80``, ... What was
-        left out is told by :func:`notes_of`.
+        left out is told by :func:`backtest_notes`.
 
     Raises:
         SettingError: horizon, origins, stride or least is below 1, gap below 0, a level is not between 1 and 99, there
@@ -121,7 +121,7 @@ def backtest(
     _check_settings(models, levels, gap, horizon=horizon, origins=origins, stride=stride, least=least)
     ahead = gap + horizon
     windows = origin_windows(panel, ahead, origins, stride, least, sliding)
-    truth = truth_of(panel, windows, horizon, gap)
+    truth = actuals_of(panel, windows, horizon, gap)
     names = ["forecast", *level_columns(levels)]
     tables = []
     for name, model in models.items():
@@ -130,12 +130,12 @@ def backtest(
         own = np.full(len(truth["step"]), name, dtype=object)
         tables.append(pd.DataFrame({"model": own, **truth, **columns}))
     table = pd.concat(tables, ignore_index=True)
-    found = [*left_out(panel, windows, origins), *_without_season(windows, season), *_without_forecast(table)]
+    found = [*left_out_note(panel, windows, origins), *_without_season(windows, season), *_without_forecast(table)]
     table.attrs["notes"] = [note.to_dict() for note in found]
     return table
 
 
-def notes_of(table: pd.DataFrame) -> list[Note]:
+def backtest_notes(table: pd.DataFrame) -> list[Note]:
     """Return what :func:`backtest`, or whatever made a table of its table, left out, with counts."""
     return [Note(**note) for note in table.attrs.get("notes", [])]
 
@@ -209,7 +209,7 @@ def origin_windows(panel: Panel, ahead: int, origins: int, stride: int, least: i
     return OriginWindows(which, stop, start, numbers)
 
 
-def truth_of(panel: Panel, windows: OriginWindows, horizon: int, gap: int) -> dict[str, np.ndarray]:
+def actuals_of(panel: Panel, windows: OriginWindows, horizon: int, gap: int) -> dict[str, np.ndarray]:
     """Return the columns that every model shares, a row a window and step."""
     rows = (windows.stop[:, None] + gap + np.arange(horizon)).ravel()
     return {
@@ -228,7 +228,7 @@ def _forecasts(
     """Return the forecasts of one model, ``(windows, ahead, 1 + 2 * levels)``."""
     values = np.empty((len(windows), ahead, 1 + 2 * len(levels)))
     for part in _calls(model, panel, windows):
-        past = past_of(panel, windows.take(part), ahead)
+        past = known_rows(panel, windows.take(part), ahead)
         if isinstance(model, Batched):
             past = replace(past.keep_newest(model.reads), beyond=past.beyond)
         found = np.asarray(model(past, ahead), dtype=float)
@@ -250,7 +250,7 @@ def _calls(model: Forecast, panel: Panel, windows: OriginWindows) -> Iterator[sl
         yield slice(first, last)
 
 
-def past_of(panel: Panel, windows: OriginWindows, ahead: int) -> Panel:
+def known_rows(panel: Panel, windows: OriginWindows, ahead: int) -> Panel:
     """Return the rows that a model may see, a series a window, and what it may know of the future covariates."""
     lengths = windows.stop - windows.start
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -274,7 +274,7 @@ def past_of(panel: Panel, windows: OriginWindows, ahead: int) -> Panel:
     )
 
 
-def left_out(panel: Panel, windows: OriginWindows, origins: int) -> list[Note]:
+def left_out_note(panel: Panel, windows: OriginWindows, origins: int) -> list[Note]:
     """Say how many windows series are too short for."""
     absent = origins * len(panel) - len(windows)
     if not absent:

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import DataError, SettingError
-from forecaster.evaluation.backtest import notes_of
-from forecaster.evaluation.fail_if import measures
+from forecaster.evaluation.backtest import backtest_notes
+from forecaster.evaluation.fail_if import named_measures
 from forecaster.evaluation.saved_backtests import plain_times
-from forecaster.evaluation.significance import sentence, significance
+from forecaster.evaluation.significance import significance, verdict_sentence
 from forecaster.evaluation.summary import WINDOW, levels_in, summarise
 from forecaster.levels import level_columns
 from forecaster.notes import Note
@@ -49,7 +49,7 @@ class Comparison:
     @property
     def measures(self) -> dict[str, float]:
         """The measures of the first model by name, as ``--fail-if`` knows them."""
-        return measures(self.summary, self.tests, self.names[0])
+        return named_measures(self.summary, self.tests, self.names[0])
 
     @property
     def verdict(self) -> str:
@@ -57,7 +57,7 @@ class Comparison:
         if self.table["seen"].any():
             return "No verdict: a network was trained on some of these rows."
         own = self.tests[(self.tests["model"] == self.names[0])]
-        return sentence(own, self.names[0])
+        return verdict_sentence(own, self.names[0])
 
 
 def compare(runs: Mapping[str, pd.DataFrame]) -> Comparison:
@@ -106,7 +106,7 @@ def compare(runs: Mapping[str, pd.DataFrame]) -> Comparison:
     baselines = [name for name in dict.fromkeys(table["model"]) if name not in names]
     pairs = [*combinations(names, 2), *((name, baseline) for name in names for baseline in baselines)]
     summary = _with_ranks(summarise(table), table)
-    return Comparison(table, summary, significance(table, pairs), names, notes_of(summary))
+    return Comparison(table, summary, significance(table, pairs), names, backtest_notes(summary))
 
 
 def _network(name: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -58,14 +58,14 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Gate:
+class FailIf:
     """An expression: clauses of which one must hold, each of conditions that must all hold."""
 
     text: str
     clauses: tuple[tuple[Condition, ...], ...]
 
     @classmethod
-    def of(cls, text: str, names: Collection[str]) -> Gate:
+    def of(cls, text: str, names: Collection[str]) -> FailIf:
         """Return the gate that a person wrote.
 
         Args:
@@ -118,7 +118,7 @@ class Gate:
 
 
 def measure_names(levels: Collection[int], others: Collection[str]) -> list[str]:
-    """Return the names that :func:`measures` gives, known before anything is measured.
+    """Return the names that :func:`named_measures` gives, known before anything is measured.
 
     Args:
         levels: levels of the intervals.
@@ -131,7 +131,7 @@ def measure_names(levels: Collection[int], others: Collection[str]) -> list[str]
     return [*single, *of_levels, *alone, *(f"{name}:{other}" for other in others for name in AGAINST)]
 
 
-def measures(summary: pd.DataFrame, tests: pd.DataFrame, model: str) -> dict[str, float]:
+def named_measures(summary: pd.DataFrame, tests: pd.DataFrame, model: str) -> dict[str, float]:
     """Return the measures of one model by the names of :func:`measure_names`.
 
     Args:

@@ -275,14 +275,14 @@ def msis(o: Outcome) -> np.ndarray:
 OF_LEVELS = ("coverage", "width", "winkler", "msis")
 
 
-def score(outcome: Outcome) -> dict[str, float]:
+def score_forecasts(outcome: Outcome) -> dict[str, float]:
     """Return every measure of :data:`METRICS` by name, those of one number a level as ``coverage-80``."""
     everything = np.zeros(len(outcome.actual), np.int64)
-    return {name: float(values[0]) for name, values in scores_of_groups(outcome, everything, 1).items()}
+    return {name: float(values[0]) for name, values in score_groups(outcome, everything, 1).items()}
 
 
-def scores_of_groups(outcome: Outcome, group: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Return every measure of :data:`METRICS` of each group, ``(count,)``, by name, as :func:`score` names them.
+def score_groups(outcome: Outcome, group: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Return every measure of :data:`METRICS` of each group, ``(count,)``, by name, as :func:`score_forecasts` names them.
 
     Args:
         outcome: the rows.

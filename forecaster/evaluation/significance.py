@@ -230,7 +230,7 @@ def significance(table: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.Da
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def sentence(tests: pd.DataFrame, name: str) -> str:
+def verdict_sentence(tests: pd.DataFrame, name: str) -> str:
     """Return where a model stands, in one sentence: ``better`` only of what it was shown to be better than.
 
     Args:

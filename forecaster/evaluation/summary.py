@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import SettingError, nearest
-from forecaster.evaluation.backtest import OWA_REFERENCE, REFERENCE, notes_of
-from forecaster.evaluation.metrics import METRICS, OF_LEVELS, Outcome, owa, scores_of_groups, skill
+from forecaster.evaluation.backtest import OWA_REFERENCE, REFERENCE, backtest_notes
+from forecaster.evaluation.metrics import METRICS, OF_LEVELS, Outcome, owa, score_groups, skill
 from forecaster.levels import level_columns
 from forecaster.notes import Note
 
@@ -78,7 +78,7 @@ def summarise(
     summary = summary.join(_relative(scored, keys))
     summary[_COUNTS] = summary[_COUNTS].fillna(0).astype(int)
     summary = summary.drop(columns="series").reset_index() if by == "series" else summary.reset_index()
-    found = notes_of(table)
+    found = backtest_notes(table)
     unscaled = int((~(table.groupby("series")["scale"].first() > 0)).sum())
     if unscaled:
         found.append(Note("mase", f"{unscaled} series left out", "their history has no seasonal scale", warning=True))
@@ -136,7 +136,7 @@ def _means(scored: pd.DataFrame, keys: list[str], levels: tuple[int, ...]) -> pd
         scored["scale"].to_numpy(float),
         root_scale=scored["root-scale"].to_numpy(float),
     )
-    measures = scores_of_groups(outcome, grouped.ngroup().to_numpy(), grouped.ngroups)
+    measures = score_groups(outcome, grouped.ngroup().to_numpy(), grouped.ngroups)
     found = scored[cells].drop_duplicates().reset_index(drop=True).assign(**measures)
     return found.groupby(keys, sort=False)[list(measures)].mean()
 

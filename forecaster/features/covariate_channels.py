@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from forecaster.data.schema import Column
-from forecaster.features.series_sums import CHUNK, chunks
-from forecaster.words import some
+from forecaster.features.series_sums import CHUNK, series_chunks
+from forecaster.words import first_few
 
 #: Cells of a column that its shape is judged by; of more, so many evenly spaced ones.
 SAMPLE = 100_000
@@ -65,7 +65,7 @@ class Number:
                 it in its series. What stays empty is 0, the mean.
             out: ``(rows, 1)`` float32, where it is written.
         """
-        out[:, 0] = np.nan_to_num(np.clip(self._standard(filled(cells, starts)), -CLIP, CLIP), nan=0.0)
+        out[:, 0] = np.nan_to_num(np.clip(self._standard(fill_forward(cells, starts)), -CLIP, CLIP), nan=0.0)
 
     def outside(self, cells: np.ndarray) -> Outside | None:
         """Return what is known of the cells beyond the values of the training rows; None where there are none."""
@@ -153,7 +153,7 @@ class Outside:
     far: bool
 
 
-def encoded(channels: Sequence[Channel], cells: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def encode_cells(channels: Sequence[Channel], cells: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return the channels of some cells, ``(rows, width)`` float32; see :meth:`Number.write`.
 
     Args:
@@ -162,7 +162,7 @@ def encoded(channels: Sequence[Channel], cells: np.ndarray, offsets: np.ndarray)
         offsets: ``(series + 1,)`` int of the series.
     """
     out = np.zeros((len(cells), sum(channel.width for channel in channels)), np.float32)
-    for _, rows, segments in chunks(offsets) if channels else ():
+    for _, rows, segments in series_chunks(offsets) if channels else ():
         starts, first = segments.each(segments.offsets[:-1]), 0
         for channel in channels:
             channel.write(cells[rows, channel.place], starts, out[rows, first : first + channel.width])
@@ -170,7 +170,7 @@ def encoded(channels: Sequence[Channel], cells: np.ndarray, offsets: np.ndarray)
     return out
 
 
-def filled(cells: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def fill_forward(cells: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return the cells with the last finite one of the same series for each that is not; nan before the first."""
     known = np.isfinite(cells)
     if known.all():
@@ -185,7 +185,7 @@ def _curved(cells: np.ndarray, unit: float) -> np.ndarray:
     return np.sign(cells) * np.log1p(np.abs(cells) / unit) if unit else cells
 
 
-def fitted(columns: Sequence[Column], cells: np.ndarray, most: int = MOST_CHANNELS) -> tuple[Any, ...]:
+def fit_channels(columns: Sequence[Column], cells: np.ndarray, most: int = MOST_CHANNELS) -> tuple[Any, ...]:
     """Return a channel for each column that changes in the training cells, ``(rows, columns)``."""
     found: list[Channel | None] = []
     for place, column in enumerate(columns):
@@ -247,14 +247,14 @@ def _category(name: str, place: int, labels: Sequence[str], cells: np.ndarray, m
     return Category(name, place, tuple(codes), tuple(labels[code] for code in codes))
 
 
-def presence(columns: Sequence[Column], cells: np.ndarray) -> tuple[Present, ...]:
+def fit_presence(columns: Sequence[Column], cells: np.ndarray) -> tuple[Present, ...]:
     """Return a channel for each way in which columns are empty in some training rows and not in others."""
     alike: dict[bytes, list[int]] = {}
     for place in range(len(columns)):
         known = np.isfinite(cells[:, place])
         if known.any() and not known.all():
             alike.setdefault(blake2b(np.packbits(known).tobytes()).digest(), []).append(place)
-    return tuple(Present(some([columns[i].name for i in places]), places[0]) for places in alike.values())
+    return tuple(Present(first_few([columns[i].name for i in places]), places[0]) for places in alike.values())
 
 
 def _pieces(cells: np.ndarray) -> Iterator[np.ndarray]:

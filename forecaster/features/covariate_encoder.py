@@ -20,14 +20,14 @@ from forecaster.features.covariate_channels import (
     Number,
     Outside,
     Present,
-    encoded,
-    filled,
-    fitted,
-    presence,
+    encode_cells,
+    fill_forward,
+    fit_channels,
+    fit_presence,
 )
 from forecaster.notes import Note
-from forecaster.system.typed_json import typed
-from forecaster.words import some
+from forecaster.system.typed_json import as_type
+from forecaster.words import first_few
 
 #: Columns of :meth:`Encoder.outside_notes` that are described.
 _MOST = 5
@@ -67,11 +67,11 @@ class Encoder:
         """Return the encoder of the covariates of training rows."""
         past, future, static = (panel.of_role(role) for role in ("past", "future", "static"))
         cells, ahead = panel.covariates[:, : len(past)], panel.covariates[:, len(past) :]
-        of_series = fitted(static, panel.static, MOST_STATIC)
+        of_series = fit_channels(static, panel.static, MOST_STATIC)
         return cls(
             columns=tuple(column.name for column in panel.columns),
-            known_channels=fitted(future, ahead),
-            past_channels=fitted(past, cells) + presence(past, cells),
+            known_channels=fit_channels(future, ahead),
+            past_channels=fit_channels(past, cells) + fit_presence(past, cells),
             static_channels=tuple(channel for channel in of_series if not isinstance(channel, Category)),
             static_categories=tuple(channel for channel in of_series if isinstance(channel, Category)),
         )
@@ -115,7 +115,7 @@ class Encoder:
             ModelError: the panel has other covariates than the one it was fitted on.
         """
         self._check(panel)
-        return encoded(self.known_channels, panel.covariates[:, len(panel.of_role("past")) :], panel.offsets)
+        return encode_cells(self.known_channels, panel.covariates[:, len(panel.of_role("past")) :], panel.offsets)
 
     def past(self, panel: Panel) -> np.ndarray:
         """Return the past covariates, ``(rows, past_width)`` float32.
@@ -124,7 +124,7 @@ class Encoder:
             ModelError: the panel has other covariates than the one it was fitted on.
         """
         self._check(panel)
-        return encoded(self.past_channels, panel.covariates, panel.offsets)
+        return encode_cells(self.past_channels, panel.covariates, panel.offsets)
 
     def ahead(self, beyond: np.ndarray, panel: Panel | None = None) -> np.ndarray:
         """Return future covariates after the end of each series, ``(series, steps, known_width)`` float32.
@@ -140,7 +140,7 @@ class Encoder:
         cells = np.concatenate([before[:, None], beyond], axis=1)
         series, steps, columns = cells.shape
         offsets = np.arange(series + 1, dtype=np.int64) * steps
-        channels = encoded(self.known_channels, cells.reshape(series * steps, columns), offsets)
+        channels = encode_cells(self.known_channels, cells.reshape(series * steps, columns), offsets)
         return channels.reshape(series, steps, self.known_width)[:, 1:]
 
     def static(self, panel: Panel) -> np.ndarray:
@@ -150,7 +150,7 @@ class Encoder:
             ModelError: the panel has other covariates than the one it was fitted on.
         """
         self._check(panel)
-        return encoded(self.static_channels, panel.static, np.arange(len(panel) + 1))
+        return encode_cells(self.static_channels, panel.static, np.arange(len(panel) + 1))
 
     def categories(self, panel: Panel) -> np.ndarray:
         """Return the categories of each series, ``(series, len(sizes))`` int32; 0 for an unknown or empty one.
@@ -169,7 +169,7 @@ class Encoder:
         if not self.left_out:
             return []
         reason = "empty or the same in all rows before validation: the forecast does not depend on their values"
-        return [Note("left out", some(list(self.left_out)), reason, warning=True)]
+        return [Note("left out", first_few(list(self.left_out)), reason, warning=True)]
 
     def outside(self, panel: Panel, ahead: np.ndarray | None = None) -> dict[str, Outside]:
         """Return what lies beyond the values of the training rows, by column of numbers.
@@ -211,7 +211,7 @@ class Encoder:
             clipped = f", {cells.clipped:,} of them cut off" if cells.clipped else ""
             parts.append(f"{name} was {low} to {high} in training, {cells.count:,} beyond, such as {furthest}{clipped}")
         total = sum(cells.count for cells in found.values())
-        value = f"{total:,} cell{'s'[: total != 1]} of {some(list(found))}"
+        value = f"{total:,} cell{'s'[: total != 1]} of {first_few(list(found))}"
         reason = f"{'; '.join(parts[:_MOST])}: the network has seen no such value, nor can it tell what follows of it"
         return [Note("outside", value, reason, any(cells.far or cells.clipped for cells in found.values()))]
 
@@ -229,7 +229,7 @@ class Encoder:
         Raises:
             ValueError: a key or a type is not that of an encoder.
         """
-        return typed(cls, values, "encoder")
+        return as_type(cls, values, "encoder")
 
     def _check(self, panel: Panel) -> None:
         names = tuple(column.name for column in panel.columns)
@@ -247,5 +247,5 @@ def _newest(panel: Panel) -> np.ndarray:
     starts = np.repeat(panel.offsets[:-1], panel.lengths)
     newest = np.empty((len(panel), cells.shape[1]), np.float32)
     for place in range(cells.shape[1]):
-        newest[:, place] = filled(cells[:, place], starts)[panel.offsets[1:] - 1]
+        newest[:, place] = fill_forward(cells[:, place], starts)[panel.offsets[1:] - 1]
     return newest

@@ -25,15 +25,15 @@ def needed_gain(config: Config, plan: Plan, panel: Panel) -> float:
     """
     if config.base == "none":
         return 0.0
-    return beyond_luck(config.needed_gain, plan.validation * len(panel) / plan.horizon)
+    return needed_share(config.needed_gain, plan.validation * len(panel) / plan.horizon)
 
 
-def beyond_luck(share: float, stretches: float) -> float:
+def needed_share(share: float, stretches: float) -> float:
     """Return the share of a loss that must be gained over so many separate stretches, of what one of them asks."""
     return share / max(1.0, stretches) ** 0.5
 
 
-def steadiness(before: np.ndarray, after: np.ndarray, windows: Windows) -> float:
+def gain_t_statistic(before: np.ndarray, after: np.ndarray, windows: Windows) -> float:
     """Return the mean gain of separate stretches of one horizon in standard errors, the ``t`` of a paired test.
 
     Windows that begin in the same stretch overlap and count once, as do the series of a panel, which share what happens

@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecaster.data.panel.packed import clock, empty_aligned, rows_of, series_between
+from forecaster.data.panel.packed import empty_aligned, select_rows, select_series, time_index
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.placeholders import causal_values
-from forecaster.data.time.calendar import calendar_features, default_season, future_times, time_axis
+from forecaster.data.time.calendar import calendar_features, default_season, distinct_times, future_times
 from forecaster.data.time.public_holidays import holiday_features
 from forecaster.data.time.zones import local_times
 from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
-from forecaster.features.series_sums import chunks
-from forecaster.features.windows import Windows, bearable
+from forecaster.features.series_sums import series_chunks
+from forecaster.features.windows import Windows, allowed_window_starts
 
 #: Lookbacks of rows before the cutoff that covariates are read from, so that an empty cell finds a value before it.
 READ_LOOKBACKS = 2
@@ -45,9 +45,9 @@ def padded_panel(panel: Panel, length: int | np.ndarray, season: int) -> tuple[P
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1] + padding, lengths)  # negative in the padding
     source = np.where(np.repeat(panel.lengths >= season, lengths), place % season, 0)
     row = np.repeat(panel.offsets[:-1], lengths) + np.where(place < 0, source, place)
-    padded = rows_of(panel, row, offsets, panel.observed[row] & (place >= 0))
+    padded = select_rows(panel, row, offsets, panel.observed[row] & (place >= 0))
     if panel.bridged:
-        padded = replace(padded, values=np.where(place < 0, from_the_past(panel).values[row], padded.values))
+        padded = replace(padded, values=np.where(place < 0, with_causal_placeholders(panel).values[row], padded.values))
     return padded, padding
 
 
@@ -62,7 +62,7 @@ def calendar_table(times: np.ndarray, panel: Panel, plan: Plan) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def windows_of(
+def window_maker(
     panel: Panel, padding: np.ndarray, scaler: Scaler, encoder: Encoder, plan: Plan
 ) -> Callable[[int, tuple[int | None, int]], Windows]:
     """Return a function of steps and of the newest rows, see :class:`Windows`, that makes windows of a panel.
@@ -74,14 +74,14 @@ def windows_of(
         encoder: likewise.
         plan: what the network reads.
     """
-    axis, places = clock(panel)
+    axis, places = time_index(panel)
     calendar = calendar_table(axis, panel, plan)
     values = _channels(panel, scaler, encoder, plan)
     learned = scaler.learned(panel)
-    usable = bearable(panel.observed, panel.offsets, plan.lookback, plan.bearable, plan.least, padding)
+    usable = allowed_window_starts(panel.observed, panel.offsets, plan.lookback, plan.bearable, plan.least, padding)
     causal = latest = None
     if panel.bridged:
-        causal, latest = scaler.transform(from_the_past(panel)), latest_readings(panel)
+        causal, latest = scaler.transform(with_causal_placeholders(panel)), latest_readings(panel)
 
     def windows(steps: int, newest: tuple[int | None, int]) -> Windows:
         return Windows(
@@ -105,7 +105,7 @@ def windows_of(
     return windows
 
 
-def from_the_past(panel: Panel) -> Panel:
+def with_causal_placeholders(panel: Panel) -> Panel:
     """Return the panel with every placeholder after the first reading of its series made from the rows before it."""
     if not panel.bridged:
         return panel
@@ -155,7 +155,7 @@ def inputs_ahead(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, ste
 
 def _calendar_of(times: np.ndarray, panel: Panel, plan: Plan) -> np.ndarray:
     """Return :func:`calendar_table`, made once for each time."""
-    axis, places = time_axis(times, panel.freq)
+    axis, places = distinct_times(times, panel.freq)
     return calendar_table(axis, panel, plan)[places]
 
 
@@ -169,8 +169,8 @@ def _channels(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan) -> np.
     """Return the scaled target, future covariates, past ones and the indicator, ``(rows, channels)`` float32."""
     channels = empty_aligned((len(panel.values), 1 + encoder.known_width + encoder.past_width + plan.indicator))
     past = 1 + encoder.known_width
-    for series, rows, _ in chunks(panel.offsets):
-        part = series_between(panel, series.start, series.stop)
+    for series, rows, _ in series_chunks(panel.offsets):
+        part = select_series(panel, series.start, series.stop)
         channels[rows, 0] = scaler.take(series).transform(part)
         if encoder.known_width:
             channels[rows, 1:past] = encoder.known(part)

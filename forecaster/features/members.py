@@ -129,7 +129,7 @@ def _shortlist(config: Config, lookbacks: tuple[int, ...], segment: Callable[[in
     return tuple(found)
 
 
-def all_diverged(diverged: Diverged) -> DivergedError:
+def all_diverged_error(diverged: Diverged) -> DivergedError:
     """Return the error that says why nothing is left to go on with."""
     name, first = next(iter(diverged.items()))
     if len(diverged) == 1:
@@ -137,7 +137,7 @@ def all_diverged(diverged: Diverged) -> DivergedError:
     return DivergedError(f"none of {len(diverged)} is left: of {name} the {first.message}", first.hint)
 
 
-def left_out(diverged: Diverged, count: int, what: str) -> list[Note]:
+def diverged_note(diverged: Diverged, count: int, what: str) -> list[Note]:
     """Return a note that names what diverged and is left out, of so many tried; none where nothing did."""
     if not diverged:
         return []

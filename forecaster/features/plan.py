@@ -18,7 +18,7 @@ from forecaster.errors import DataError, SettingError
 from forecaster.features.members import Member, longer_lookback, plan_members
 from forecaster.features.transforms import POSITIVE, choose_transform
 from forecaster.notes import Note
-from forecaster.system.typed_json import Natural, typed
+from forecaster.system.typed_json import Natural, as_type
 from forecaster.words import plural
 
 #: Share of the rows of a typical series that validation takes, where the horizon does not ask for more.
@@ -95,7 +95,7 @@ class Plan:
         Raises:
             ValueError: a key or a type is not that of a plan.
         """
-        return typed(cls, values, "plan")
+        return as_type(cls, values, "plan")
 
 
 def padded_series(lengths: np.ndarray, least: int, lookback: int, ahead: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from forecaster.data.panel.panel import Panel
 from forecaster.errors import DataError
-from forecaster.features.series_sums import CHUNK, Segments, chunks
+from forecaster.features.series_sums import CHUNK, SeriesSums, series_chunks
 from forecaster.features.transforms import CHANGES, POSITIVE, TRANSFORMS, backward, best_powers, forward
 
 #: A series whose deviation is below this share of its level is constant to float64 and is scaled by 1.
@@ -97,7 +97,7 @@ class Scaler:
         if transform == "box-cox":
             scaler._refuse_unfit(panel, slice(0, len(panel.values)))
             scaler.power[:] = best_powers(panel, season, power)
-        for series, rows, segments in chunks(panel.offsets):
+        for series, rows, segments in series_chunks(panel.offsets):
             kept = _kept(panel.observed[rows], segments)
             if transform == "box-cox":
                 logs = np.log(panel.values[rows].astype(np.float64))
@@ -304,13 +304,13 @@ def _too_far(panel: Panel, row: int) -> DataError:
     )
 
 
-def _kept(observed: np.ndarray, segments: Segments) -> np.ndarray:
+def _kept(observed: np.ndarray, segments: SeriesSums) -> np.ndarray:
     """Return the rows that count, ``(rows,)`` bool: the observed ones, all of a series without any."""
     return observed | segments.each(segments.reduce(np.add, observed) == 0)
 
 
 def _stats(
-    levels: np.ndarray, observed: np.ndarray, segments: Segments, season: int, changes: bool, scaling: str
+    levels: np.ndarray, observed: np.ndarray, segments: SeriesSums, season: int, changes: bool, scaling: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return center, scale, spread and moves of each series, ``(series,)`` float64."""
     kept = _kept(observed, segments)
@@ -332,7 +332,7 @@ def _stats(
 
 
 def _change_center_scale(
-    levels: np.ndarray, observed: np.ndarray, segments: Segments, scaling: str
+    levels: np.ndarray, observed: np.ndarray, segments: SeriesSums, scaling: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return center and scale of the changes between observed neighbours; between any where no two are observed."""
     later = segments.places() > 0
@@ -344,7 +344,7 @@ def _change_center_scale(
 
 
 def _center_scale(
-    values: np.ndarray, kept: np.ndarray, segments: Segments, scaling: str
+    values: np.ndarray, kept: np.ndarray, segments: SeriesSums, scaling: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return center and scale of the kept values of each series; exactly 0 is the scale of a constant one."""
     first = segments.first(values, kept)
@@ -357,7 +357,7 @@ def _center_scale(
     return first + median, np.where(high > low, (high - low) / QUARTILES, deviation)
 
 
-def _quantiles(values: np.ndarray, kept: np.ndarray, segments: Segments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _quantiles(values: np.ndarray, kept: np.ndarray, segments: SeriesSums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the quartiles and the median of the kept values of each series, linear between neighbours."""
     ordered = np.where(kept, values, np.inf)
     for first, last in pairwise(segments.offsets.tolist()):
@@ -372,7 +372,7 @@ def _quantiles(values: np.ndarray, kept: np.ndarray, segments: Segments) -> tupl
     return found[0], found[1], found[2]
 
 
-def _seasonal_changes(levels: np.ndarray, observed: np.ndarray, segments: Segments, season: int) -> np.ndarray:
+def _seasonal_changes(levels: np.ndarray, observed: np.ndarray, segments: SeriesSums, season: int) -> np.ndarray:
     """Return the mean absolute seasonal difference of each series, by single steps where it is shorter."""
     lag = segments.each(np.where(segments.lengths > season, season, 1))
     before = np.maximum(np.arange(len(levels)) - lag, 0)

@@ -10,7 +10,7 @@ import numpy as np
 CHUNK = 1 << 19
 
 
-class Segments:
+class SeriesSums:
     """Series laid end to end.
 
     Args:
@@ -50,7 +50,7 @@ class Segments:
         return values[self.reduce(np.minimum, rows)]
 
 
-def chunks(offsets: np.ndarray) -> Iterator[tuple[slice, slice, Segments]]:
+def series_chunks(offsets: np.ndarray) -> Iterator[tuple[slice, slice, SeriesSums]]:
     """Cut a panel between series into parts of about :data:`CHUNK` rows; a longer series is a part by itself.
 
     Yields:
@@ -61,5 +61,5 @@ def chunks(offsets: np.ndarray) -> Iterator[tuple[slice, slice, Segments]]:
         last = int(np.searchsorted(offsets, offsets[first] + CHUNK, side="right")) - 1
         last = min(max(last, first + 1), count)
         rows = slice(int(offsets[first]), int(offsets[last]))
-        yield slice(first, last), rows, Segments(offsets[first : last + 1] - offsets[first])
+        yield slice(first, last), rows, SeriesSums(offsets[first : last + 1] - offsets[first])
         first = last

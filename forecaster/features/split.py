@@ -8,7 +8,7 @@ from forecaster.data.panel.panel import Panel
 from forecaster.errors import DataError
 from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.direction_rule import known_cutoffs
-from forecaster.features.inputs import padded_panel, windows_of
+from forecaster.features.inputs import padded_panel, window_maker
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
 from forecaster.features.windows import Windows
@@ -31,7 +31,7 @@ class Split:
     def __init__(self, panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, from_readings: bool = False) -> None:
         before = plan.lookback - plan.least if plan.padded else 0
         self.panel, self.padding = padded_panel(panel, panel.lengths + before, plan.season)
-        every = windows_of(self.panel, self.padding, scaler, encoder, plan)
+        every = window_maker(self.panel, self.padding, scaler, encoder, plan)
 
         def windows(steps: int, newest: tuple[int | None, int]) -> Windows:
             return known_cutoffs(every(steps, newest)) if from_readings else every(steps, newest)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecaster.data.panel.panel import Panel
-from forecaster.features.series_sums import Segments, chunks
+from forecaster.features.series_sums import SeriesSums, series_chunks
 from forecaster.notes import Note
 
 #: What ``transform`` of the settings may be once it is decided.
@@ -118,7 +118,7 @@ def best_powers(panel: Panel, season: int, otherwise: float | None = None) -> np
             default the median of the others, and 1 where there are none.
     """
     powers = np.full(len(panel), np.nan)
-    for series, rows, segments in chunks(panel.offsets):
+    for series, rows, segments in series_chunks(panel.offsets):
         blocks = _blocks(panel.values[rows], panel.observed[rows], segments, season)
         if len(blocks.series):
             powers[series] = _steadiest(blocks, POWERS)
@@ -134,15 +134,15 @@ class _Blocks(NamedTuple):
     spread: np.ndarray
     level: np.ndarray
     series: np.ndarray
-    of: Segments
+    of: SeriesSums
 
 
-def _blocks(values: np.ndarray, observed: np.ndarray, segments: Segments, season: int) -> _Blocks:
+def _blocks(values: np.ndarray, observed: np.ndarray, segments: SeriesSums, season: int) -> _Blocks:
     """Return the blocks of the series that have enough of them; those without an observed change are left out."""
     length = max(season, BLOCK)
     count = np.maximum(segments.lengths - season, 0) // length
     count[count < LEAST_BLOCKS] = 0
-    cut = Segments(np.concatenate([[0], np.cumsum(count)]))
+    cut = SeriesSums(np.concatenate([[0], np.cumsum(count)]))
     starts = cut.each(segments.offsets[1:]) - (cut.each(count) - cut.places()) * length
     rows = starts[:, None] + np.arange(length)
     pairs = observed[rows] & observed[rows - season]
@@ -152,10 +152,10 @@ def _blocks(values: np.ndarray, observed: np.ndarray, segments: Segments, season
     known = pairs.any(axis=1)
     left = cut.reduce(np.add, known)
     series = np.repeat(np.arange(len(count)), left)
-    return _Blocks(spread[known], level[known], series, Segments(np.concatenate([[0], np.cumsum(left)])))
+    return _Blocks(spread[known], level[known], series, SeriesSums(np.concatenate([[0], np.cumsum(left)])))
 
 
-def _variation(values: np.ndarray, of: Segments) -> np.ndarray:
+def _variation(values: np.ndarray, of: SeriesSums) -> np.ndarray:
     """Return the coefficient of variation of the values of each series, ``(series,)``; nan where all are 0."""
     every = np.ones(len(values), bool)
     mean = of.mean(values, every)
@@ -180,7 +180,7 @@ def _logarithm_steadies(panel: Panel, season: int) -> bool:
     As in :func:`best_powers`, between two powers, and only where it leaves at most :data:`STEADIER` of the variation.
     """
     votes = voters = 0
-    for _, rows, segments in chunks(panel.offsets):
+    for _, rows, segments in series_chunks(panel.offsets):
         blocks = _blocks(panel.values[rows], panel.observed[rows], segments, season)
         able = blocks.of.lengths >= LEAST_BLOCKS
         relative, plain = (_variation(x, blocks.of) for x in (blocks.spread / blocks.level, blocks.spread))

@@ -7,11 +7,11 @@ from typing import Any
 
 from forecaster.config import Config
 from forecaster.errors import DivergedError
-from forecaster.features.members import Diverged, budget_seconds, left_out
-from forecaster.fitting.ensemble import Together
+from forecaster.features.members import Diverged, budget_seconds, diverged_note
+from forecaster.fitting.ensemble import Ensemble
 from forecaster.notes import Note
-from forecaster.training.checkpoint import elapsed
-from forecaster.training.member_fit import Attempt, told
+from forecaster.training.checkpoint import replayed_elapsed_time
+from forecaster.training.member_fit import MemberFit, name_member_in_report
 from forecaster.training.phases import Report
 
 #: Networks that are combined at most, and how much larger than the best one's their validation MASE may be.
@@ -27,8 +27,8 @@ Row = dict[str, Any]
 
 
 def try_shortlist(
-    first: Attempt, diverged: Diverged, config: Config, began: float, notes: list[Note], report: Report | None
-) -> tuple[Together, list[Row]]:
+    first: MemberFit, diverged: Diverged, config: Config, began: float, notes: list[Note], report: Report | None
+) -> tuple[Ensemble, list[Row]]:
     """Try the networks of the plan in order, and keep the best, the best few together, or a simple forecast.
 
     No network is begun once less time is left than the last one took. The best few are combined where that lowers the
@@ -40,14 +40,14 @@ def try_shortlist(
         first: an attempt of the first network that did not diverge.
         diverged: the networks before it; those after it that diverge are added.
         config: the settings of the model; ``budget`` is read.
-        began: when trying began, by :func:`forecaster.training.checkpoint.elapsed`.
+        began: when trying began, by :func:`forecaster.training.checkpoint.replayed_elapsed_time`.
         notes: what was found is appended.
         report: called after each epoch.
 
     Returns:
         What is kept, and the table of what was tried.
     """
-    attempts, rows, skipped = _attempts(first, diverged, config, began, report)
+    attempts, rows, skipped = _fit_candidates(first, diverged, config, began, report)
     simple = {name: first.scores["mase"][name] for name in ("naive", "seasonal-naive")}
     if first.ready.plan.season == 1:
         del simple["seasonal-naive"]  # it is naive
@@ -68,8 +68,8 @@ def try_shortlist(
         notes.append(Note("network", f"{name} kept", f"{reason}, {_mase(best):.3f}", warning=True))
         if name == START:
             first.start_over()
-        kept = Together([first if name == START else best], config)
-    notes.extend(left_out(diverged, len(attempts) + len(diverged), "networks"))
+        kept = Ensemble([first if name == START else best], config)
+    notes.extend(diverged_note(diverged, len(attempts) + len(diverged), "networks"))
     if skipped and not attempts[-1].run.interrupted:
         reason = f"less time left than the last network took; --budget, {config.budget} now"
         notes.append(Note("budget", f"not tried: {', '.join(skipped)}", reason))
@@ -80,12 +80,12 @@ def try_shortlist(
     return kept, rows
 
 
-def _attempts(
-    first: Attempt, diverged: Diverged, config: Config, began: float, report: Report | None
-) -> tuple[list[Attempt], list[Row], list[str]]:
+def _fit_candidates(
+    first: MemberFit, diverged: Diverged, config: Config, began: float, report: Report | None
+) -> tuple[list[MemberFit], list[Row], list[str]]:
     """Return the attempts, a row for each, also for those that diverged, and the names of those not tried."""
     members = first.ready.plan.members
-    attempts, now = [first], elapsed()
+    attempts, now = [first], replayed_elapsed_time()
     last = now - began
     rows = [*(_diverged_row(name) for name in diverged), _row(first)]
     for number, member in enumerate(members[len(rows) :], len(rows)):
@@ -93,32 +93,32 @@ def _attempts(
             return attempts, rows, [other.name for other in members[number:]]
         begins = now
         try:
-            attempts.append(Attempt(first.ready, config, member, told(report, member, len(members))))
+            attempts.append(MemberFit(first.ready, config, member, name_member_in_report(report, member, len(members))))
             rows.append(_row(attempts[-1]))
         except DivergedError as error:
             diverged[member.name] = error
             rows.append(_diverged_row(member.name))
         except KeyboardInterrupt:
             attempts[-1].run.interrupted = True
-        now = elapsed()
+        now = replayed_elapsed_time()
         last = now - begins
     return attempts, rows, []
 
 
-def _combined(best: Attempt, attempts: list[Attempt], config: Config, rows: list[Row]) -> Together:
+def _combined(best: MemberFit, attempts: list[MemberFit], config: Config, rows: list[Row]) -> Ensemble:
     """Return the best few together where that is worth its cost, else the best."""
-    alone = Together([best], config)
+    alone = Ensemble([best], config)
     trained = [a for a in attempts if a.run.best_epoch and _mase(a) <= NEARLY * _mase(best)]
     few = sorted(trained, key=_mase)[:MOST_COMBINED]
     if len(few) < 2 or best not in few:
         return alone
-    together = Together(few, config)
+    together = Ensemble(few, config)
     mase = together.scores["mase"]["network"]
     rows.append({**_EMPTY, "name": together.name, "mase": mase})
     return together if mase < (1 - WORTHWHILE) * _mase(best) else alone
 
 
-def _mase(attempt: Attempt) -> float:
+def _mase(attempt: MemberFit) -> float:
     return float(attempt.scores["mase"]["network"])
 
 
@@ -136,7 +136,7 @@ def _diverged_row(name: str) -> Row:
     return {**_EMPTY, "name": name, "diverged": True}
 
 
-def _row(attempt: Attempt) -> Row:
+def _row(attempt: MemberFit) -> Row:
     return {
         **_EMPTY,
         "name": attempt.member.name,

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
-from forecaster.direction.member_fit import attempt_kind
+from forecaster.direction.member_fit import member_fit_class
 from forecaster.errors import DivergedError
-from forecaster.features.members import Diverged, Member, all_diverged, left_out
+from forecaster.features.members import Diverged, Member, all_diverged_error, diverged_note
 from forecaster.features.plan import Plan
 from forecaster.networks.losses import gain
 from forecaster.notes import Note
-from forecaster.training.member_fit import Attempt, Prepared, members_of, told
+from forecaster.training.member_fit import MemberFit, TrainingData, members_of, name_member_in_report
 from forecaster.training.phases import Report
 
 
-def best_attempt(
+def best_member_fit(
     panel: Panel, config: Config, plan: Plan, notes: list[Note], report: Report | None
-) -> tuple[Attempt, Diverged]:
+) -> tuple[MemberFit, Diverged]:
     """Return the attempt of the first network, or the best where past covariates or transformation are to be chosen.
 
     The first network is the first of the plan whose training does not diverge.
@@ -44,25 +44,25 @@ def best_attempt(
             return _best_past(panel, config, plan, member, notes, report), diverged
         except DivergedError as error:
             diverged[member.name] = error
-    raise all_diverged(diverged)
+    raise all_diverged_error(diverged)
 
 
 def _best_past(
     panel: Panel, config: Config, plan: Plan, member: Member, notes: list[Note], report: Report | None
-) -> Attempt:
+) -> MemberFit:
     """Return the attempt with past covariates or the one without, whichever validation rows favour."""
     if config.past is not None or not panel.of_role("past"):
-        return _attempt(panel, config, plan, member, report)
+        return _fit_member(panel, config, plan, member, report)
     try:
-        best = _attempt(panel, config, plan, member, report)
+        best = _fit_member(panel, config, plan, member, report)
     except DivergedError as error:
-        without = _attempt(without_past(panel), config, plan, member, report)
+        without = _fit_member(drop_past_covariates(panel), config, plan, member, report)
         notes.append(Note("past", "not used", f"with them {error.message}; --past none", warning=True))
         return without
     if best.run.interrupted:
         return best
     try:
-        without = _attempt(without_past(panel), config, plan, member, report)
+        without = _fit_member(drop_past_covariates(panel), config, plan, member, report)
     except KeyboardInterrupt:
         best.run.interrupted = True
         return best
@@ -79,19 +79,19 @@ def _best_past(
 
 def _best_transform(
     panel: Panel, config: Config, plan: Plan, member: Member, notes: list[Note], report: Report | None
-) -> Attempt:
+) -> MemberFit:
     """Return the attempt with the smallest validation MASE over all transformations.
 
     The first that does not diverge chooses the past covariates for the others too.
     """
-    attempts: list[Attempt] = []
+    attempts: list[MemberFit] = []
     diverged: Diverged = {}
     positive = ("log", "box-cox", "return") if float(panel.values.min()) > 0 else ()
     for transform in ("none", "difference", *positive):
         changed = replace(plan, transform=transform)
         try:
             if attempts:
-                attempts.append(_attempt(attempts[0].ready.panel, config, changed, member, report))
+                attempts.append(_fit_member(attempts[0].ready.panel, config, changed, member, report))
             else:
                 attempts.append(_best_past(panel, config, changed, member, notes, report))
         except DivergedError as error:
@@ -103,16 +103,16 @@ def _best_transform(
         if attempts and attempts[-1].run.interrupted:
             break
     if not attempts:
-        raise all_diverged(diverged)
+        raise all_diverged_error(diverged)
     best = min(attempts, key=lambda attempt: attempt.scores["mase"]["network"])
     best.run.interrupted = attempts[-1].run.interrupted
     tried = ", ".join(f"{a.ready.plan.transform} {a.scores['mase']['network']:.3f}" for a in attempts)
     notes.append(Note("transform", best.ready.plan.transform, f"smallest validation MASE: {tried}"))
-    notes.extend(left_out(diverged, len(attempts) + len(diverged), "transformations"))
+    notes.extend(diverged_note(diverged, len(attempts) + len(diverged), "transformations"))
     return best
 
 
-def without_past(panel: Panel) -> Panel:
+def drop_past_covariates(panel: Panel) -> Panel:
     """Return the panel without its past covariates, which come first among those of each row."""
     past = len(panel.of_role("past"))
     return replace(
@@ -123,6 +123,8 @@ def without_past(panel: Panel) -> Panel:
     )
 
 
-def _attempt(panel: Panel, config: Config, plan: Plan, member: Member, report: Report | None) -> Attempt:
+def _fit_member(panel: Panel, config: Config, plan: Plan, member: Member, report: Report | None) -> MemberFit:
     count = len(members_of(config, plan))
-    return attempt_kind(config)(Prepared(panel, config, plan), config, member, told(report, member, count))
+    return member_fit_class(config)(
+        TrainingData(panel, config, plan), config, member, name_member_in_report(report, member, count)
+    )

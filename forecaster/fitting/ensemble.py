@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.direction.member_fit import attempt_kind
+from forecaster.direction.member_fit import member_fit_class
 from forecaster.engines.engine import CHUNK, Engine, Inputs
-from forecaster.engines.keras import KerasEngine, calibrating
+from forecaster.engines.keras import KerasEngine, calibration_engine
 from forecaster.errors import DivergedError
-from forecaster.features.members import Diverged, Member, all_diverged, left_out
+from forecaster.features.members import Diverged, Member, all_diverged_error, diverged_note
 from forecaster.features.plan import Plan
 from forecaster.features.windows import Windows
-from forecaster.intervals.calibration import score
+from forecaster.intervals.calibration import score_validation
 from forecaster.networks.ensemble import build_ensemble, find_shares
 from forecaster.notes import Note
-from forecaster.training.divergence import mend, to_blame
-from forecaster.training.member_fit import Attempt, Prepared, kept_from_interrupt, told
+from forecaster.training.divergence import find_culprit, repair_advice
+from forecaster.training.member_fit import MemberFit, TrainingData, name_member_in_report, retry_once_after_interrupt
 from forecaster.training.phases import Report
 from forecaster.training.trainer import Trainer
-from forecaster.words import either
+from forecaster.words import join_with_or
 
 #: Windows that networks are looked at on once they are trained.
 COMPARED_WINDOWS = 256
@@ -30,7 +30,7 @@ COMPARED_WINDOWS = 256
 BEYOND_REASON = 1e4
 
 
-class Together:
+class Ensemble:
     """Attempts on the same windows, as one network: their weighted mean; an attempt alone is itself.
 
     Args:
@@ -45,12 +45,12 @@ class Together:
         network: one Keras model.
         engine: runs it.
         shares: how much each member counts, ``(members,)``.
-        scores, conformal: of all together, see :func:`forecaster.intervals.calibration.score`.
+        scores, conformal: of all together, see :func:`forecaster.intervals.calibration.score_validation`.
         finished: names of the members that were trained on with all rows.
         unfinished: members whose final run diverged; they have the weights of their validation run.
     """
 
-    def __init__(self, attempts: list[Attempt], config: Config, diverged: Diverged | None = None) -> None:
+    def __init__(self, attempts: list[MemberFit], config: Config, diverged: Diverged | None = None) -> None:
         self.attempts, self.config, first = attempts, config, attempts[0]
         self.diverged: Diverged = diverged or {}
         self.finished: set[str] = set()
@@ -59,7 +59,7 @@ class Together:
             self.network, self.engine, self.shares = first.trainer.network, first.trainer.engine, np.ones(1)
             self.scores, self.conformal = first.scores, first.conformal
             return
-        kept_from_interrupt(self._combine, [attempt.run for attempt in attempts])
+        retry_once_after_interrupt(self._combine, [attempt.run for attempt in attempts])
 
     def _combine(self) -> None:
         ready, attempts, config = self.ready, self.attempts, self.config
@@ -69,11 +69,11 @@ class Together:
         self.network = build_ensemble(networks, self.shares, config.intervals == "ensemble")
         self.engine = KerasEngine(self.network)
         split = ready.split.reading(self.lookback)
-        engine = calibrating(self.engine, self.network, config)
-        self.scores, self.conformal = score(config, engine, split, ready.scaler, ready.plan)
+        engine = calibration_engine(self.engine, self.network, config)
+        self.scores, self.conformal = score_validation(config, engine, split, ready.scaler, ready.plan)
 
     @property
-    def ready(self) -> Prepared:
+    def ready(self) -> TrainingData:
         """What the members share."""
         return self.attempts[0].ready
 
@@ -104,11 +104,11 @@ class Together:
         for attempt in self.attempts:
             weights = attempt.trainer.network.get_weights()
             try:
-                if not attempt.final_run(told(report, attempt.member, len(self.attempts))):
+                if not attempt.final_run(name_member_in_report(report, attempt.member, len(self.attempts))):
                     return False
                 windows = self.ready.split.everything.thinned(COMPARED_WINDOWS).reading(attempt.member.lookback)
                 trainer = attempt.trainer
-                refuse_beyond_reason(trainer.engine, windows, self.config.counts, trainer)
+                refuse_unreasonable_network(trainer.engine, windows, self.config.counts, trainer)
                 self.finished.add(attempt.member.name)
             except DivergedError as error:
                 attempt.trainer.network.set_weights(weights)
@@ -118,7 +118,7 @@ class Together:
     def notes(self) -> list[Note]:
         """Say which members are left out, and what each of the others counts, what that gains and costs."""
         count = len(self.attempts)
-        found = left_out(self.diverged, count + len(self.diverged), "networks")
+        found = diverged_note(self.diverged, count + len(self.diverged), "networks")
         if count == 1 and self.config.intervals == "ensemble":
             reason = "one network is left, and one has no spread: its validation errors alone make them"
             found.append(Note("intervals", "not from the spread of members", reason, warning=True))
@@ -149,15 +149,15 @@ class Together:
         ]
 
 
-def trained(
-    ready: Prepared,
+def train_members(
+    ready: TrainingData,
     config: Config,
     members: tuple[Member, ...],
     report: Report | None,
-    first: Attempt | None = None,
+    first: MemberFit | None = None,
     diverged: Diverged | None = None,
     weights: list[list[np.ndarray]] | None = None,
-) -> Together:
+) -> Ensemble:
     """Train members, those that Ctrl-C leaves time for, and leave out those that diverge.
 
     Args:
@@ -182,7 +182,11 @@ def trained(
             continue
         start = None if weights is None else weights[number]
         try:
-            attempts.append(attempt_kind(config)(ready, config, member, told(report, member, len(members)), start))
+            attempts.append(
+                member_fit_class(config)(
+                    ready, config, member, name_member_in_report(report, member, len(members)), start
+                )
+            )
         except DivergedError as error:
             failed[member.name] = error
         except KeyboardInterrupt:
@@ -190,11 +194,11 @@ def trained(
                 raise
             attempts[-1].run.interrupted = True
     if not attempts:
-        raise all_diverged(failed)
-    return Together(attempts, config, failed)
+        raise all_diverged_error(failed)
+    return Ensemble(attempts, config, failed)
 
 
-def refuse_beyond_reason(engine: Engine, windows: Windows, counts: bool, trainer: Trainer) -> None:
+def refuse_unreasonable_network(engine: Engine, windows: Windows, counts: bool, trainer: Trainer) -> None:
     """Refuse a network whose forecasts are beyond reason.
 
     Args:
@@ -209,25 +213,25 @@ def refuse_beyond_reason(engine: Engine, windows: Windows, counts: bool, trainer
 
     def largest(some: Windows) -> float:
         inputs = some.batch()
-        return float(np.abs(engine.run(inputs)).max()) / size_of(inputs, counts)
+        return float(np.abs(engine.run(inputs)).max()) / forecast_scale(inputs, counts)
 
     if (found := largest(windows)) <= BEYOND_REASON:
         return
     message = f"training diverged: the network forecasts up to {found:.2g} deviations from the mean of the readings"
-    cell = to_blame(windows, lambda other: not largest(other) <= BEYOND_REASON)
+    cell = find_culprit(windows, lambda other: not largest(other) <= BEYOND_REASON)
     if cell is not None:
         what = f"{trainer.described(cell)}: without readings so far from the others it does not"
-        raise DivergedError(f"{message}; {what}", mend(cell))
+        raise DivergedError(f"{message}; {what}", repair_advice(cell))
     ways = [trainer.remedies.get(name) for name in ("clipnorm", "activation", "lookback")]
-    raise DivergedError(message, f"try {either('a smaller --learning-rate', *ways)}")
+    raise DivergedError(message, f"try {join_with_or('a smaller --learning-rate', *ways)}")
 
 
-def size_of(inputs: Inputs, counts: bool) -> float:
+def forecast_scale(inputs: Inputs, counts: bool) -> float:
     """Return what forecasts of these windows are large beside: 1 deviation, of counts their largest reading."""
     return max(1.0, float(np.abs(inputs["past"][:, :, 0]).max())) if counts else 1.0
 
 
-def errors_of(attempt: Attempt) -> np.ndarray:
+def errors_of(attempt: MemberFit) -> np.ndarray:
     """Return the errors of a network on validation windows, scaled, ``(windows * steps,)``; 0 where none is known."""
     windows = attempt.ready.split.validation.reading(attempt.member.lookback)
     numbers = np.arange(len(windows))

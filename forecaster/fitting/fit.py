@@ -13,9 +13,9 @@ import numpy as np
 
 from forecaster.artifact.model import Model
 from forecaster.config import FIELDS, Config
-from forecaster.data.panel.packed import clock, packed
+from forecaster.data.panel.packed import pack_panel, time_index
 from forecaster.data.panel.panel import Panel
-from forecaster.data.readers.arrow import release
+from forecaster.data.readers.arrow import return_memory
 from forecaster.engines.engine import Engine
 from forecaster.engines.keras import DropoutEngine
 from forecaster.engines.onnx import OnnxEngine
@@ -23,25 +23,31 @@ from forecaster.errors import DataError, ForecasterError, ModelError
 from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.features.plan import Plan, make_plan, padded_series
 from forecaster.fitting.auto_network import Row, try_shortlist
-from forecaster.fitting.choices import best_attempt, without_past
-from forecaster.fitting.ensemble import COMPARED_WINDOWS, Together, refuse_beyond_reason, size_of, trained
+from forecaster.fitting.choices import best_member_fit, drop_past_covariates
+from forecaster.fitting.ensemble import (
+    COMPARED_WINDOWS,
+    Ensemble,
+    forecast_scale,
+    refuse_unreasonable_network,
+    train_members,
+)
 from forecaster.fitting.onnx_export import export_onnx
-from forecaster.intervals.calibration import moving
+from forecaster.intervals.calibration import is_not_constant
 from forecaster.networks.ensemble import build_ensemble, weights_by_path
-from forecaster.networks.factory import build_network, unread
+from forecaster.networks.factory import build_network, unread_settings
 from forecaster.networks.keras import start_keras
 from forecaster.networks.optimizers import LOWERED
 from forecaster.networks.outputs import outputs_of, refuse_unlike_counts
-from forecaster.networks.weight_limit import no_more_than
+from forecaster.networks.weight_limit import limit_weights
 from forecaster.notes import Note
 from forecaster.prediction.forecast import SMALLEST
-from forecaster.training.checkpoint import elapsed
+from forecaster.training.checkpoint import replayed_elapsed_time
 from forecaster.training.determinism import fix_threads
 from forecaster.training.device import device_name
-from forecaster.training.member_fit import BATCH, Attempt, members_of, shapes_of
+from forecaster.training.member_fit import BATCH, MemberFit, members_of, shapes_of
 from forecaster.training.memory import refuse_beyond_memory
 from forecaster.training.phases import Report
-from forecaster.words import plural, some
+from forecaster.words import first_few, plural
 
 if TYPE_CHECKING:
     import keras
@@ -73,35 +79,35 @@ def fit_panel(
         DivergedError: training ended in NaN, or in forecasts beyond reason.
         ForecasterError: there is too little memory; or the exported network does not agree with Keras.
     """
-    panel = packed(panel)  # its times are freed where the caller does not hold them
+    panel = pack_panel(panel)  # its times are freed where the caller does not hold them
     plan, found = make_plan(panel, config)
     _refuse_unusable(panel)
     refuse_unlike_counts(config, panel)
     notes.extend(found)
     notes.extend(_unread_notes(config))
-    learned = learned_series(panel, plan, notes)
-    release()
+    learned = trainable_series(panel, plan, notes)
+    return_memory()
     notes.extend(refuse_beyond_memory(config, plan, learned, new=True))
     start_keras()
     fix_threads(config)
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
-    began = elapsed()
-    first, diverged = best_attempt(learned, config, plan, notes, report)
+    began = replayed_elapsed_time()
+    first, diverged = best_member_fit(learned, config, plan, notes, report)
     tried: list[Row] = []
     if config.network == "auto":
         together, tried = try_shortlist(first, diverged, config, began, notes, report)
     else:
-        together = trained(first.ready, config, members_of(config, first.ready.plan), report, first, diverged)
+        together = train_members(first.ready, config, members_of(config, first.ready.plan), report, first, diverged)
     notes.extend(first.ready.encoder.notes())
     if len(first.ready.panel.columns) < len(panel.columns):
-        panel = without_past(panel)
+        panel = drop_past_covariates(panel)
     about = {"tried": tried} if tried else {}
-    return finished(panel, together, config, notes, report, about, keep_interrupted=keep_interrupted)
+    return finish_model(panel, together, config, notes, report, about, keep_interrupted=keep_interrupted)
 
 
-def finished(
+def finish_model(
     panel: Panel,
-    together: Together,
+    together: Ensemble,
     config: Config,
     notes: list[Note],
     report: Report | None,
@@ -132,11 +138,11 @@ def finished(
         raise KeyboardInterrupt
     notes.extend([*together.notes(), *_training_notes(together, config, interrupted)])
     windows = ready.split.everything.thinned(COMPARED_WINDOWS).reading(plan.lookback)
-    refuse_beyond_reason(together.engine, windows, config.counts, together.attempts[0].trainer)
+    refuse_unreasonable_network(together.engine, windows, config.counts, together.attempts[0].trainer)
     compared = windows.batch()
     del windows, ready.split  # as large as the panel, and so is what TensorFlow made of it
     gc.collect()
-    release()
+    return_memory()
     onnx = export_onnx(together.network)
     _check_outputs(together.engine, onnx, compared, config.counts)
     return Model(
@@ -162,12 +168,12 @@ def engine_of(model: Model) -> Engine:
     if model.config.intervals == "dropout":
         start_keras()
         fix_threads(model.config)
-        return DropoutEngine(rebuild(model), model.config.seed)
+        return DropoutEngine(rebuild_network(model), model.config.seed)
     steps, count = model.plan.steps, outputs_of(model.config)
     return OnnxEngine(model.onnx, [(steps, count), (steps, count + 1)])
 
 
-def rebuild(model: Model) -> keras.Model:
+def rebuild_network(model: Model) -> keras.Model:
     """Return the trained Keras network, built from the configuration and given the stored weights.
 
     Raises:
@@ -177,14 +183,14 @@ def rebuild(model: Model) -> keras.Model:
 
 
 def member_networks(model: Model) -> list[keras.Model]:
-    """Return the trained networks of the members of a model, in order, see :func:`rebuild`."""
+    """Return the trained networks of the members of a model, in order, see :func:`rebuild_network`."""
     return _rebuilt(model)[1]
 
 
 def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
     start_keras()
     config, shapes, networks = model.config, shapes_of(model.config, model.plan, model.encoder, model.history), {}
-    with no_more_than(model.weights):
+    with limit_weights(model.weights):
         for member in members_of(config, model.plan):
             own = replace(shapes, lookback=member.lookback)
             networks[member.name] = build_network(member.applied(config), own)
@@ -206,7 +212,7 @@ def _rebuilt(model: Model) -> tuple[keras.Model, list[keras.Model]]:
 def _unread_notes(config: Config) -> Iterator[Note]:
     """Yield the settings that have another value than by default, but which network or loss does not read."""
     if config.network != "auto":
-        yield from (Note(name, "not read", f"by the network {config.network}") for name in unread(config))
+        yield from (Note(name, "not read", f"by the network {config.network}") for name in unread_settings(config))
     for name in COUNTS_UNREAD if config.counts else ():
         if getattr(config, name) != FIELDS[name].default:
             yield Note(name, "not read", f"by the loss {config.loss}, which divides counts by the mean of each window")
@@ -214,7 +220,7 @@ def _unread_notes(config: Config) -> Iterator[Note]:
 
 def _refuse_unusable(panel: Panel) -> None:
     largest = float(np.abs(panel.values).max())
-    if not moving(panel).any():
+    if not is_not_constant(panel).any():
         what = (
             f"'{panel.roles.target}' is {panel.values[0]:g} in every row"
             if len(panel) == 1
@@ -225,13 +231,13 @@ def _refuse_unusable(panel: Panel) -> None:
         raise DataError(f"the largest value of '{panel.roles.target}' is {largest:g}", "write it in another unit")
 
 
-def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
+def trainable_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     """Return the series with at least one window to learn from and one to validate on.
 
     Raises:
         DataError: none of them changes in the rows to learn from.
     """
-    dead = int((~moving(panel)).sum())
+    dead = int((~is_not_constant(panel)).sum())
     if dead:
         reason = (
             "no change in any row: their forecasts and intervals repeat it, and they do not count for those of others"
@@ -248,10 +254,10 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
         names = [panel.ids[i] for i in np.flatnonzero(~long).tolist()]
         fewest = plan.least + ahead  # are enough for a model whose windows may be padded
         enough = fewest if (panel.lengths[~long] < fewest).all() else plan.lookback + ahead
-        reason = f"not learned from, fewer than {enough} rows: {some(names)}"
+        reason = f"not learned from, fewer than {enough} rows: {first_few(names)}"
         notes.append(Note("short", f"{len(names):,} of {len(panel):,} series", reason, warning=True))
-    learned = packed(panel.take_series(long))
-    if len(learned) and not moving(learned, newest=plan.validation).any():
+    learned = pack_panel(panel.take_series(long))
+    if len(learned) and not is_not_constant(learned, newest=plan.validation).any():
         raise DataError(
             f"nothing to learn: '{panel.roles.target}' never changes before the newest {plan.validation} rows, those "
             "for validation",
@@ -260,7 +266,7 @@ def learned_series(panel: Panel, plan: Plan, notes: list[Note]) -> Panel:
     return learned
 
 
-def _training_notes(together: Together, config: Config, interrupted: bool) -> Iterator[Note]:
+def _training_notes(together: Ensemble, config: Config, interrupted: bool) -> Iterator[Note]:
     """Yield how each network was trained, and what was kept of it."""
     size = together.attempts[0].trainer.batch_size
     if config.batch_size is None and size > BATCH:
@@ -281,7 +287,7 @@ def _training_notes(together: Together, config: Config, interrupted: bool) -> It
         yield Note("final run", f"{name}: {kept}" if several else kept, error.message, warning=True)
 
 
-def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
+def _training_note(attempt: MemberFit, final: bool, interrupted: bool) -> Note:
     run, effect = attempt.run, bool(attempt.ready.panel.of_role("future"))
     ended = " until it was interrupted" if interrupted else ""
     how = f"of {plural(len(run.history['loss']), 'epoch')} of {plural(run.epoch_steps, 'step')}{ended}"
@@ -303,7 +309,7 @@ def _training_note(attempt: Attempt, final: bool, interrupted: bool) -> Note:
 def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], counts: bool) -> None:
     """Refuse a network whose two engines disagree."""
     found = engine.run(inputs)
-    size = size_of(inputs, counts)
+    size = forecast_scale(inputs, counts)
     apart = float((np.abs(OnnxEngine(onnx).run(inputs) - found) / np.maximum(size, np.abs(found))).max())
     if not apart <= ENGINE_TOLERANCE:
         raise ForecasterError(
@@ -312,8 +318,8 @@ def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], c
         )
 
 
-def _record(panel: Panel, together: Together, interrupted: bool, notes: list[Note]) -> dict[str, Any]:
-    axis, places = clock(together.ready.panel)
+def _record(panel: Panel, together: Ensemble, interrupted: bool, notes: list[Note]) -> dict[str, Any]:
+    axis, places = time_index(together.ready.panel)
     run, runs = together.attempts[0].run, [attempt.run for attempt in together.attempts]
     return {
         "trained_from": str(axis[places.min()]),

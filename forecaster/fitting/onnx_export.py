@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from forecaster.system.files import piped
-from forecaster.system.native import environment, quiet_native
+from forecaster.system.files import read_through_pipe
+from forecaster.system.native import environment_variables, silence_native
 
 if TYPE_CHECKING:
     import keras
@@ -21,8 +21,8 @@ def export_onnx(network: keras.Model) -> bytes:
 
     Its output is named ``forecast``, the open dimension of the inputs and of the output ``windows``.
     """
-    with quiet_native(), environment(_TF2ONNX), _as_loops(network):
-        return _named(piped(lambda path: network.export(path, format="onnx", verbose=False)))
+    with silence_native(), environment_variables(_TF2ONNX), _as_loops(network):
+        return _name_outputs(read_through_pipe(lambda path: network.export(path, format="onnx", verbose=False)))
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def _as_loops(network: keras.Model) -> Iterator[None]:
             setattr(layer, name, value)
 
 
-def _named(content: bytes) -> bytes:
+def _name_outputs(content: bytes) -> bytes:
     """Return an ONNX file with names for people, where Keras gives none."""
     import onnx
 

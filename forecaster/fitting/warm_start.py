@@ -10,20 +10,20 @@ import numpy as np
 
 from forecaster.artifact.model import Model
 from forecaster.config import Config
-from forecaster.data.panel.packed import packed
+from forecaster.data.panel.packed import pack_panel
 from forecaster.data.panel.panel import Panel
 from forecaster.errors import DataError, SettingError
 from forecaster.features.plan import Plan, validation_rows
-from forecaster.fitting.ensemble import trained
-from forecaster.fitting.fit import finished, learned_series, member_networks
+from forecaster.fitting.ensemble import train_members
+from forecaster.fitting.fit import finish_model, member_networks, trainable_series
 from forecaster.networks.keras import start_keras
 from forecaster.notes import Note
 from forecaster.training.determinism import fix_threads
 from forecaster.training.device import device_name
-from forecaster.training.member_fit import Prepared, members_of
+from forecaster.training.member_fit import TrainingData, members_of
 from forecaster.training.memory import refuse_beyond_memory
 from forecaster.training.phases import Report
-from forecaster.words import plural, some
+from forecaster.words import first_few, plural
 
 if TYPE_CHECKING:
     import keras
@@ -37,13 +37,15 @@ MAY_DIFFER = (
 )
 
 
-def continued(config: Config, given: Mapping[str, Any], decided: Mapping[str, Any] | None = None) -> Config:
+def settings_for_warm_start(
+    config: Config, given: Mapping[str, Any], decided: Mapping[str, Any] | None = None
+) -> Config:
     """Return the settings of a model with those given for training it further.
 
     Args:
         config: the settings of the model.
         given: settings by name; what is not among :data:`MAY_DIFFER` must be the model's own.
-        decided: what the model has where its settings leave it open, see :func:`decided_by`; by default what they leave
+        decided: what the model has where its settings leave it open, see :func:`decided_settings`; by default what they leave
             open is not looked at.
 
     Raises:
@@ -65,7 +67,7 @@ def continued(config: Config, given: Mapping[str, Any], decided: Mapping[str, An
     return config.replace(**{**usual, **{name: given[name] for name in given if name in MAY_DIFFER}})
 
 
-def decided_by(model: Model) -> dict[str, Any]:
+def decided_settings(model: Model) -> dict[str, Any]:
     """Return what a model has of the settings that may be left open, by name, as :class:`forecaster.Config` has it."""
     plan, roles = model.plan, model.history.roles
     found = {name: getattr(plan, name) for name in ("lookback", "segment")}
@@ -91,7 +93,7 @@ def fit_further(
     Args:
         model: what is trained further.
         panel: the newer rows, joined to its history.
-        given: see :func:`continued`.
+        given: see :func:`settings_for_warm_start`.
         notes: what is decided is appended.
         report: called after each epoch.
 
@@ -101,12 +103,12 @@ def fit_further(
         DivergedError: training ended in NaN.
         ForecasterError: there is too little memory.
     """
-    config = continued(model.config, given, decided_by(model))
+    config = settings_for_warm_start(model.config, given, decided_settings(model))
     newer = newer_rows(panel, model.history)
     plan, fresh = _further_plan(model, config, panel, newer)
     notes.extend(_newer_notes(panel, model, newer, fresh, plan))
-    panel = packed(panel)
-    learned = learned_series(panel.take_series(fresh), plan, notes)
+    panel = pack_panel(panel)
+    learned = trainable_series(panel.take_series(fresh), plan, notes)
     if not len(learned):
         raise DataError("no series has rows enough to be trained further", "bring more rows of each series")
     scaler = model.scaler.matched(model.ids, _before_validation(panel, learned, plan), plan.season)
@@ -116,13 +118,13 @@ def fit_further(
     fix_threads(config)
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     own = scaler.take(np.array([places[name] for name in learned.ids]))
-    ready = Prepared(learned, config, plan, (own, model.encoder))
+    ready = TrainingData(learned, config, plan, (own, model.encoder))
     weights = [_start_of(network, config) for network in member_networks(model)]
-    together = trained(ready, config, members_of(config, plan), report, weights=weights)
+    together = train_members(ready, config, members_of(config, plan), report, weights=weights)
     origin = {"trained_until": model.record["trained_until"], "newer_rows": int(newer.sum())}
     smallest = min(model.record["smallest"], float(panel.values.min()))
     record = {"continued": origin, "smallest": smallest}
-    found = finished(panel, together, config, notes, report, record)
+    found = finish_model(panel, together, config, notes, report, record)
     own_config = model.config.replace(deterministic=config.deterministic)
     return replace(found, config=own_config, ids=panel.ids, scaler=scaler)
 
@@ -173,10 +175,10 @@ def _newer_notes(panel: Panel, model: Model, newer: np.ndarray, fresh: np.ndarra
     ]
     if not fresh.all():
         names = [panel.ids[i] for i in np.flatnonzero(~fresh)]
-        reason = f"fewer newer rows than validation takes: {some(names)}"
+        reason = f"fewer newer rows than validation takes: {first_few(names)}"
         notes.append(Note("not newer", f"{len(names):,} of {len(panel):,} series not learned from", reason))
     gone = sorted(set(model.history.ids) - set(panel.ids))
     if gone:
-        reason = f"no newer rows of {some(gone)}; the new model does not know them"
+        reason = f"no newer rows of {first_few(gone)}; the new model does not know them"
         notes.append(Note("left out", f"{len(gone):,} of {len(model.history):,} series", reason, warning=True))
     return notes

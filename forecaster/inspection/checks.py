@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.panel.outliers import MOST_LOOKED_AT, count_sentinels
-from forecaster.data.readers.dataframe import where
+from forecaster.data.readers.dataframe import line_of
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import Freq
 from forecaster.inspection.measurements import Facts, place_of
-from forecaster.inspection.problems import MOST_PLACES, Problem, kind_of, noted, refused
+from forecaster.inspection.problems import MOST_PLACES, Problem, problem_kind, problem_of_error, problem_of_note
 from forecaster.inspection.runs_and_jumps import Odd
-from forecaster.words import plural, some
+from forecaster.words import first_few, plural
 
 #: Share of rows that repeat a time from which on a table may hold several series, and the share of them that may still
 #: do so with the column that tells these apart; rows looked at.
@@ -36,8 +36,10 @@ def table_problems(facts: Facts) -> list[Problem]:
     problems = [problem for check in CHECKS for problem in check(facts)]
     known = {problem.kind for problem in problems}
     if facts.refusal is not None:
-        problems.append(refused("length", facts.refusal))
-    return problems + [noted(note) for note in facts.notes if note.warning and kind_of(note) not in known]
+        problems.append(problem_of_error("length", facts.refusal))
+    return problems + [
+        problem_of_note(note) for note in facts.notes if note.warning and problem_kind(note) not in known
+    ]
 
 
 def _duplicates(facts: Facts) -> Iterator[Problem]:
@@ -48,7 +50,7 @@ def _duplicates(facts: Facts) -> Iterator[Problem]:
     same = values[rows] == values[rows - 1]
     same |= np.isnan(values[rows]) & np.isnan(values[rows - 1])
     pairs = tuple(
-        f"{where(readings.frame, readings.position(r - 1))} and {place_of(facts, r)}" for r in rows[:MOST_PLACES]
+        f"{line_of(readings.frame, readings.position(r - 1))} and {place_of(facts, r)}" for r in rows[:MOST_PLACES]
     )
     alike = "all with the same reading" if same.all() else f"{int((~same).sum()):,} with another reading"
     verb = "repeats" if len(rows) == 1 else "repeat"
@@ -237,7 +239,7 @@ def _spelling(facts: Facts) -> Iterator[Problem]:
     alike = [names for names in groups.values() if len(names) > 1]
     if alike:
         shown_names = tuple(" and ".join(f"'{name}'" for name in names[:3]) for names in alike[:MOST_PLACES])
-        what = f"series ids differ by case, spaces or dashes only: {some(list(shown_names), 3)}"
+        what = f"series ids differ by case, spaces or dashes only: {first_few(list(shown_names), 3)}"
         yield Problem(
             "warning", "spelling", what, shown_names, "write one id in one way, or they are series of their own"
         )

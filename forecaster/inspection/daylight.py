@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecaster.data.time.freq import DAY, shown
+from forecaster.data.time.freq import DAY, format_time
 
 #: Zone: (months of both changes, which Sunday of them, the hour absent in spring, the hour doubled in autumn).
 RULES: dict[str, tuple[tuple[int, int], tuple[int, int], int, int]] = {
@@ -55,7 +55,7 @@ def find_daylight(times: np.ndarray, again: np.ndarray) -> Daylight | None:
         if not absent or len(absent) < len(expected) or not (twice or len(absent) > 1):
             continue
         words = f"the hour from {_clock(absent[0])} is absent in {len(absent)} of {len(expected)} springs"
-        words += f", and {shown(twice[0].astype('datetime64[ns]'))} stands twice" if twice else ""
+        words += f", and {format_time(twice[0].astype('datetime64[ns]'))} stands twice" if twice else ""
         score = len(absent) + len(twice)
         shown_at = [hour.astype("datetime64[ns]") for hour in twice] or [
             (hour + 1).astype("datetime64[ns]") for hour in absent

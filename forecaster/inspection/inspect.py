@@ -14,8 +14,8 @@ from forecaster.data.time.zones import localize
 from forecaster.errors import ForecasterError
 from forecaster.inspection.checks import table_problems
 from forecaster.inspection.lenient_reading import Refusal, Seen, read_leniently
-from forecaster.inspection.measurements import COLUMNS, Facts, measure, series_table, worst
-from forecaster.inspection.problems import Problem, in_order, refused
+from forecaster.inspection.measurements import COLUMNS, Facts, measure_table, series_table, worst_series
+from forecaster.inspection.problems import Problem, in_order, problem_of_error
 from forecaster.notes import Note
 
 __all__ = ["Inspection", "Problem", "inspect_table", "worst"]
@@ -66,7 +66,7 @@ class Inspection:
         Args:
             most: series listed at most, those with the most harm first; ``series_count`` tells how many there are.
         """
-        listed = worst(self.series, most).astype(object)
+        listed = worst_series(self.series, most).astype(object)
         listed[["start", "end"]] = listed[["start", "end"]].astype(str)
         return {
             "rows": self.rows,
@@ -101,11 +101,11 @@ def inspect_table(data: pd.DataFrame | pd.Series, config: Config) -> Inspection:
 
 
 def _inspected(frame: pd.DataFrame, seen: Seen, config: Config) -> Inspection:
-    problems = [refused(refusal.kind or "read", refusal.error) for refusal in seen.refusals]
+    problems = [problem_of_error(refusal.kind or "read", refusal.error) for refusal in seen.refusals]
     about = (len(frame), tuple(map(str, frame.columns)))
     if seen.readings is None:
         return Inspection(pd.DataFrame(columns=list(COLUMNS)), seen.notes, in_order(problems), None, 1, *about)
-    facts = measure(seen, seen.readings, config)
+    facts = measure_table(seen, seen.readings, config)
     dates = _half_read(seen.refusals)
     if dates is not None:
         refusals = [p for place, p in enumerate(problems) if place == dates or p.kind in TIMELESS]

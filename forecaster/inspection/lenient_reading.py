@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
-from forecaster.data.columns.date_formats import FORMATS, parse
+from forecaster.data.columns.date_formats import FORMATS, parse_times
 from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import Readings, read_readings
-from forecaster.data.columns.time_values import distinct, looks_like, numbers_of, sample
+from forecaster.data.columns.time_values import distinct_values, looks_like, numbers_of, sample_cells
 from forecaster.data.panel.build import build_panel, sort_rows
-from forecaster.data.panel.future_rows import split_beyond
+from forecaster.data.panel.future_rows import split_future_rows
 from forecaster.data.panel.panel import Panel
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.notes import Note
@@ -106,7 +106,7 @@ def _add_readings(seen: Seen) -> None:
         like = seen.panel.roles if seen.panel else None  # found already
         long, roles, notes = shape_table(seen.frame, seen.config, like)
         readings, _ = read_readings(long, roles, zone=seen.config.zone)
-        seen.readings, _ = split_beyond(sort_rows(readings)[0])
+        seen.readings, _ = split_future_rows(sort_rows(readings)[0])
     except ForecasterError:
         return
     seen.notes = seen.notes or notes
@@ -142,7 +142,7 @@ def _numbers_only(frame: pd.DataFrame, config: Config) -> Way:
             if infinite.any():
                 mended[name] = column.mask(infinite)
         elif column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype):
-            cells = sample(column)
+            cells = sample_cells(column)
             if len(cells) and (~np.isnan(numbers_of(cells))).mean() >= 0.5:
                 numbers = numbers_of(column)
                 mended[name] = pd.Series(np.where(np.isinf(numbers), np.nan, numbers), column.index)
@@ -156,11 +156,11 @@ def _readable_times(frame: pd.DataFrame, config: Config) -> Way:
     for name in names:
         kind = looks_like(frame[name]) if name in frame.columns else None
         if kind in FORMATS or kind == "digits":
-            codes, values = distinct(frame[name])
+            codes, values = distinct_values(frame[name])
             cells = np.array([str(value).strip() for value in values], object)
             orders = ("month-first", "day-first") if config.dates == "auto" else (config.dates,)
             for order in orders:
-                parsed = _digits(cells) if kind == "digits" else parse(cells, str(kind), order)
+                parsed = _digits(cells) if kind == "digits" else parse_times(cells, str(kind), order)
                 bad = np.append(np.isnat(parsed), False)[codes]
                 if bad.any() and not bad.all():
                     yield _assigned(frame, {name: frame[name].astype(object).mask(bad)}), config

@@ -11,16 +11,16 @@ from forecaster.config import Config
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.outliers import AROUND, find_outliers
 from forecaster.data.panel.panel import Panel
-from forecaster.data.time.freq import Freq, shown
+from forecaster.data.time.freq import Freq, format_time
 from forecaster.data.time.horizon import default_horizon
-from forecaster.data.time.seasons import find_seasons, strengths
+from forecaster.data.time.seasons import find_seasons, seasonal_strengths
 from forecaster.data.time.zones import local_times
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.features.plan import Plan, make_plan
 from forecaster.inspection.daylight import Daylight, find_daylight
 from forecaster.inspection.lenient_reading import Seen
 from forecaster.inspection.runs_and_jumps import Odd, find_jumps, longest_runs
-from forecaster.inspection.step_lengths import absent_steps, own_freqs, repeated
+from forecaster.inspection.step_lengths import absent_steps, own_freqs, repeated_times
 from forecaster.notes import Note
 
 #: Series of which strengths and jumps are measured; more are thinned evenly.
@@ -92,7 +92,7 @@ class Facts:
     def when(self, row: int) -> str:
         """Return the time of a row as the table writes it: local where it has a zone."""
         freq = self.seen.panel.freq if self.seen.panel else ""
-        return shown(local_times(self.readings.times[row : row + 1], self.readings.zone, freq)[0])
+        return format_time(local_times(self.readings.times[row : row + 1], self.readings.zone, freq)[0])
 
     def row_at(self, series: int, time: np.datetime64 | int) -> int | None:
         """Return the row of a series at a time, None where there is none."""
@@ -101,10 +101,10 @@ class Facts:
         return row if row < rows.stop and self.readings.times[row] == time else None
 
 
-def measure(seen: Seen, readings: Readings, config: Config) -> Facts:
+def measure_table(seen: Seen, readings: Readings, config: Config) -> Facts:
     """Return the facts of a table whose rows could be read."""
     readings = _as_in_panel(readings, seen.panel)
-    again = repeated(readings)
+    again = repeated_times(readings)
     freqs = own_freqs(readings, again)
     series = np.repeat(np.arange(len(freqs)), np.diff(readings.offsets))
     runs = longest_runs(readings.values, series, len(freqs))
@@ -151,14 +151,14 @@ def _look_closer(facts: Facts, panel: Panel) -> None:
     chosen = {numbers[panel.ids[place]]: place for place in even.tolist()}
     if len(panel) > MEASURED:
         ids, places = facts.ids, {name: place for place, name in enumerate(panel.ids)}
-        for number in worst(series_table(facts), WORST).index.tolist():
+        for number in worst_series(series_table(facts), WORST).index.tolist():
             if ids[number] in places:
                 chosen[number] = places[ids[number]]
     for number, place in chosen.items():
         rows = panel.rows(place)
         values = np.where(panel.observed[rows], panel.values[rows], np.nan).astype(np.float64)
         newest = values[-STRENGTH_ROWS:]
-        seasonal, trend = strengths(newest, facts.season)
+        seasonal, trend = seasonal_strengths(newest, facts.season)
         facts.strengths[number] = (seasonal if facts.season > 1 else np.nan, trend)
         facts.jumps[number] = _placed(facts, number, panel.times[rows], find_jumps(values, facts.season))
 
@@ -204,7 +204,7 @@ def series_table(facts: Facts) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
-def worst(series: pd.DataFrame, most: int) -> pd.DataFrame:
+def worst_series(series: pd.DataFrame, most: int) -> pd.DataFrame:
     """Return the ``most`` series with the most missing, absent, repeated and odd readings a row, in the table's order.
 
     Args:

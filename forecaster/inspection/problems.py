@@ -44,7 +44,7 @@ class Problem:
         return {**asdict(self), "where": list(self.where)}
 
 
-def refused(kind: str, error: ForecasterError) -> Problem:
+def problem_of_error(kind: str, error: ForecasterError) -> Problem:
     """Return an error that stops ``fit``, as a problem."""
     return Problem("error", kind, error.message, tuple(_places(error.message)), error.hint)
 
@@ -64,12 +64,12 @@ def in_order(problems: list[Problem]) -> list[Problem]:
 _SAME = {"trimmed": "missing", "undated": "times", "moved": "freq"}
 
 
-def kind_of(note: Note) -> str:
+def problem_kind(note: Note) -> str:
     """Return the kind of problem that a note of the reading tells of."""
     return _SAME.get(note.name, note.name)
 
 
-def noted(note: Note) -> Problem:
+def problem_of_note(note: Note) -> Problem:
     """Return a warning of the reading as a problem; its flag is the mend."""
     reason, _, last = note.reason.rpartition("; ")
     if not last.startswith("--"):

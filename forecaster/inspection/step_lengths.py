@@ -6,7 +6,7 @@ import numpy as np
 
 from forecaster.data.columns.readings import Readings
 from forecaster.data.time.find_freq import infer_freq
-from forecaster.data.time.freq import DAY, Freq, month_numbers, weekdays
+from forecaster.data.time.freq import DAY, Freq, month_numbers, weekday_numbers
 from forecaster.errors import ForecasterError
 
 #: Weekdays absent in a row from which on they count as a gap of a business-day series, not as holidays.
@@ -15,7 +15,7 @@ HOLIDAYS = 5
 MOST_FREQS = 50
 
 
-def repeated(readings: Readings) -> np.ndarray:
+def repeated_times(readings: Readings) -> np.ndarray:
     """Return which rows have the time of the row before them in their series, ``(rows,)`` bool; rows are sorted."""
     again = np.zeros(len(readings.codes), bool)
     again[1:] = (np.diff(readings.times.astype(np.int64)) == 0) & (np.diff(readings.codes) == 0)
@@ -29,7 +29,7 @@ def own_freqs(readings: Readings, again: np.ndarray) -> list[str]:
 
     Args:
         readings: sorted, with repeated times.
-        again: from :func:`repeated`.
+        again: from :func:`repeated_times`.
     """
     readings = readings.take(~again)
     starts = readings.starts
@@ -57,7 +57,7 @@ def _step_keys(readings: Readings, starts: np.ndarray) -> np.ndarray:
         by_month = long & (month_count >= count) & (months > 0)
         keys[by_month, 0], keys[by_month, 1] = months[by_month], 1
     if (step == DAY).any():
-        keys[:, 2] = np.logical_or.reduceat(weekdays(readings.times) > 4, starts) & (step == DAY)
+        keys[:, 2] = np.logical_or.reduceat(weekday_numbers(readings.times) > 4, starts) & (step == DAY)
     return keys
 
 

@@ -18,10 +18,10 @@ RATE = 0.25
 HIGHEST, LOWEST = 99.9, 1.0
 
 #: Takes a panel, a horizon and working levels; returns ``(series, horizon, 1 + 2 * levels)``.
-Worked = Callable[[Panel, int, tuple[float, ...]], np.ndarray]
+WorkingForecast = Callable[[Panel, int, tuple[float, ...]], np.ndarray]
 
 
-def stepped(level: int, working: float, outside: float, rate: float = RATE) -> float:
+def next_working_level(level: int, working: float, outside: float, rate: float = RATE) -> float:
     """Return the working level, ``100 (1 - a)``, after a forecast: ``a + rate p (p - outside)`` for ``a``.
 
     Gibbs & Candes 2021, Adaptive conformal inference under distribution shift, arXiv:2106.00170, equation 2, with the
@@ -56,7 +56,7 @@ class Adaptive:
         settled: origins whose hits have been counted.
     """
 
-    forecast: Worked
+    forecast: WorkingForecast
     levels: tuple[int, ...]
     rate: float = RATE
     working: tuple[float, ...] = ()
@@ -88,7 +88,7 @@ class Adaptive:
                 left.append(made)
             elif np.isfinite(outside).all():
                 pairs = zip(self.levels, self.working, outside.tolist(), strict=True)
-                self.working = tuple(stepped(*pair, rate=self.rate) for pair in pairs)
+                self.working = tuple(next_working_level(*pair, rate=self.rate) for pair in pairs)
                 self.settled += 1
         self._open = left
 

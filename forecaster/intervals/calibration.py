@@ -14,12 +14,18 @@ from forecaster.data.panel.panel import Panel
 from forecaster.engines.engine import Engine
 from forecaster.engines.rolling import roll_forward
 from forecaster.evaluation.metrics import seasonal_scale, skill
-from forecaster.features.inputs import from_the_past
+from forecaster.features.inputs import with_causal_placeholders
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
 from forecaster.features.windows import Windows
 from forecaster.intervals.conformal import Conformal
-from forecaster.intervals.uncertainty import kinds_of, relative, typical_of, uncertainty, unit_of
+from forecaster.intervals.uncertainty import (
+    error_units,
+    preferred_kinds,
+    relative_uncertainty,
+    typical_uncertainty,
+    window_uncertainty,
+)
 
 if TYPE_CHECKING:
     from forecaster.features.split import Split
@@ -28,7 +34,9 @@ if TYPE_CHECKING:
 SCORED_LEVELS = (80, 95)
 
 
-def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Plan) -> tuple[dict[str, Any], Conformal]:
+def score_validation(
+    config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Plan
+) -> tuple[dict[str, Any], Conformal]:
     """Return the scores on validation windows, and the intervals that their errors make.
 
     Args:
@@ -47,11 +55,11 @@ def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Pl
     inputs = windows.batch()
     outputs = roll_forward(engine, inputs, windows.horizon, plan.steps, plan.indicator)[:, : plan.horizon]
     scaled = outputs[:, :, 0]
-    causal = from_the_past(split.panel)
+    causal = with_causal_placeholders(split.panel)
     anchor = scaler.anchors(causal, windows.starts)
     forecasts = {
         "network": scaler.inverse(scaled, series, anchor),
-        "seasonal-naive": seasonal_naive(causal.values, windows, plan.season, plan.horizon),
+        "seasonal-naive": seasonal_naive_of_windows(causal.values, windows, plan.season, plan.horizon),
         "naive": np.repeat(causal.values[windows.starts - 1][:, None], plan.horizon, axis=1),
     }
     units = np.full(len(split.panel), np.nan)
@@ -65,13 +73,13 @@ def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Pl
         apart = apart[observed & np.isfinite(apart)]
         mase[name] = float(apart.mean()) if apart.size else math.nan
     skills = {name: skill(mase["network"], mase[name]) for name in ("seasonal-naive", "naive")}
-    level, unit = scaler.level(scaled), unit_of(scaler)[series][:, None]
-    alive = moving(split.panel, split.padding, plan.validation)
+    level, unit = scaler.level(scaled), error_units(scaler)[series][:, None]
+    alive = is_not_constant(split.panel, split.padding, plan.validation)
     came = scaler.level(windows.targets()[:, : plan.horizon])
     if anchor is not None:  # targets add up from what stands before them, which a later reading may have made
         stood = scaler.anchors(split.panel, windows.starts)
         came = came + ((stood - anchor) / scaler.scale[series])[:, None]
-    errors = Errors(
+    errors = ValidationErrors(
         residuals=(came - level) / unit,
         counted=observed & alive[series][:, None],
         series=series,
@@ -85,10 +93,10 @@ def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Pl
         return (found - actual[which][:, :, None]) / units[which][:, :, None]
 
     scored = []
-    for kind in kinds_of(config, outputs.shape[2]):
-        found = uncertainty(kind, config, plan, scaler, inputs, outputs, series)
-        kind, typical = typical_of(kind, found[errors.counted])
-        spreads = relative(kind, found, typical)
+    for kind in preferred_kinds(config, outputs.shape[2]):
+        found = window_uncertainty(kind, config, plan, scaler, inputs, outputs, series)
+        kind, typical = typical_uncertainty(kind, found[errors.counted])
+        spreads = relative_uncertainty(kind, found, typical)
         ranked = errors.of_windows(found[:, 0, 0] > 0) if kind == "rare" else errors
         scored.append((interval_scores(ranked, spreads, ends), ranked, spreads, kind, typical))
     intervals, ranked, spreads, kind, typical = min(scored, key=lambda found: _total(found[0]))
@@ -97,7 +105,7 @@ def score(config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Pl
 
 
 @dataclass(frozen=True)
-class Errors:
+class ValidationErrors:
     """What a network got wrong on validation windows.
 
     Attributes:
@@ -121,7 +129,7 @@ class Errors:
         """Which errors make intervals, ``(windows, steps)`` bool."""
         return self.counted if self.moved is None else self.counted & self.moved[:, None]
 
-    def of_windows(self, moved: np.ndarray) -> Errors:
+    def of_windows(self, moved: np.ndarray) -> ValidationErrors:
         """Return the same errors, of which those of some windows make intervals, where one of them counts.
 
         Args:
@@ -152,7 +160,7 @@ class Errors:
 
 
 def interval_scores(
-    errors: Errors, spreads: np.ndarray, ends: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    errors: ValidationErrors, spreads: np.ndarray, ends: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> dict[str, dict[str, float]]:
     """Return how good intervals are on the newer half of the validation rows that the older half has made.
 
@@ -201,14 +209,14 @@ def _total(scores: dict[str, dict[str, float]]) -> float:
     return sum(math.log(max(part["msis"], 1e-300)) for part in scores.values())
 
 
-def seasonal_naive(values: np.ndarray, windows: Windows, season: int, horizon: int) -> np.ndarray:
+def seasonal_naive_of_windows(values: np.ndarray, windows: Windows, season: int, horizon: int) -> np.ndarray:
     """Return the value one season before each target step, ``(windows, horizon)``; NaN before the series begins."""
     rows = windows.starts[:, None] - season + np.arange(horizon) % season
     begun = rows >= windows.offsets[windows.series()][:, None]
     return np.where(begun, values[np.maximum(rows, 0)], np.nan)
 
 
-def moving(panel: Panel, oldest: np.ndarray | int = 0, newest: int = 0) -> np.ndarray:
+def is_not_constant(panel: Panel, oldest: np.ndarray | int = 0, newest: int = 0) -> np.ndarray:
     """Return which series are not constant, ``(series,)`` bool.
 
     Args:

@@ -20,17 +20,17 @@ from forecaster.config import Config
 from forecaster.engines.engine import Inputs
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
-from forecaster.networks.outputs import outputs_of, spreads
+from forecaster.networks.outputs import outputs_of, quantile_spreads
 
 #: Horizons, and changes at least, over which the volatility of a window is measured.
 HORIZONS, LEAST_CHANGES = 4, 20
 #: Times the typical, and share of it, beyond which no uncertainty goes, before the root is taken of a volatility.
 MOST = {"volatility": 10.0, "rare": 10.0, "loss": 100.0, "members": 100.0}
-#: Share of windows that do not move at all from which on only those that do are compared, see :func:`typical_of`.
+#: Share of windows that do not move at all from which on only those that do are compared, see :func:`typical_uncertainty`.
 STILL = 0.2
 
 
-def kinds_of(config: Config, outputs: int) -> tuple[str, ...]:
+def preferred_kinds(config: Config, outputs: int) -> tuple[str, ...]:
     """Return what may tell uncertain windows from certain ones, of :data:`.intervals.KINDS`, the preferred one first.
 
     Args:
@@ -42,13 +42,13 @@ def kinds_of(config: Config, outputs: int) -> tuple[str, ...]:
     return ("loss", "volatility") if outputs_of(config) > 1 else ("volatility",)
 
 
-def uncertainty(
+def window_uncertainty(
     kind: str, config: Config, plan: Plan, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, series: np.ndarray
 ) -> np.ndarray:
     """Return how uncertain windows are, below and above the forecast, ``(windows, horizon, 2)``.
 
     Args:
-        kind: one of :func:`kinds_of`.
+        kind: one of :func:`preferred_kinds`.
         config: ``loss`` is read.
         plan: horizon, season and indicator are read.
         scaler: of the series.
@@ -64,14 +64,14 @@ def uncertainty(
         usual = np.where(scaler.moves > 0, scaler.moves, 1.0)[series]
         found = _volatility(inputs["past"], plan, scaler.changes) / usual
         return np.broadcast_to(found[:, None, None], (*outputs.shape[:2], 2))
-    found = spreads(config, outputs)
+    found = quantile_spreads(config, outputs)
     if scaler.changes:  # forecasts of changes add up
         found = np.sqrt(np.cumsum(found**2, axis=1))
         found[:, plan.horizon :] = found[:, plan.horizon - 1 : plan.horizon]  # beyond it the profile adds up the rolls
-    return found / unit_of(scaler)[series][:, None, None]
+    return found / error_units(scaler)[series][:, None, None]
 
 
-def typical_of(kind: str, found: np.ndarray) -> tuple[str, float]:
+def typical_uncertainty(kind: str, found: np.ndarray) -> tuple[str, float]:
     """Return what widths follow, and the typical uncertainty, that of the median window.
 
     Of counts that are nearly all 0 many windows do not move at all, and their forecasts of 0 come true to the digit.
@@ -81,7 +81,7 @@ def typical_of(kind: str, found: np.ndarray) -> tuple[str, float]:
     large when a 0 comes, and twice as many such readings double both.
 
     Args:
-        kind: one of :func:`kinds_of`.
+        kind: one of :func:`preferred_kinds`.
         found: uncertainties, of any shape, one at least.
 
     Returns:
@@ -92,7 +92,7 @@ def typical_of(kind: str, found: np.ndarray) -> tuple[str, float]:
     return kind, float(np.median(found))
 
 
-def relative(kind: str, found: np.ndarray, typical: float) -> np.ndarray:
+def relative_uncertainty(kind: str, found: np.ndarray, typical: float) -> np.ndarray:
     """Return uncertainties beside the typical one, of the shape of ``found``, positive; ones where that is 0.
 
     Where movement is rare, a window without any has the typical uncertainty of those that moved.
@@ -110,7 +110,7 @@ def relative(kind: str, found: np.ndarray, typical: float) -> np.ndarray:
     return np.sqrt((1 + share**2) / 2) if kind == "members" else share
 
 
-def unit_of(scaler: Scaler) -> np.ndarray:
+def error_units(scaler: Scaler) -> np.ndarray:
     """Return what errors of the level of each series are divided by to be compared, ``(series,)``, never 0."""
     return np.where(scaler.spread > 0, scaler.spread, 1.0)
 

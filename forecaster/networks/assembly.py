@@ -25,10 +25,10 @@ import numpy as np
 
 from forecaster.errors import SettingError
 from forecaster.features.direction_rule import Rule
-from forecaster.networks.blocks import beside
-from forecaster.networks.initial.simple_forecasts import candidate_names
+from forecaster.networks.blocks import concatenate_optional
+from forecaster.networks.initial.simple_forecasts import simple_forecast_names
 from forecaster.networks.initial.start import MIXES, Start
-from forecaster.networks.outputs import finish, window_norm_of
+from forecaster.networks.outputs import finish_outputs, window_norm_of
 from forecaster.networks.shapes import Read
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ MISSING = 0.1
 Core = Callable[["Config", "Shapes", Read], Any]
 
 
-def framed(core: Core, config: Config, shapes: Shapes, start: Start | None = None) -> keras.Model:
+def assemble_network(core: Core, config: Config, shapes: Shapes, start: Start | None = None) -> keras.Model:
     """Return the network around a core, not compiled.
 
     Args:
@@ -64,7 +64,7 @@ def framed(core: Core, config: Config, shapes: Shapes, start: Start | None = Non
 
     from forecaster.networks.layers.base import Effect, WindowNorm
     from forecaster.networks.layers.direction import Directions
-    from forecaster.networks.layers.gate import Gate, Record
+    from forecaster.networks.layers.gate import Gate, TrackRecord
 
     start = start or Start()
     given = _inputs(shapes)
@@ -84,9 +84,9 @@ def framed(core: Core, config: Config, shapes: Shapes, start: Start | None = Non
         sequence = keras.layers.Concatenate(name="window")([window, *others])
     context, gates = _context(given, shapes), gates_of(config, shapes)
     if gates:
-        record = Record(shapes.steps, shapes.seasons, name="record")
+        record = TrackRecord(shapes.steps, shapes.seasons, name="record")
         record = record(window) if observed is None else record(window, observed)
-        context = beside(record, context, "context_and_record")
+        context = concatenate_optional(record, context, "context_and_record")
     read = Read(window, sequence, future, context)
     output = core(config, replace(shapes, outputs=shapes.outputs + gates), read)
     if config.task == "direction":
@@ -99,7 +99,7 @@ def framed(core: Core, config: Config, shapes: Shapes, start: Start | None = Non
         base = None if config.base == "none" else _base(window, config, shapes, start.mix)
     if shapes.known and config.counts:  # their mean is kept positive with the effect
         output = _with_effect(output, effect(future) / deviation, shapes)
-    output = finish(config, output, base, level, deviation)
+    output = finish_outputs(config, output, base, level, deviation)
     if shapes.known and not config.counts:
         output = _with_effect(output, effect(future), shapes)
     return keras.Model(list(given.values()), output, name=config.network)
@@ -133,7 +133,7 @@ def _context(given: dict[str, Any], shapes: Shapes) -> Any:
 
 def gates_of(config: Config, shapes: Shapes) -> int:
     """Return how many simple forecasts the core weighs step by step; 0 where it weighs none."""
-    count = len(candidate_names(shapes.lookback, shapes.seasons))
+    count = len(simple_forecast_names(shapes.lookback, shapes.seasons))
     return count if config.base == "gate" and config.task == "value" and count > 1 else 0
 
 
@@ -141,7 +141,7 @@ def _base(window: Any, config: Config, shapes: Shapes, mix: np.ndarray | None) -
     """Return the simple forecast, ``(batch, steps, 1)``, of a normalised window ``(batch, lookback, 1)``."""
     from forecaster.networks.layers.base import Mix
 
-    alone = len(candidate_names(shapes.lookback, shapes.seasons)) == 1
+    alone = len(simple_forecast_names(shapes.lookback, shapes.seasons)) == 1
     if config.base == "last" or (config.base in MIXES and alone):
         return window[:, -1:]
     if config.base == "mix":

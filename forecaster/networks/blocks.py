@@ -14,7 +14,7 @@ def segment_of(config: Config, shapes: Shapes) -> int:
     return min(config.segment or 1, shapes.lookback)
 
 
-def segments(x: Any, context: Any, config: Config, shapes: Shapes) -> Any:
+def window_segments(x: Any, context: Any, config: Config, shapes: Shapes) -> Any:
     """Return the newest whole segments of a window, ``(batch, segments, segment * channels + numbers)``.
 
     Args:
@@ -44,32 +44,34 @@ def projected_segments(config: Config, shapes: Shapes, read: Read) -> Any:
     """
     import keras
 
-    x = segments(read.sequence, read.context, config, shapes)
+    x = window_segments(read.sequence, read.context, config, shapes)
     if segment_of(config, shapes) == 1:
         return x
     return keras.layers.Dense(config.units[0], activation="relu", name="projection")(x)
 
 
-def dense(config: Config, units: int, name: str, **options: Any) -> Any:
+def dense_layer(config: Config, units: int, name: str, **options: Any) -> Any:
     """Return a hidden Dense layer, ReLU by default, with the penalties of a configuration."""
     import keras
 
-    return keras.layers.Dense(units, **{"activation": "relu", **options}, kernel_regularizer=penalty(config), name=name)
+    return keras.layers.Dense(
+        units, **{"activation": "relu", **options}, kernel_regularizer=weight_penalty(config), name=name
+    )
 
 
-def penalty(config: Config) -> Any:
+def weight_penalty(config: Config) -> Any:
     """Return the L1 and L2 penalty on weights; None without any."""
     import keras
 
     return keras.regularizers.L1L2(config.l1, config.l2) if config.l1 or config.l2 else None
 
 
-def regularized(x: Any, config: Config, number: int | str) -> Any:
+def regularize(x: Any, config: Config, number: int | str) -> Any:
     """Return the output of a hidden layer after normalisation and Dropout, where they are asked for."""
-    return dropped(normalized(x, config, f"norm_{number}"), config, f"dropout_{number}")
+    return apply_dropout(normalize(x, config, f"norm_{number}"), config, f"dropout_{number}")
 
 
-def normalized(x: Any, config: Config, name: str) -> Any:
+def normalize(x: Any, config: Config, name: str) -> Any:
     """Return the output of a hidden layer after the normalisation that is asked for."""
     import keras
 
@@ -78,14 +80,14 @@ def normalized(x: Any, config: Config, name: str) -> Any:
     return keras.layers.LayerNormalization(name=name)(x) if config.layer_norm == "layer" else x
 
 
-def dropped(x: Any, config: Config, name: str) -> Any:
+def apply_dropout(x: Any, config: Config, name: str) -> Any:
     """Return the output of a hidden layer after Dropout, where it is asked for."""
     import keras
 
     return keras.layers.Dropout(config.dropout, name=name)(x) if config.dropout else x
 
 
-def beside(x: Any, other: Any, name: str) -> Any:
+def concatenate_optional(x: Any, other: Any, name: str) -> Any:
     """Return ``(..., n + m)`` of ``(..., n)`` and ``(..., m)``; the first alone where the other is None."""
     import keras
 

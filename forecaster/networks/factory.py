@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from forecaster.config import FIELDS
-from forecaster.networks.assembly import Core, framed
+from forecaster.networks.assembly import Core, assemble_network
 from forecaster.networks.families.attention_lstm import attention_lstm
 from forecaster.networks.families.cnn_lstm import cnn_lstm
 from forecaster.networks.families.encoder_decoder import encoder_decoder
@@ -69,7 +69,7 @@ NETWORKS: dict[str, Family] = {
 }
 
 
-def unread(config: Config) -> tuple[str, ...]:
+def unread_settings(config: Config) -> tuple[str, ...]:
     """Return the settings that have another value than by default, but which the network does not read."""
     return tuple(name for name in NETWORKS[config.network].unread if getattr(config, name) != FIELDS[name].default)
 
@@ -101,7 +101,7 @@ def build_network(config: Config, shapes: Shapes, start: Start | None = None, de
     family = NETWORKS[config.network]
     if config.base == "gate" and not family.gates:
         config = config.replace(base="mix")
-    model = framed(family.core, config, shapes, start)
+    model = assemble_network(family.core, config, shapes, start)
     loss = LOSSES[config.loss]() if config.task == "value" else _direction_loss(model)
     model.compile(optimizer=build_optimizer(config, decay_steps), loss=loss, weighted_metrics=[])
     return model

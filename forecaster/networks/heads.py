@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import beside, segment_of
+from forecaster.networks.blocks import concatenate_optional, segment_of
 
 if TYPE_CHECKING:
     from forecaster.config import Config
@@ -27,7 +27,7 @@ def dense_head(config: Config, shapes: Shapes, read: Read, state: Any) -> Any:
     """
     import keras
 
-    state = beside(state, read.context, "state_and_context")
+    state = concatenate_optional(state, read.context, "state_and_context")
     x = linear_head(config, shapes, state, read.future)
     if not shapes.known:
         return x

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from forecaster.system.native import environment, quiet_native
-from forecaster.system.signals import signals_later
+from forecaster.system.native import environment_variables, silence_native
+from forecaster.system.signals import defer_signals
 
 
 def start_keras() -> None:
@@ -25,7 +25,7 @@ def start_keras() -> None:
     refuse_without_threads(*TRAINING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with signals_later(), quiet_native(), environment(_KERAS), _without_matplotlib():
+        with defer_signals(), silence_native(), environment_variables(_KERAS), _without_matplotlib():
             import keras
             import tensorflow  # noqa: F401
     except ImportError as error:

@@ -74,7 +74,7 @@ def refuse_unlike_counts(config: Config, panel: Panel) -> None:
         )
 
 
-def finish(config: Config, raw: Any, base: Any, level: Any, deviation: Any) -> Any:
+def finish_outputs(config: Config, raw: Any, base: Any, level: Any, deviation: Any) -> Any:
     """Return the outputs of a network, in units of the scaled target, ``(batch, steps, outputs)``.
 
     Args:
@@ -116,7 +116,7 @@ def _counts(point: Any, shape: Any, deviation: Any) -> Any:
     return ops.concatenate([mean, shape], axis=-1)
 
 
-def spreads(config: Config, outputs: np.ndarray) -> np.ndarray:
+def quantile_spreads(config: Config, outputs: np.ndarray) -> np.ndarray:
     """Return how far the network itself puts its 10 % quantile below the point forecast, and its 90 % one above.
 
     Where an ensemble or passes with dropout give a deviation too, the variances add.

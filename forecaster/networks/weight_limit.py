@@ -17,7 +17,7 @@ _COUNTING = Lock()
 
 
 @contextmanager
-def no_more_than(weights: Mapping[str, np.ndarray]) -> Iterator[None]:
+def limit_weights(weights: Mapping[str, np.ndarray]) -> Iterator[None]:
     """Refuse to make weights of networks, while the block runs, beyond as many numbers and arrays as are stored.
 
     Those that other threads make meanwhile are not counted; their blocks wait for this one.

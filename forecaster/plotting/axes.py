@@ -46,7 +46,7 @@ def spans_powers(values: np.ndarray) -> bool:
     return bool(high >= LOG_RANGE * low)
 
 
-def value_axis(ax: Axes, logarithmic: bool = False) -> None:
+def format_value_axis(ax: Axes, logarithmic: bool = False) -> None:
     """Make the value axis: thousands with commas, logarithmic where asked."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 
@@ -64,7 +64,7 @@ def value_axis(ax: Axes, logarithmic: bool = False) -> None:
     ax.yaxis.get_offset_text().set_fontsize(8)
 
 
-def time_axis(ax: Axes, times: pd.Series, ticks: int) -> None:
+def format_time_axis(ax: Axes, times: pd.Series, ticks: int) -> None:
     """Make the time axis: concise dates, or whole numbers for counted steps."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import MaxNLocator
@@ -84,12 +84,12 @@ def time_axis(ax: Axes, times: pd.Series, ticks: int) -> None:
 def label_axes(figure: Figure, axes: Sequence[Axes], value: str, time: str) -> None:
     """Write the names of the axes once: at the axes of a single panel, else at the side of the figure."""
     if len(axes) == 1:
-        axes[0].set_ylabel(shortened(value, 60), fontsize=9, parse_math=False)
-        axes[0].set_xlabel(shortened(time, 60), fontsize=8, parse_math=False)
+        axes[0].set_ylabel(shorten_name(value, 60), fontsize=9, parse_math=False)
+        axes[0].set_xlabel(shorten_name(time, 60), fontsize=8, parse_math=False)
         return
-    figure.supylabel(shortened(value, 60), fontsize=9, parse_math=False)
+    figure.supylabel(shorten_name(value, 60), fontsize=9, parse_math=False)
     for ax in axes if time else ():
-        ax.set_xlabel(shortened(time, 30), fontsize=8, parse_math=False)
+        ax.set_xlabel(shorten_name(time, 30), fontsize=8, parse_math=False)
 
 
 def title_panel(ax: Axes, text: str) -> None:
@@ -97,19 +97,19 @@ def title_panel(ax: Axes, text: str) -> None:
     ax.set_title(text, loc="left", fontsize=9, parse_math=False)
 
 
-def finish(figure: Figure, axes: Sequence[Axes], title: str, notes: list[str]) -> None:
+def finish_figure(figure: Figure, axes: Sequence[Axes], title: str, notes: list[str]) -> None:
     """Write title and legend above the panels, once for all of them, and the notes below."""
     handles: dict[str, Any] = {}
     for ax in axes:
         for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(name, handle)
-    columns = _legend_columns([shortened(name, 30) for name in handles])
+    columns = _legend_columns([shorten_name(name, 30) for name in handles])
     # Matplotlib fills a legend column by column; this order reads row by row.
     order = [name for column in range(columns) for name in list(handles)[column::columns]]
     legend = figure.legend(
         [handles[name] for name in order],
-        [shortened(name, 30) for name in order],
-        title=shortened(title, 90) or None,
+        [shorten_name(name, 30) for name in order],
+        title=shorten_name(title, 90) or None,
         loc="outside upper left",
         ncols=columns,
         frameon=False,
@@ -131,7 +131,7 @@ def _legend_columns(names: list[str]) -> int:
     return max(len(names), 1) if sum(widths) <= WIDTH else max(int(WIDTH / max(widths)), 1)
 
 
-def shortened(name: str, length: int) -> str:
+def shorten_name(name: str, length: int) -> str:
     """Return the name in one line, its middle left out where it is too long: ends tell series apart.
 
     What has no place in an SVG becomes a question mark: control characters, half a character.

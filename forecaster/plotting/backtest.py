@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from forecaster.plotting.axes import BACKTEST_SERIES, finish, shortened, title_panel
+from forecaster.plotting.axes import BACKTEST_SERIES, finish_figure, shorten_name, title_panel
 from forecaster.plotting.drawing import (
     draw_errors,
     draw_origins,
@@ -50,12 +50,12 @@ def plot_backtest(
     counts = []
     for ax, name in zip(axes, shown, strict=False):
         counts.append(draw_origins(ax, table[table["series"] == name], drawn))
-        title_panel(ax, shortened(name, 90))
-        ax.set_ylabel(shortened(target, 30), fontsize=9, parse_math=False)
+        title_panel(ax, shorten_name(name, 90))
+        ax.set_ylabel(shorten_name(target, 30), fontsize=9, parse_math=False)
     constant = draw_errors(axes[-1], table, drawn)
     notes = [f"{len(shown)} of {len(series)} series shown"] if len(shown) < len(series) else []
     notes += [f"{some} of {every} origins shown" for some, every in counts[:1] if some < every]
     notes += ["errors are of all of them"] if notes else []
     notes += [f"{constant} constant series left out of the errors"] if constant else []
-    finish(figure, axes, title, notes)
+    finish_figure(figure, axes, title, notes)
     return figure

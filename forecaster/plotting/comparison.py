@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.evaluation.significance import BETTER, WORSE
-from forecaster.plotting.axes import BASELINE_STYLES, BLUE, GREY, INK, finish, shortened, title_panel
+from forecaster.plotting.axes import BASELINE_STYLES, BLUE, GREY, INK, finish_figure, shorten_name, title_panel
 from forecaster.plotting.drawing import draw_errors, make_grid
 from forecaster.plotting.tables import read_backtest
 
@@ -51,7 +51,7 @@ def plot_comparison(table: pd.DataFrame, tests: pd.DataFrame, *, title: str = ""
     notes = [f"{constant} constant series left out of the errors"] if constant else []
     notes += [f"errors of {len(drawn)} of {len(models)} models shown"] if len(drawn) < len(models) else []
     notes += [f"{len(shown)} of {len(tests)} pairs shown"] if len(shown) < len(tests) else []
-    finish(figure, axes, title, notes)
+    finish_figure(figure, axes, title, notes)
     return figure
 
 
@@ -82,4 +82,4 @@ def _draw_skills(ax: Axes, tests: pd.DataFrame) -> None:
 
 def _names(tests: pd.DataFrame) -> Sequence[str]:
     pairs = zip(tests["model"], tests["against"], strict=True)
-    return [f"{shortened(model, 22)} over {shortened(against, 22)}" for model, against in pairs]
+    return [f"{shorten_name(model, 22)} over {shorten_name(against, 22)}" for model, against in pairs]

@@ -19,12 +19,12 @@ from forecaster.plotting.axes import (
     BLUE,
     GREY,
     INK,
-    finish,
-    shortened,
+    finish_figure,
+    format_time_axis,
+    format_value_axis,
+    shorten_name,
     spans_powers,
-    time_axis,
     title_panel,
-    value_axis,
 )
 from forecaster.plotting.drawing import draw_line, line_style, make_grid
 
@@ -85,7 +85,7 @@ def plot_diagnosis(panel: Panel, season: int, series: Sequence[str] | None = Non
     outliers = find_outliers(panel)
     for column, place in enumerate(places):
         _draw_series(axes[column :: len(places)], panel, place, season, outliers)
-    finish(figure, axes, title or panel.roles.target, _notes(panel, places, outliers))
+    finish_figure(figure, axes, title or panel.roles.target, _notes(panel, places, outliers))
     return figure
 
 
@@ -110,15 +110,15 @@ def _draw_series(axes: Sequence[Axes], panel: Panel, place: int, season: int, ou
     rows = slice(max(rows.start, rows.stop - MOST_ROWS), rows.stop)
     times = pd.Series(local_times(panel.times[rows], panel.zone, panel.freq))
     odd = outliers[(outliers >= rows.start) & (outliers < rows.stop)] - rows.start
-    parts = decompose(np.where(panel.observed[rows], panel.values[rows], np.nan).astype(np.float64), season, odd)
-    name = shortened(panel.ids[place], 100 // len(axes) * 2) or "readings"
+    parts = decompose_series(np.where(panel.observed[rows], panel.values[rows], np.nan).astype(np.float64), season, odd)
+    name = shorten_name(panel.ids[place], 100 // len(axes) * 2) or "readings"
     _draw_readings(axes[0], times, parts, odd, name)
     _draw_season(axes[1], times, parts, season)
     _draw_rest(axes[2], times, parts, odd)
     _draw_autocorrelation(axes[3], _without(parts.values, odd), season, default_season(panel.freq))
 
 
-def decompose(values: np.ndarray, season: int, outliers: np.ndarray) -> Parts:
+def decompose_series(values: np.ndarray, season: int, outliers: np.ndarray) -> Parts:
     """Return trend, season and rest of a series.
 
     Steps without a reading, and outliers, take no part in trend and season: there, a line is drawn between neighbours.
@@ -147,7 +147,7 @@ def _without(values: np.ndarray, outliers: np.ndarray) -> np.ndarray:
     return values
 
 
-def autocorrelation(values: np.ndarray, season: int) -> tuple[np.ndarray, float]:
+def autocorrelation_of_changes(values: np.ndarray, season: int) -> tuple[np.ndarray, float]:
     """Return the autocorrelation of the changes at lags from 0 on, and the bound of significance at 95 %.
 
     Args:
@@ -190,8 +190,8 @@ def _draw_readings(ax: Axes, times: pd.Series, parts: Parts, odd: np.ndarray, na
         }
         ax.plot(times.iloc[odd], parts.values[odd], "o", label="outlier", zorder=3, **ring)
     logarithmic = spans_powers(parts.values)
-    value_axis(ax, logarithmic)
-    time_axis(ax, times, 7)
+    format_value_axis(ax, logarithmic)
+    format_time_axis(ax, times, 7)
     title_panel(ax, f"{name} (log scale)" if logarithmic else name)
 
 
@@ -202,8 +202,8 @@ def _draw_season(ax: Axes, times: pd.Series, parts: Parts, season: int) -> None:
         return
     newest = min(SEASONS * season, len(times))
     draw_line(ax, times.iloc[-newest:], parts.seasonal[-newest:], **line_style(BLUE, None, 1.2))
-    value_axis(ax)
-    time_axis(ax, times.iloc[-newest:], 6)
+    format_value_axis(ax)
+    format_time_axis(ax, times.iloc[-newest:], 6)
     part = "" if newest == len(times) else f", newest {SEASONS}"
     title_panel(ax, f"season of {season:,} steps{part}")
 
@@ -213,8 +213,8 @@ def _draw_rest(ax: Axes, times: pd.Series, parts: Parts, odd: np.ndarray) -> Non
     ax.vlines(times, 0, parts.rest, color=INK, linewidth=0.5 if len(times) > 500 else 0.9)
     if len(odd):
         ax.vlines(times.iloc[odd], 0, parts.rest[odd], color=ODD, linewidth=1.4, zorder=3)
-    value_axis(ax)
-    time_axis(ax, times, 6)
+    format_value_axis(ax)
+    format_time_axis(ax, times, 6)
     title_panel(ax, "rest")
 
 
@@ -223,7 +223,7 @@ def _draw_autocorrelation(ax: Axes, values: np.ndarray, season: int, usual: int)
     from matplotlib.ticker import MaxNLocator
 
     what, season = ("season", season) if season > 1 else ("usual season", usual)
-    found, bound = autocorrelation(values, season)
+    found, bound = autocorrelation_of_changes(values, season)
     title_panel(ax, "autocorrelation of the changes")
     if not len(found):
         ax.set_axis_off()

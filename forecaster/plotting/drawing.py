@@ -18,11 +18,11 @@ from forecaster.plotting.axes import (
     LONG,
     MARKED_STEPS,
     WIDTH,
-    shortened,
+    format_time_axis,
+    format_value_axis,
+    shorten_name,
     spans_powers,
-    time_axis,
     title_panel,
-    value_axis,
 )
 from forecaster.plotting.tables import SeriesTable, levels_of
 
@@ -76,9 +76,9 @@ def draw_panel(ax: Axes, panel: SeriesTable, rows: int, panels: int) -> None:
         _mark(ax, past["time"].iloc[-1], label="cutoff")
     values = pd.concat([past["actual"], known["actual"], *(steps[name] for name in steps.columns[2:])])
     logarithmic = spans_powers(values.to_numpy(float))
-    value_axis(ax, logarithmic)
-    time_axis(ax, pd.concat([past["time"], steps["time"]]), 8 if panels <= 3 else 5 if panels <= 8 else 4)
-    name = shortened(panel.name, 100 if panels <= 3 else 45 if panels <= 8 else 30)
+    format_value_axis(ax, logarithmic)
+    format_time_axis(ax, pd.concat([past["time"], steps["time"]]), 8 if panels <= 3 else 5 if panels <= 8 else 4)
+    name = shorten_name(panel.name, 100 if panels <= 3 else 45 if panels <= 8 else 30)
     title_panel(ax, f"{name} (log scale)".strip() if logarithmic else name)
 
 
@@ -154,8 +154,8 @@ def draw_origins(ax: Axes, table: pd.DataFrame, models: list[str]) -> tuple[int,
         _draw_origin(ax, rows, models, label=number == 0, marked=marked)
         if len(shown) <= BACKTEST_ORIGINS:
             _mark(ax, cutoff, label=None if number else "cutoff")
-    value_axis(ax, spans_powers(table[["actual", "forecast"]].to_numpy(float).ravel()))
-    time_axis(ax, table["time"], 8)
+    format_value_axis(ax, spans_powers(table[["actual", "forecast"]].to_numpy(float).ravel()))
+    format_time_axis(ax, table["time"], 8)
     return len(shown), len(ends)
 
 
@@ -204,7 +204,7 @@ def draw_errors(ax: Axes, table: pd.DataFrame, models: list[str]) -> int:
         draw_line(ax, means[model].index, means[model], label=model, **style)
     ax.set_ylim(bottom=0)
     ax.set_xlim(table["step"].min() - 0.5, table["step"].max() + 0.5)
-    value_axis(ax)
+    format_value_axis(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("steps ahead", fontsize=8)
     title_panel(ax, "mean absolute error" + (", in standard deviations of each series" if several else ""))

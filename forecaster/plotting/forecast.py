@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecaster.errors import SettingError
-from forecaster.plotting.axes import finish, label_axes
+from forecaster.plotting.axes import finish_figure, label_axes
 from forecaster.plotting.drawing import (
     draw_panel,
     left_out_notes,
@@ -59,5 +59,5 @@ def plot_forecast(
     for ax, panel in zip(axes, shown, strict=True):
         draw_panel(ax, panel, rows, len(shown))
     label_axes(figure, axes, target, f"{time} (UTC)" if utc else "" if is_dated(shown[0].forecast["time"]) else time)
-    finish(figure, axes, title, left_out_notes(panels, shown, rows))
+    finish_figure(figure, axes, title, left_out_notes(panels, shown, rows))
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecaster.errors import DataError, SettingError
-from forecaster.plotting.axes import BLUE, GREY, finish, label_axes, value_axis
+from forecaster.plotting.axes import BLUE, GREY, finish_figure, format_value_axis, label_axes
 from forecaster.plotting.drawing import (
     draw_line,
     line_style,
@@ -52,8 +52,8 @@ def plot_learning_curve(history: Mapping[str, Sequence[float]], best_epoch: int 
         mark_best(ax, best_epoch, next(reversed(curves.values())))
     losses = np.concatenate(list(curves.values()))
     losses = losses[np.isfinite(losses)]
-    value_axis(ax, logarithmic=bool(losses.size and losses.min() > 0 and losses.max() >= 20 * losses.min()))
+    format_value_axis(ax, logarithmic=bool(losses.size and losses.min() > 0 and losses.max() >= 20 * losses.min()))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     label_axes(figure, [ax], "loss", "epoch")
-    finish(figure, [ax], title, [])
+    finish_figure(figure, [ax], title, [])
     return figure

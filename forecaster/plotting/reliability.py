@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import DataError
-from forecaster.plotting.axes import BASELINE_STYLES, BLUE, GREY, finish, title_panel
+from forecaster.plotting.axes import BASELINE_STYLES, BLUE, GREY, finish_figure, title_panel
 from forecaster.plotting.drawing import line_style, make_grid
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def plot_reliability(table: pd.DataFrame, *, title: str = "") -> Figure:
     title_panel(shares, "share in which it came")
     title_panel(counts, "forecasts in each tenth")
     few = int((table["windows"] < FEW).sum())
-    finish(figure, [shares], title, [f"{few} marks of fewer than {FEW} forecasts are pale"] if few else [])
+    finish_figure(figure, [shares], title, [f"{few} marks of fewer than {FEW} forecasts are pale"] if few else [])
     return figure
 
 

@@ -15,11 +15,11 @@ from forecaster.plotting.axes import (
     BLUE,
     GREY,
     INK,
-    finish,
-    shortened,
-    time_axis,
+    finish_figure,
+    format_time_axis,
+    format_value_axis,
+    shorten_name,
     title_panel,
-    value_axis,
 )
 from forecaster.plotting.drawing import make_grid
 
@@ -65,7 +65,7 @@ def plot_residuals(found: Sequence[Residuals], season: int, *, title: str = "") 
     notes = [f"{len(shown)} of {len(found):,} series shown"] if len(shown) < len(found) else []
     steps = max(one.steps for one in shown)
     notes += [f"errors up to {steps:,} steps ahead: even the best are correlated"] if steps > 1 else []
-    finish(figure, axes, title, notes)
+    finish_figure(figure, axes, title, notes)
     return figure
 
 
@@ -78,9 +78,11 @@ def _draw_errors(ax: Axes, one: Residuals, length: int) -> None:
     known = one.values[np.isfinite(one.values)]
     if len(known):
         ax.axhline(known.mean(), color=BLUE, linewidth=1.4, label="mean error")
-    value_axis(ax)
-    time_axis(ax, times, 6)
-    title_panel(ax, shortened(f"{one.series}: actual less forecast" if one.series else "actual less forecast", length))
+    format_value_axis(ax)
+    format_time_axis(ax, times, 6)
+    title_panel(
+        ax, shorten_name(f"{one.series}: actual less forecast" if one.series else "actual less forecast", length)
+    )
 
 
 def _draw_autocorrelation(ax: Axes, one: Residuals, season: int) -> None:

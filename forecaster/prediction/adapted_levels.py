@@ -17,7 +17,7 @@ from forecaster.prediction.forecast import forecast_panel
 MOST_HORIZONS = 50
 
 
-def followed(
+def adapt_levels(
     model: Model, engine: Engine, panel: Panel, levels: tuple[int, ...]
 ) -> tuple[tuple[float, ...] | None, list[Note]]:
     """Return what to ask the intervals for after their hits on rows that are newer than the training.

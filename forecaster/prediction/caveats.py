@@ -9,8 +9,8 @@ import numpy as np
 from forecaster.artifact.model import Model
 from forecaster.data.panel.panel import Panel
 from forecaster.notes import Note
-from forecaster.prediction.forecast import FALLBACKS, by_network
-from forecaster.words import some
+from forecaster.prediction.forecast import FALLBACKS, has_enough_rows
+from forecaster.words import first_few
 
 #: Times that intervals are widened for few separate stretches of validation rows, beyond which a note says so.
 WIDER = 1.2
@@ -18,7 +18,7 @@ WIDER = 1.2
 
 def engine_notes(model: Model, panel: Panel) -> list[Note]:
     """Say which series are too short for the network, and which for a whole window of it."""
-    plan, able, notes = model.plan, by_network(model, panel), []
+    plan, able, notes = model.plan, has_enough_rows(model, panel), []
     if not able.all():
         reason = f"the network needs {plan.least} rows, there are fewer of {_lengths(panel, ~able)}"
         count = f"{int((~able).sum()):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
@@ -34,7 +34,7 @@ def engine_notes(model: Model, panel: Panel) -> list[Note]:
 
 def _lengths(panel: Panel, which: np.ndarray) -> str:
     """Return some of the series by name, each with the number of its rows."""
-    return some([f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(which)])
+    return first_few([f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(which)])
 
 
 def interval_notes(model: Model, steps: int, levels: Sequence[int]) -> list[Note]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecaster.artifact.model import Model
-from forecaster.data.panel.packed import series_between
+from forecaster.data.panel.packed import select_series
 from forecaster.data.panel.panel import Panel
 from forecaster.engines.engine import CHUNK, Engine, Inputs
 from forecaster.engines.rolling import roll_forward
@@ -13,7 +13,7 @@ from forecaster.errors import DivergedError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.features.inputs import inputs_ahead
 from forecaster.features.scaling import Scaler
-from forecaster.intervals.uncertainty import relative, uncertainty
+from forecaster.intervals.uncertainty import relative_uncertainty, window_uncertainty
 
 #: Size of the largest reading of a series below which float64 arithmetic on squares gives out.
 SMALLEST = 1e-100
@@ -36,14 +36,14 @@ def forecast_panel(
 ) -> np.ndarray:
     """Forecast from the end of each series of a panel, never below 0 where no reading was.
 
-    Args and return value are those of :func:`unbounded`.
+    Args and return value are those of :func:`forecast_unclipped`.
     """
-    values = unbounded(model, engine, panel, steps, levels, working)
+    values = forecast_unclipped(model, engine, panel, steps, levels, working)
     values[below_zero(model, panel, values)] = 0.0
     return values
 
 
-def unbounded(
+def forecast_unclipped(
     model: Model,
     engine: Engine,
     panel: Panel,
@@ -67,18 +67,18 @@ def unbounded(
         a series that has not changed in training nor in its window, its value.
     """
     values = np.empty((len(panel), steps, 1 + 2 * len(levels)))
-    network, engines = by_network(model, panel), engines_of(model, panel)
+    network, engines = has_enough_rows(model, panel), engines_of(model, panel)
     for first in range(0, len(panel), SERIES_AT_ONCE):
         part, able = slice(first, first + SERIES_AT_ONCE), network[first : first + SERIES_AT_ONCE]
         if able.any():
-            chunk = series_between(panel, first, first + len(able)).take_series(able)
+            chunk = select_series(panel, first, first + len(able)).take_series(able)
             values[part][able] = _by_network(model, engine, chunk, steps, working or levels)
     for i in np.flatnonzero(~network).tolist():
         values[i] = BASELINES[engines[i]](panel.values[panel.rows(i)], steps, model.plan.season, levels)
     return values
 
 
-def by_network(model: Model, panel: Panel) -> np.ndarray:
+def has_enough_rows(model: Model, panel: Panel) -> np.ndarray:
     """Return which series have rows enough for the network, ``(series,)`` bool."""
     return panel.lengths >= model.plan.least
 
@@ -88,10 +88,10 @@ def engines_of(model: Model, panel: Panel) -> np.ndarray:
     season = model.plan.season
     names = np.array([model.network, *FALLBACKS], object)
     shorter = np.where((panel.lengths >= season) & (season > 1), 1, 2)
-    return names[np.where(by_network(model, panel), 0, shorter)]
+    return names[np.where(has_enough_rows(model, panel), 0, shorter)]
 
 
-def refuse_beyond_reason(panel: Panel, values: np.ndarray, steps: int, ranges: np.ndarray) -> None:
+def refuse_unreasonable_forecast(panel: Panel, values: np.ndarray, steps: int, ranges: np.ndarray) -> None:
     """Refuse forecasts that are 10,000 times the largest reading of their series.
 
     Args:
@@ -136,8 +136,8 @@ def _spreads(model: Model, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, 
     kind, typical = model.conformal.kind, model.conformal.typical
     if kind == "none":
         return np.ones((*outputs.shape[:2], 2))
-    found = uncertainty(kind, model.config, model.plan, scaler, inputs, outputs, series)
-    return relative(kind, found, typical)
+    found = window_uncertainty(kind, model.config, model.plan, scaler, inputs, outputs, series)
+    return relative_uncertainty(kind, found, typical)
 
 
 def never_negative(model: Model, panel: Panel) -> bool:

@@ -18,7 +18,7 @@ from forecaster.data.readers.dataframe import frame_of
 from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import plural, some
+from forecaster.words import first_few, plural
 
 Data: TypeAlias = pd.DataFrame | pd.Series | str | Path | Source
 
@@ -96,7 +96,7 @@ def _check_future(panel: Panel, names: tuple[str, ...]) -> None:
     others = [column.name for column in panel.columns]
     hints = [nearest(name, others) for name in names if name not in (panel.roles.time, panel.roles.series)]
     raise NotFoundError(
-        f"no column of the future table is a covariate that changes over time: it has {some(list(names))}",
+        f"no column of the future table is a covariate that changes over time: it has {first_few(list(names))}",
         next((hint for hint in hints if hint), "name its columns as those of the table are named"),
     )
 

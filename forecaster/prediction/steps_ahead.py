@@ -14,7 +14,7 @@ from forecaster.data.time.horizon import horizon_steps
 from forecaster.errors import SettingError
 from forecaster.notes import Note
 from forecaster.prediction.given_rows import Data, frame_given
-from forecaster.words import some
+from forecaster.words import first_few
 
 
 def steps_ahead(panel: Panel, horizon: str) -> np.ndarray:
@@ -54,7 +54,7 @@ def with_future(model: Model, panel: Panel, future: Data | None, ahead: np.ndarr
         panel = replace(panel, beyond=beyond)
     elif not _covers(panel.beyond, ahead, [column.name in needed for column in columns]):
         raise SettingError(
-            f"the forecast needs the future values of {some(needed)}: --future FILE",
+            f"the forecast needs the future values of {first_few(needed)}: --future FILE",
             template_command(int(ahead.max())),
         )
     return panel, notes + model.encoder.outside_notes(panel.keep_newest(model.plan.lookback), ahead)

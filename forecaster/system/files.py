@@ -80,14 +80,14 @@ def _replace(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
             handle.writelines(pieces)
             handle.flush()
             os.fsync(descriptor)
-        os.chmod(name, 0o666 & ~umask())
+        os.chmod(name, 0o666 & ~current_umask())
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise
 
 
-def piped(write: Callable[[str], object]) -> bytes:
+def read_through_pipe(write: Callable[[str], object]) -> bytes:
     """Return what a function writes to the path that it is given: a pipe, for which no disk and no limit is too small.
 
     Args:
@@ -105,7 +105,7 @@ def piped(write: Callable[[str], object]) -> bytes:
         return content.result()
 
 
-def umask() -> int:
+def current_umask() -> int:
     """Return the permissions that new files of this process do not get."""
     mask = os.umask(0o077)
     os.umask(mask)

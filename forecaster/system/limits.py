@@ -15,7 +15,7 @@ READING, TRAINING = (6, 2), (14, 6)
 ADDRESSES = 1_150_000_000
 
 
-def cores() -> int:
+def core_count() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -42,7 +42,7 @@ def refuse_without_threads(some: int, of_each_core: int) -> None:
     Raises:
         ForecasterError: the system does not let this process have as many.
     """
-    wanted, started, gate, ended = some + of_each_core * cores(), 0, allocate_lock(), Semaphore(0)
+    wanted, started, gate, ended = some + of_each_core * core_count(), 0, allocate_lock(), Semaphore(0)
 
     def wait() -> None:
         with gate:

@@ -13,7 +13,7 @@ from pathlib import Path
 PROGRAMS, ADDRESSES = 0.75e9, 2.7e9
 
 
-def available(root: Path = Path("/")) -> float | None:
+def available_bytes(root: Path = Path("/")) -> float | None:
     """Return the bytes that this process may still take; None where the system does not say.
 
     The least of what the machine has, what the groups of processes that it is in may have (cgroups), and the limits of

@@ -13,7 +13,7 @@ from typing import Any
 
 
 @contextmanager
-def quiet_native() -> Iterator[None]:
+def silence_native() -> Iterator[None]:
     """Send file descriptor 2 to nowhere and ignore Python's warnings while the block runs."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -55,7 +55,7 @@ def separate_native() -> None:
 
 
 @contextmanager
-def environment(values: dict[str, str | None]) -> Iterator[None]:
+def environment_variables(values: dict[str, str | None]) -> Iterator[None]:
     """Give variables of the environment other values, None for no value, while the block runs."""
     before = {name: os.environ.get(name) for name in values}
     _set(values)

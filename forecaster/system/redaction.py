@@ -27,17 +27,17 @@ _ENVIRONMENT = ("PGPASSWORD", "MYSQL_PWD")
 _LEAST = 3
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return a text with the secrets of every address and setting in it replaced by ``***``."""
     text = re.sub(_PASSWORD.format(r"\S*"), r"\1:***@", text)
     return _SETTING.sub(r"\1***", _TOKEN.sub(r"\1***@", text))
 
 
-def redacted_address(address: str) -> str:
+def redact_address(address: str) -> str:
     """Return one address, or one argument of a command that may hold one, without its secrets."""
     if re.match(r"""[\s"']*(?:--?[\w-]+=|-\w)?[\s"']*\w[\w+.-]*:/""", address):  # a password may hold blanks
         address = re.sub(f"(?s){_PASSWORD.format('.*')}", r"\1:***@", address)
-    return redacted(address)
+    return redact(address)
 
 
 def secrets_of(address: str) -> set[str]:
@@ -56,20 +56,20 @@ def _quoted(secret: str) -> str:
     return quote(secret, safe="")
 
 
-def without(text: str, secrets: set[str]) -> str:
+def redact_known(text: str, secrets: set[str]) -> str:
     """Return a text in which known secrets, and those of addresses and settings, are replaced by ``***``."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return redacted(text)
+    return redact(text)
 
 
 @contextmanager
-def hiding(address: str) -> Iterator[None]:
+def redact_errors(address: str) -> Iterator[None]:
     """Take the secrets of an address out of an error that leaves the block, whoever has written its message."""
     try:
         yield
     except ForecasterError as error:
         secrets = secrets_of(address) | {os.environ.get(name, "") for name in _ENVIRONMENT} - {""}
-        error.message, error.hint = without(error.message, secrets), without(error.hint, secrets)
+        error.message, error.hint = redact_known(error.message, secrets), redact_known(error.hint, secrets)
         error.args = (error.message,)
         raise

@@ -18,7 +18,7 @@ MOMENT = 0.05
 _received: list[int] = []
 
 
-def stop_like_ctrl_c() -> None:
+def install_stop_handlers() -> None:
     """Let a command be stopped by these signals as by Ctrl-C, but those that its caller has it ignore (``nohup``)."""
     for number in STOPS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -35,7 +35,7 @@ def _stop_again(number: int, frame: FrameType | None) -> None:
     signal.raise_signal(_received[-1])
 
 
-def mind_dropped_errors(show: bool) -> None:
+def redeliver_dropped_stops(show: bool) -> None:
     """Let a stop come again that fell into what Python drops the errors of, such as ``__del__`` of any library.
 
     Args:
@@ -51,7 +51,7 @@ def mind_dropped_errors(show: bool) -> None:
     sys.unraisablehook = dropped
 
 
-def stopped() -> bool:
+def was_stopped() -> bool:
     """Return whether such a signal came; libraries make other errors of the one that it raises."""
     return bool(_received)
 
@@ -68,7 +68,7 @@ def stopped_code(code: int) -> int:
 
 
 @contextmanager
-def signals_later() -> Iterator[Callable[[], None]]:
+def defer_signals() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C and its like wait for the end of the block: native code would make another error of it, or lose it.
 
     A second one lets the first wait no longer.

@@ -13,7 +13,7 @@ Natural = Annotated[int, 1]
 MOST = 1 << 53
 
 
-def typed(kind: Any, value: Any, where: str = "it") -> Any:
+def as_type(kind: Any, value: Any, where: str = "it") -> Any:
     """Return a value as a type: a list as a tuple, a dictionary as a dataclass, any other as it is.
 
     Args:
@@ -31,15 +31,15 @@ def typed(kind: Any, value: Any, where: str = "it") -> Any:
     if kind is Any:
         return value
     if origin is Annotated:
-        return _checked(typed(arguments[0], value, where), value >= arguments[1], f"{arguments[1]} or more", where)
+        return _checked(as_type(arguments[0], value, where), value >= arguments[1], f"{arguments[1]} or more", where)
     if origin in (Union, UnionType):
         return _one_of(arguments, value, where)
     if origin is tuple:
         _checked(value, isinstance(value, list), "a list", where)
-        return tuple(typed(arguments[0], part, f"{where}[{i}]") for i, part in enumerate(value))
+        return tuple(as_type(arguments[0], part, f"{where}[{i}]") for i, part in enumerate(value))
     if origin is dict:
         _checked(value, isinstance(value, dict), "an object", where)
-        return {typed(str, key, where): typed(arguments[1], part, f"{where}.{key}") for key, part in value.items()}
+        return {as_type(str, key, where): as_type(arguments[1], part, f"{where}.{key}") for key, part in value.items()}
     if is_dataclass(kind) or is_typeddict(kind):
         return _fields_of(kind, value, where)
     return _PLAIN[kind](value, where)
@@ -53,7 +53,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
         name = value.get("kind") if isinstance(value, dict) else None
         left = [kind for kind in left if getattr(kind, "kind", MISSING) == name]
         _checked(value, bool(left), "of a known kind", where)
-    return typed(left[0], value, where)
+    return as_type(left[0], value, where)
 
 
 def _fields_of(kind: Any, value: Any, where: str) -> Any:
@@ -61,7 +61,7 @@ def _fields_of(kind: Any, value: Any, where: str) -> Any:
     _checked(value, isinstance(value, dict), "an object", where)
     if is_typeddict(kind):
         _checked(value, value.keys() >= hints.keys(), f"with {', '.join(hints)}", where)
-        return {key: typed(hints.get(key, Any), part, f"{where}.{key}") for key, part in value.items()}
+        return {key: as_type(hints.get(key, Any), part, f"{where}.{key}") for key, part in value.items()}
     declared = {field.name: field for field in fields(kind)}
     given = {key: part for key, part in value.items() if key != "kind" or "kind" in declared}
     own_kind = len(given) == len(value) or value["kind"] == getattr(kind, "kind", MISSING)
@@ -70,7 +70,7 @@ def _fields_of(kind: Any, value: Any, where: str) -> Any:
     unknown, absent = sorted(given.keys() - declared.keys()), sorted(needed - given.keys())
     _checked(value, not unknown, f"without {', '.join(map(repr, unknown[:3]))}", where)
     _checked(value, not absent, f"with {', '.join(absent[:3])}", where)
-    return kind(**{key: typed(hints[key], part, f"{where}.{key}") for key, part in given.items()})
+    return kind(**{key: as_type(hints[key], part, f"{where}.{key}") for key, part in given.items()})
 
 
 def _checked(value: Any, right: bool, expected: str, where: str) -> Any:

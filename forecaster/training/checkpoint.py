@@ -33,13 +33,13 @@ from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
 from forecaster.artifact.names import BEGUN, MACHINE, RUN
 from forecaster.artifact.npz import read_arrays
-from forecaster.artifact.siblings import begun_with, checkpoint_files, checkpoint_folder, mark_of, remove_checkpoint
+from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder, fit_id, read_fit_start, remove_checkpoint
 from forecaster.errors import DataError, DivergedError, ModelError, NotFoundError, SettingError
 from forecaster.notes import Note
 from forecaster.system.files import read_sealed, write_sealed
-from forecaster.system.typed_json import typed
-from forecaster.training.device import machine
-from forecaster.training.fingerprint import changes, made_by, refuse_other
+from forecaster.system.typed_json import as_type
+from forecaster.training.device import describe_machine
+from forecaster.training.fingerprint import begins_on_own_result, describe_changes, refuse_other
 
 #: Times as long as a checkpoint took to write, until the next one is written at the end of an epoch: 2 % of the time.
 APART = 50
@@ -107,9 +107,9 @@ class Checkpoints:
         self._fingerprint = fingerprint()
         if not resume:
             return None
-        files, begun = checkpoint_files(self._folder), begun_with(self._folder)
-        made = begun if begun and in_place and made_by(begun, self._fingerprint) else self._fingerprint
-        found = _finished(self._place, mark_of(made))
+        files, begun = checkpoint_files(self._folder), read_fit_start(self._folder)
+        made = begun if begun and in_place and begins_on_own_result(begun, self._fingerprint) else self._fingerprint
+        found = _finished(self._place, fit_id(made))
         if found:
             self._notes.append(Note("resume", "nothing is left to do", "the same fit was finished"))
             return found
@@ -125,9 +125,9 @@ class Checkpoints:
 
     def _discard(self, folder: Path) -> None:
         """Remove what an earlier fit had trained, and say so."""
-        files, begun = checkpoint_files(folder), begun_with(folder)
+        files, begun = checkpoint_files(folder), read_fit_start(folder)
         if files:
-            same = begun is not None and mark_of(begun) == mark_of(self._fingerprint)
+            same = begun is not None and fit_id(begun) == fit_id(self._fingerprint)
             lost = "--resume would have gone on" if same else "it was of other data or settings"
             lost = "what it was begun with is damaged or absent" if begun is None else lost
             what = f"{_how_far(files)}, of {_date(folder)}"
@@ -137,21 +137,21 @@ class Checkpoints:
     def _first_run(self, folder: Path) -> None:
         """Write what the fit begins with; or compare the machine, where it goes on."""
         parts = json.loads(self._fingerprint)
-        parts[MACHINE] = machine(parts["settings"].get("deterministic", False))
+        parts[MACHINE] = describe_machine(parts["settings"].get("deterministic", False))
         self._begun = json.dumps(parts)
         if not self._resumed:
             self._discard(folder)
             self._write(folder / BEGUN, self._begun.encode)
             return
-        before = json.loads(begun_with(folder) or self._begun)
-        changed = changes(before[MACHINE], parts[MACHINE])
+        before = json.loads(read_fit_start(folder) or self._begun)
+        changed = describe_changes(before[MACHINE], parts[MACHINE])
         if changed:
             reason = "the weights may differ in their last digits from those of an uninterrupted fit"
             self._notes.append(Note("resume", f"begun with {changed}", reason, warning=True))
 
     def record(self) -> dict[str, Any]:
         """Return what the model is to know of the fit: its seconds, and what tells it from others."""
-        mark = {} if self._folder is None else {"fit": mark_of(self._fingerprint)}
+        mark = {} if self._folder is None else {"fit": fit_id(self._fingerprint)}
         return {"seconds": round(self.clock(), 1), **mark}
 
     def next_run(self) -> Saved:
@@ -163,7 +163,7 @@ class Checkpoints:
         if self._runs == 1:
             self._first_run(self._folder)
         values = _read(path) if self._resumed and path.exists() else {}
-        if values is None or (values and values["fit"] != mark_of(self._fingerprint)):
+        if values is None or (values and values["fit"] != fit_id(self._fingerprint)):
             values = {}
             self._notes.append(Note("checkpoint", "damaged", f"run {self._runs} is trained anew", warning=True))
         elif values:
@@ -200,7 +200,7 @@ class Checkpoints:
         begun = path.with_name(BEGUN)
         if not begun.exists():
             self._write(begun, self._begun.encode)
-        fit = {"fit": mark_of(self._fingerprint), "clock": self.clock(), "readings": self._readings[: self._read]}
+        fit = {"fit": fit_id(self._fingerprint), "clock": self.clock(), "readings": self._readings[: self._read]}
         self._write(path, lambda: _packed({**values(), **fit}))
 
     def _write(self, path: Path, content: Callable[[], bytes | memoryview]) -> None:
@@ -255,13 +255,13 @@ class Saved:
 _UNDER_WAY: ContextVar[Checkpoints | None] = ContextVar("checkpoints", default=None)
 
 
-def next_run() -> Saved:
+def saved_state_of_next_run() -> Saved:
     """Return what was kept of the training run that begins now, by the fit that is under way."""
     store = _UNDER_WAY.get()
     return store.next_run() if store else Saved()
 
 
-def elapsed() -> float:
+def replayed_elapsed_time() -> float:
     """Return the seconds that the fit under way has taken; see :meth:`Checkpoints.elapsed`."""
     store = _UNDER_WAY.get()
     return store.elapsed() if store else time.monotonic()
@@ -290,7 +290,7 @@ def _read(path: Path) -> Values | None:
     try:
         arrays = read_arrays(content)
         values: Values = json.loads(arrays.pop("plain").tobytes())
-        typed(Kept, values)
+        as_type(Kept, values)
         for key, array in arrays.items():
             name, _, number = key.partition("/")
             if number:

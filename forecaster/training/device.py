@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from forecaster.system.limits import cores
+from forecaster.system.limits import core_count
 
 #: Variables of the environment that libraries of numbers read begin so, but for those of TensorFlow's log.
 VARIABLES, OF_LOGS = ("TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_", "NVIDIA_TF32_"), "TF_CPP_"
 
 
-def machine(deterministic: bool) -> dict[str, Any]:
+def describe_machine(deterministic: bool) -> dict[str, Any]:
     """Return the device, the cores and the variables that may change the order in which numbers are added up.
 
     Args:
@@ -20,7 +20,7 @@ def machine(deterministic: bool) -> dict[str, Any]:
     variables = {n: value for n, value in os.environ.items() if n.startswith(VARIABLES) and not n.startswith(OF_LOGS)}
     if deterministic:
         return {"device": device_name(), **{name: value for name, value in variables.items() if "THREAD" not in name}}
-    return {"device": device_name(), "cores": cores(), **variables}
+    return {"device": device_name(), "cores": core_count(), **variables}
 
 
 def device_name() -> str:

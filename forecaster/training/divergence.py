@@ -19,7 +19,7 @@ from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.windows import Windows
 from forecaster.networks.factory import NETWORKS
 from forecaster.networks.optimizers import first_rate
-from forecaster.words import either
+from forecaster.words import join_with_or
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +66,7 @@ class Divergence(Exception):
         self.what, self.value, self.epoch, self.steps, self.cell = what, value, epoch, steps, cell
 
 
-def to_blame(windows: Windows, fails: Callable[[Windows], bool]) -> Cell | None:
+def find_culprit(windows: Windows, fails: Callable[[Windows], bool]) -> Cell | None:
     """Return the reading farthest from the others, where without such ones nothing fails; None where something does.
 
     Args:
@@ -154,10 +154,10 @@ def find_cause(
     step = diverging(windows, steps + 1)  # the last one may have spoilt the weights
     if step is None:
         return steps, None
-    return min(step, steps), to_blame(windows, lambda other: diverging(other, 2 * step + MORE_STEPS) is not None)
+    return min(step, steps), find_culprit(windows, lambda other: diverging(other, 2 * step + MORE_STEPS) is not None)
 
 
-def describe(panel: Panel, encoder: Encoder, cell: Cell) -> str:
+def describe_cell(panel: Panel, encoder: Encoder, cell: Cell) -> str:
     """Return, for a person, what a cell is: column, value, time and series.
 
     Args:
@@ -175,7 +175,7 @@ def describe(panel: Panel, encoder: Encoder, cell: Cell) -> str:
     return f"'{name}' is {value:g} at {panel.place(cell.row)}" + (", the farthest of several" if cell.several else "")
 
 
-def mend(cell: Cell) -> str:
+def repair_advice(cell: Cell) -> str:
     """Return, for a person, what to do about a cell that is to blame."""
     which = "such readings, or leave their cells empty" if cell.several else "that reading, or leave its cell empty"
     return f"see 'forecaster inspect'; correct {which}"
@@ -217,8 +217,10 @@ def cause_of(
         step, cell = find_cause(network, again, windows, step)
     where, rate = f"the {found.what} became {found.value} in epoch {found.epoch}, step {step}", first_rate(network)
     if cell is not None:
-        return f"{where}; {described(cell)}: without readings so far from the others it stays finite", mend(cell)
-    ways = either(f"a --learning-rate below {rate:g}", remedies.get("clipnorm"), remedies.get("activation"))
+        return f"{where}; {described(cell)}: without readings so far from the others it stays finite", repair_advice(
+            cell
+        )
+    ways = join_with_or(f"a --learning-rate below {rate:g}", remedies.get("clipnorm"), remedies.get("activation"))
     return f"{where}; no reading is to blame, so the learning rate of {rate:g} is", f"try {ways}"
 
 
@@ -228,6 +230,8 @@ def untrained_error(
     """Return the error of a network whose validation loss is NaN or infinite before training."""
     message = f"the validation loss is {loss} before training has begun"
     if cell is not None:
-        return DivergedError(f"{message}: {described(cell)}, too far from the other readings", mend(cell))
+        return DivergedError(f"{message}: {described(cell)}, too far from the other readings", repair_advice(cell))
     ways = [remedies[name] for name in ("activation", "lookback", "segment") if name in remedies]
-    return DivergedError(f"{message}, and no reading is to blame", either(*ways or ["a fit anew, without --from"]))
+    return DivergedError(
+        f"{message}, and no reading is to blame", join_with_or(*ways or ["a fit anew, without --from"])
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
-from forecaster.data.time.freq import shown
+from forecaster.data.time.freq import format_time
 from forecaster.errors import DataError, ModelError, SettingError
 
 #: Packages of which another version may train to other weights.
@@ -36,7 +36,7 @@ def fingerprint(panel: Panel, config: Config, start: Model | None = None) -> str
         "data": {
             "rows": len(panel.values),
             "series": len(panel),
-            "until": shown(panel.last.max()),
+            "until": format_time(panel.last.max()),
             "columns": [panel.roles.target, *(column.name for column in panel.columns)],
             "all": _digest(vars(panel)),
         },
@@ -56,7 +56,7 @@ def _start_parts(start: Model) -> dict[str, Any]:
     }
 
 
-def made_by(begun: str, now: str) -> bool:
+def begins_on_own_result(begun: str, now: str) -> bool:
     """Return whether a fit that trains a model further in its place is now begun on what it has made of that.
 
     Of the older rows the model may have left some away, so that the newest times are compared, and not each reading.
@@ -87,13 +87,13 @@ def refuse_other(kept: str | None, now: str) -> None:
     before, after = json.loads(kept), json.loads(now)
     hint = "give the same as before, or leave --resume out to begin from the start"
     for name in ("settings", "versions"):
-        changed = changes(before[name], after[name], flags=name == "settings")
+        changed = describe_changes(before[name], after[name], flags=name == "settings")
         if changed:
             raise SettingError(f"the checkpoint is of a fit with {changed}", hint)
     if before["start"] != after["start"]:
         raise SettingError("the checkpoint is of a fit with another --from", hint)
     if before["data"] != after["data"]:
-        changed = changes(before["data"] | {"all": ""}, after["data"] | {"all": ""})
+        changed = describe_changes(before["data"] | {"all": ""}, after["data"] | {"all": ""})
         what = "the checkpoint is of a fit of other data"
         raise DataError(f"{what}: {changed}" if changed else what, hint)
 
@@ -105,7 +105,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def changes(before: dict[str, Any], after: dict[str, Any], flags: bool = False) -> str:
+def describe_changes(before: dict[str, Any], after: dict[str, Any], flags: bool = False) -> str:
     """Return in words what differs between values by name, which are settings where they have ``flags``."""
     names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     said = {name: "--" + name.replace("_", "-") if flags else name for name in names}

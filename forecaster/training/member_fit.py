@@ -10,26 +10,26 @@ from typing import Any, TypeVar
 import numpy as np
 
 from forecaster.config import Config
-from forecaster.data.panel.packed import clock
+from forecaster.data.panel.packed import time_index
 from forecaster.data.panel.panel import Panel
-from forecaster.data.readers.arrow import release
-from forecaster.engines.keras import calibrating
+from forecaster.data.readers.arrow import return_memory
+from forecaster.engines.keras import calibration_engine
 from forecaster.features.covariate_encoder import Encoder
-from forecaster.features.gain_test import STEADY, needed_gain, steadiness
+from forecaster.features.gain_test import STEADY, gain_t_statistic, needed_gain
 from forecaster.features.inputs import calendar_table
 from forecaster.features.members import Member
 from forecaster.features.plan import Plan, refuse_far
 from forecaster.features.scaling import Scaler
 from forecaster.features.split import Split
 from forecaster.features.windows import Windows
-from forecaster.intervals.calibration import score, seasonal_naive
+from forecaster.intervals.calibration import score_validation, seasonal_naive_of_windows
 from forecaster.intervals.conformal import Conformal
 from forecaster.networks.factory import build_network
 from forecaster.networks.initial.start import find_start
 from forecaster.networks.outputs import outputs_of
 from forecaster.networks.shapes import Shapes
-from forecaster.training.checkpoint import elapsed
-from forecaster.training.divergence import Cell, describe, remedies_of
+from forecaster.training.checkpoint import replayed_elapsed_time
+from forecaster.training.divergence import Cell, describe_cell, remedies_of
 from forecaster.training.phases import Report, Run
 from forecaster.training.trainer import Trainer, seed_everything, steps_per_epoch
 
@@ -42,7 +42,7 @@ LEAST_BATCH, BATCH, MOST_BATCH = 8, 128, 1_024
 MOST_STEPS = 2_000
 
 
-class Prepared:
+class TrainingData:
     """A panel made ready for networks that are compared or combined: scaled, encoded and cut into windows.
 
     Args:
@@ -66,14 +66,14 @@ class Prepared:
             refuse_far(panel, plan.transform)
         self.scaler, self.encoder = fitted
         self.split = Split(panel, self.scaler, self.encoder, plan, config.task == "direction")
-        release()
+        return_memory()
 
     def shapes(self, config: Config, member: Member) -> Shapes:
         """Return what one network must fit."""
         return replace(shapes_of(config, self.plan, self.encoder, self.split.panel), lookback=member.lookback)
 
 
-class Attempt:
+class MemberFit:
     """One network, trained on the rows before validation and scored on the validation rows.
 
     Args:
@@ -86,7 +86,7 @@ class Attempt:
     Attributes:
         run: the validation run.
         further: it started from given weights.
-        scores, conformal: see :func:`forecaster.intervals.calibration.score`.
+        scores, conformal: see :func:`forecaster.intervals.calibration.score_validation`.
         seconds: what it took.
 
     Raises:
@@ -96,19 +96,19 @@ class Attempt:
 
     def __init__(
         self,
-        ready: Prepared,
+        ready: TrainingData,
         config: Config,
         member: Member,
         report: Report | None,
         weights: list[np.ndarray] | None = None,
     ) -> None:
-        began = elapsed()
+        began = replayed_elapsed_time()
         seed_everything(member.seed)
         self.ready, self.member, self.config = ready, member, member.applied(config)
         self.further = weights is not None
         plan, split = ready.plan, ready.split.reading(member.lookback)
         self.trainer = _trainer(self.config, ready, member, split, weights)
-        self._calibrating = calibrating(self.trainer.engine, self.trainer.network, self.config)
+        self._calibrating = calibration_engine(self.trainer.engine, self.trainer.network, self.config)
         self.run = self.trainer.validation_run(
             split.training,
             split.validation.thinned(LOSS_WINDOWS),
@@ -121,22 +121,22 @@ class Attempt:
         )
         if self.run.interrupted and not self.run.history["loss"]:
             raise KeyboardInterrupt
-        self.scores, self.conformal = kept_from_interrupt(self._scored, [self.run])
-        self.seconds = elapsed() - began
+        self.scores, self.conformal = retry_once_after_interrupt(self._scored, [self.run])
+        self.seconds = replayed_elapsed_time() - began
 
     def _scored(self) -> tuple[dict[str, Any], Conformal]:
         split = self.ready.split.reading(self.member.lookback)
-        return score(self.config, self._calibrating, split, self.ready.scaler, self.ready.plan)
+        return score_validation(self.config, self._calibrating, split, self.ready.scaler, self.ready.plan)
 
     @property
     def loss(self) -> float:
         """The validation loss of the weights that were kept."""
         return self.run.history["val_loss"][self.run.best_epoch]
 
-    def steadier_than(self, other: Attempt) -> bool:
+    def steadier_than(self, other: MemberFit) -> bool:
         """Return whether its validation loss lies below that of another steadily, or stretches are too few to tell."""
         windows = self.ready.split.reading(self.member.lookback).validation.thinned(LOSS_WINDOWS)
-        t = steadiness(other.run.window_losses, self.run.window_losses, windows)
+        t = gain_t_statistic(other.run.window_losses, self.run.window_losses, windows)
         return t == 0 or t > STEADY
 
     def untrained_mase(self) -> float:
@@ -172,7 +172,7 @@ def shapes_of(config: Config, plan: Plan, encoder: Encoder, panel: Panel) -> Sha
     return Shapes(
         lookback=plan.lookback,
         steps=plan.steps,
-        calendar=calendar_table(clock(panel)[0][:1], panel, plan).shape[1],
+        calendar=calendar_table(time_index(panel)[0][:1], panel, plan).shape[1],
         known=encoder.known_width,
         past=encoder.past_width + plan.indicator,
         static=encoder.static_width,
@@ -184,7 +184,7 @@ def shapes_of(config: Config, plan: Plan, encoder: Encoder, panel: Panel) -> Sha
 
 
 def _trainer(
-    config: Config, ready: Prepared, member: Member, split: Split, weights: list[np.ndarray] | None
+    config: Config, ready: TrainingData, member: Member, split: Split, weights: list[np.ndarray] | None
 ) -> Trainer:
     batch_size = batch_size_of(config, len(split.training))
     steps = config.epoch_steps or steps_per_epoch(len(split.training), batch_size, ready.plan.steps)
@@ -195,7 +195,7 @@ def _trainer(
         network.set_weights(weights)
 
     def described(cell: Cell) -> str:
-        return describe(ready.split.panel, ready.encoder, cell)
+        return describe_cell(ready.split.panel, ready.encoder, cell)
 
     remedies = remedies_of(config, further=weights is not None)
     return Trainer(network, batch_size, steps, config.seed, config.averaging, described, remedies)
@@ -224,14 +224,14 @@ def _reference(config: Config, plan: Plan, validation: Windows) -> float:
     if outputs_of(config) > 1:
         return math.nan
     values = validation.values[:, 0] if validation.causal is None else validation.causal
-    forecast = seasonal_naive(values, validation, plan.season, plan.steps).astype(np.float32)
+    forecast = seasonal_naive_of_windows(values, validation, plan.season, plan.steps).astype(np.float32)
     target, weights = validation.targets(), validation.target_weights()
     known = np.isfinite(forecast) * (1.0 if weights is None else weights)
     forecast = np.nan_to_num(forecast)
     return float(LOSSES[config.loss]()(target[:, :, None], forecast[:, :, None], sample_weight=known))
 
 
-def kept_from_interrupt(work: Callable[[], Found], runs: list[Run]) -> Found:
+def retry_once_after_interrupt(work: Callable[[], Found], runs: list[Run]) -> Found:
     """Return what is found out of trained networks, over again where Ctrl-C falls in it, which then ends their runs.
 
     Raises:
@@ -245,7 +245,7 @@ def kept_from_interrupt(work: Callable[[], Found], runs: list[Run]) -> Found:
         return work()
 
 
-def told(report: Report | None, member: Member, count: int) -> Report | None:
+def name_member_in_report(report: Report | None, member: Member, count: int) -> Report | None:
     """Return a report that names the member, where there are several."""
     if report is None or count == 1:
         return report

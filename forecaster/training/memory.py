@@ -23,7 +23,7 @@ from forecaster.networks.outputs import outputs_of
 from forecaster.networks.shapes import Shapes
 from forecaster.networks.weight_counts import weights_of
 from forecaster.notes import Note
-from forecaster.system.memory import PROGRAMS, available
+from forecaster.system.memory import PROGRAMS, available_bytes
 from forecaster.training.device import device_name
 from forecaster.training.member_fit import LEAST_BATCH, batch_size_of, members_of
 
@@ -60,7 +60,7 @@ SURELY = 0.6
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryNeed:
     """What training takes, in bytes.
 
     Attributes:
@@ -86,7 +86,7 @@ class Need:
         return self.fixed + self.exported
 
 
-def needed(config: Config, plan: Plan, panel: Panel) -> Need:
+def needed_memory(config: Config, plan: Plan, panel: Panel) -> MemoryNeed:
     """Return the memory that training takes beside the panel.
 
     Args:
@@ -117,7 +117,7 @@ def needed(config: Config, plan: Plan, panel: Panel) -> Need:
         forecast = max(forecast, 4 * scored * (READ * inputs + ahead + there * numbers))
         weights += weights_of(own, replace(shapes, lookback=member.lookback))
     rows = len(panel.values) * (ROW + CHANNEL * channels)
-    return Need(PROGRAMS + rows + 4 * WEIGHT * weights, learned, forecast, 4 * EXPORT * weights)
+    return MemoryNeed(PROGRAMS + rows + 4 * WEIGHT * weights, learned, forecast, 4 * EXPORT * weights)
 
 
 def _numbers(config: Config, segments: int, lookback: int) -> float:
@@ -144,13 +144,13 @@ def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel, new: bool = F
     Raises:
         ForecasterError: it surely will not; the hint says which setting to lower to what.
     """
-    room, need = available(), needed(config, plan, panel)
+    room, need = available_bytes(), needed_memory(config, plan, panel)
     if room is None or need.total <= room:
         return []
     on_gpu = SURELY * need.beside_gpu <= room and has_gpu()
 
     def total(config: Config, plan: Plan) -> float:
-        need = needed(config, plan, panel)
+        need = needed_memory(config, plan, panel)
         return need.beside_gpu if on_gpu else need.total
 
     if (most := total(config, plan)) <= room:

@@ -12,11 +12,11 @@ import numpy as np
 
 from forecaster.engines.engine import CHUNK, Engine
 from forecaster.engines.keras import KerasEngine
-from forecaster.features.gain_test import STEADY_BEST, steadiness
+from forecaster.features.gain_test import STEADY_BEST, gain_t_statistic
 from forecaster.features.windows import Windows
 from forecaster.networks.losses import gain
 from forecaster.training.checkpoint import Saved, Values
-from forecaster.training.divergence import Cell, Divergence, Remedies, to_blame, untrained_error
+from forecaster.training.divergence import Cell, Divergence, Remedies, find_culprit, untrained_error
 
 if TYPE_CHECKING:
     import keras
@@ -90,7 +90,7 @@ class Run:
         return self.best_epoch if self.starts_over else math.ceil(FINAL_SHARE * self.best_epoch)
 
 
-class Trains(Protocol):
+class Trainable(Protocol):
     """What a phase needs of what trains, see :class:`forecaster.training.trainer.Trainer`.
 
     Attributes:
@@ -157,7 +157,7 @@ class ValidationPhase:
 
     def __init__(
         self,
-        trainer: Trains,
+        trainer: Trainable,
         run: Run,
         validation: Windows,
         epochs: int,
@@ -218,7 +218,7 @@ class ValidationPhase:
         run.gain = gain(trainer.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
         trainer.restore(self.best)
         doubted = run.keep == "best" and run.gain < run.needed_gain
-        if run.best_epoch and doubted and steadiness(self.before, self.after, self.validation) < STEADY_BEST:
+        if run.best_epoch and doubted and gain_t_statistic(self.before, self.after, self.validation) < STEADY_BEST:
             run.best_epoch = 0
             trainer.start_over()
         run.window_losses = self.after if run.best_epoch else self.before
@@ -227,7 +227,7 @@ class ValidationPhase:
         return window_losses(self.trainer.network, self.trainer.engine, windows)
 
     def _blamed(self) -> Cell | None:
-        return to_blame(self.validation, lambda some: not np.isfinite(self._losses(some)).all())
+        return find_culprit(self.validation, lambda some: not np.isfinite(self._losses(some)).all())
 
 
 class FinalPhase:
@@ -241,7 +241,7 @@ class FinalPhase:
 
     name = "final run"
 
-    def __init__(self, trainer: Trains, epochs: int, report: Report | None) -> None:
+    def __init__(self, trainer: Trainable, epochs: int, report: Report | None) -> None:
         self.trainer, self.epochs, self.report = trainer, epochs, report
         self._first, self._clock = trainer.state(), Clock(trainer, epochs)
 
@@ -264,7 +264,7 @@ class FinalPhase:
 class Clock:
     """Says how many seconds are left; epochs that a checkpoint had took none."""
 
-    def __init__(self, trainer: Trains, epochs: int) -> None:
+    def __init__(self, trainer: Trainable, epochs: int) -> None:
         self._began, self._first, self._epochs = time.monotonic(), trainer.saved.epoch, epochs
 
     def left(self, epoch: int) -> float:

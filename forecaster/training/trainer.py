@@ -15,9 +15,9 @@ from forecaster.errors import DivergedError
 from forecaster.features.windows import Windows
 from forecaster.networks.initial.start import Start, set_start
 from forecaster.networks.optimizers import LOWERED, first_rate, lower_rate
-from forecaster.system.signals import signals_later
+from forecaster.system.signals import defer_signals
 from forecaster.training.batches import make_batches
-from forecaster.training.checkpoint import Saved, next_run
+from forecaster.training.checkpoint import Saved, saved_state_of_next_run
 from forecaster.training.divergence import Cell, Divergence, Remedies, cause_of
 from forecaster.training.phases import LEAST_STEPS, FinalPhase, Phase, Report, Run, ValidationPhase
 
@@ -112,7 +112,7 @@ class Trainer:
         """Train until the validation loss has not fallen for ``patience`` epochs; keep the best weights.
 
         The untrained network counts as epoch 0, and is kept where the best epoch lowered its loss by less than
-        ``needed_gain``, and not steadily either; see :func:`forecaster.features.gain_test.steadiness`.
+        ``needed_gain``, and not steadily either; see :func:`forecaster.features.gain_test.gain_t_statistic`.
         Ctrl-C ends the run and keeps the best weights so far. With ``keep="last"`` all epochs are run, and the last
         counts as the best, whatever the validation loss says.
 
@@ -202,7 +202,7 @@ class Trainer:
         Raises:
             DivergedError: that is how it ended.
         """
-        self.saved = next_run()
+        self.saved = saved_state_of_next_run()
         values = self.saved.values
         if "diverged" in values:
             raise DivergedError(*values["diverged"])
@@ -302,7 +302,7 @@ class Trainer:
             batches = make_batches(windows, self.batch_size, self.seed, first * self.executed)
             options = {"steps_per_epoch": steps, "callbacks": [Average()], "shuffle": False, "verbose": 0}
             try:
-                with signals_later() as end_if_interrupted:
+                with defer_signals() as end_if_interrupted:
                     network.fit(batches, initial_epoch=first, epochs=epochs, **options)
             except tf.errors.InvalidArgumentError:  # Keras's, of NaN in the gradient of a weight that is looked up
                 if all(np.isfinite(value).all() for value in self.state()):

@@ -9,9 +9,16 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from forecaster.data.columns.time_values import distinct, looks_like, numbers_of, row_blocks, sample, spread
+from forecaster.data.columns.time_values import (
+    distinct_values,
+    looks_like,
+    numbers_of,
+    row_blocks,
+    sample_cells,
+    values_of_codes,
+)
 from forecaster.data.readers.csv_numbers import MISSING, wrapped_number
-from forecaster.data.readers.dataframe import where
+from forecaster.data.readers.dataframe import line_of
 from forecaster.errors import DataError
 
 #: Deviations that the middle of a column may be from 0 before an offset is taken: float32 keeps 4 digits of each.
@@ -22,7 +29,7 @@ ROUNDING = {8: 1e-12, 4: 1e-6}
 SAMPLE = 100_000
 
 
-def kind_of(column: pd.Series) -> str:
+def cell_kind(column: pd.Series) -> str:
     """Return what a column holds: ``number``, ``text``, ``time``, ``empty`` or ``other``."""
     if column.dtype.kind in "mM" or isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype):
         return "time"
@@ -32,7 +39,7 @@ def kind_of(column: pd.Series) -> str:
         return "empty"
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
         return "number"
-    cells = sample(column)
+    cells = sample_cells(column)
     texts = [str(cell).strip() for cell in cells]
     if any(re.fullmatch(r"0\d+", text) for text in texts):
         return "text"
@@ -105,7 +112,7 @@ def _refuse(frame: pd.DataFrame, name: str, bad: np.ndarray, what: str) -> None:
         melted, columns = frame.attrs.get("melted", ("", ()))
         shown = columns[first * len(columns) // len(frame)] if name == melted else name
         raise DataError(
-            f"column '{shown}', {where(frame, first)}: '{frame[name].iloc[first]}' {what}, expected a number{others}",
+            f"column '{shown}', {line_of(frame, first)}: '{frame[name].iloc[first]}' {what}, expected a number{others}",
             wrapped_number(frame[name].iloc[first]) or "leave the cell empty where there is no reading",
         )
 
@@ -114,7 +121,7 @@ def _is_filled(column: pd.Series) -> np.ndarray:
     """Return which cells hold something, ``(rows,)`` bool: not blanks and the words for "no value"."""
     if column.dtype.kind in "biuf":
         return np.array(column.notna(), bool)
-    codes, values = distinct(column)
+    codes, values = distinct_values(column)
     return np.array([not (isinstance(v, str) and v.strip() in MISSING) for v in values] + [False])[codes]
 
 
@@ -128,14 +135,14 @@ def read_categories(column: pd.Series, categories: tuple[str, ...] | None = None
     Returns:
         ``(rows,)`` float32, NaN where a cell is empty and -1 where its category is unknown; and the categories.
     """
-    codes, values = distinct(column)
+    codes, values = distinct_values(column)
     texts = [as_text(value) for value in values]
     if categories is None:
         used = used_codes(codes, len(texts))
         categories = tuple(sorted({text for text, there in zip(texts, used, strict=True) if there and text}))
     places = {text: i for i, text in enumerate(categories)}
     numbers = np.array([places.get(text, -1) if text else np.nan for text in texts], np.float32)
-    return spread(numbers, codes), categories
+    return values_of_codes(numbers, codes), categories
 
 
 def used_codes(codes: np.ndarray, count: int) -> np.ndarray:
@@ -157,7 +164,7 @@ def join_ids(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Categorical:
     Raises:
         DataError: an id is empty, or two series would be called the same.
     """
-    parts = [distinct(frame[name]) for name in names]
+    parts = [distinct_values(frame[name]) for name in names]
     for name, (codes, _) in zip(names, parts, strict=True):
         check_ids(frame, name, codes)
     total = parts[0][0].astype(np.int64)
@@ -183,6 +190,6 @@ def check_ids(frame: pd.DataFrame, name: str, codes: np.ndarray) -> None:
         count = int(missing.sum())
         more = f" and {count - 1:,} more" if count > 1 else ""
         raise DataError(
-            f"column '{name}', {where(frame, int(missing.argmax()))}{more}: no series id",
+            f"column '{name}', {line_of(frame, int(missing.argmax()))}{more}: no series id",
             "fill it in ('NA' and the like are read as empty)",
         )

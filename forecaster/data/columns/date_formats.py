@@ -60,7 +60,7 @@ def format_of(cell: str) -> str | None:
     return next((name for name, pattern in FORMATS.items() if pattern.fullmatch(cell)), None)
 
 
-def parse(cells: np.ndarray, form: str, order: str = "month-first") -> np.ndarray:
+def parse_times(cells: np.ndarray, form: str, order: str = "month-first") -> np.ndarray:
     """Return texts of one format as times.
 
     Args:
@@ -80,12 +80,12 @@ def parse(cells: np.ndarray, form: str, order: str = "month-first") -> np.ndarra
     return _parse_layouts(plain, FORMATS[form], _ORDERS[order])
 
 
-def zoned(cells: Iterable[str]) -> np.ndarray:
+def find_zoned(cells: Iterable[str]) -> np.ndarray:
     """Return which ISO texts carry a time zone, ``(cells,)`` bool."""
     return np.array([str(cell).endswith("Z") or bool(_ZONED.fullmatch(str(cell))) for cell in cells], bool)
 
 
-def nanoseconds(parsed: pd.Series) -> np.ndarray:
+def to_nanoseconds(parsed: pd.Series) -> np.ndarray:
     """Return times, in UTC where they have a zone, as ``datetime64[ns]``; what nanoseconds cannot hold becomes NaT."""
     if parsed.dt.tz is not None:
         parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
@@ -113,9 +113,9 @@ def _parse_iso(cells: np.ndarray) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)  # pandas 2 only warns of several offsets from UTC
-            return nanoseconds(pd.to_datetime(texts, format="ISO8601", errors="coerce"))
+            return to_nanoseconds(pd.to_datetime(texts, format="ISO8601", errors="coerce"))
     except (ValueError, FutureWarning):
-        return nanoseconds(pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True))
+        return to_nanoseconds(pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True))
 
 
 def _parse_layouts(cells: list[str], pattern: re.Pattern[str], order: dict[str, str]) -> np.ndarray:
@@ -133,7 +133,7 @@ def _parse_layouts(cells: list[str], pattern: re.Pattern[str], order: dict[str, 
         if layout is None:
             break
         tried.add(layout)
-        times[left] = nanoseconds(pd.to_datetime(texts.iloc[left], format=layout, errors="coerce"))
+        times[left] = to_nanoseconds(pd.to_datetime(texts.iloc[left], format=layout, errors="coerce"))
         left = left[np.isnat(times[left])]
     return times
 
@@ -166,7 +166,7 @@ def _one_by_one(cells: list[str], form: str) -> np.ndarray:
             days.append(_PARSED_ONE_BY_ONE[form](found) if found else None)
         except ValueError:
             days.append(None)
-    return nanoseconds(pd.Series(np.array(days, dtype="datetime64[s]")))
+    return to_nanoseconds(pd.Series(np.array(days, dtype="datetime64[s]")))
 
 
 def _week(found: re.Match[str]) -> datetime.date:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
-from forecaster.data.columns.cell_values import kind_of, read_categories, read_covariate
+from forecaster.data.columns.cell_values import cell_kind, read_categories, read_covariate
 from forecaster.data.columns.roles import is_row_number, named_columns
 from forecaster.data.columns.time_parts import is_part
 from forecaster.data.columns.time_values import numbers_of, row_blocks
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
-from forecaster.words import some
+from forecaster.words import first_few
 
 #: Categories that a column may have: of a reading, and of a series as a whole.
 MOST_CATEGORIES = 100
@@ -110,7 +110,7 @@ def _role(
 ) -> tuple[str, str]:
     """Return the role of a column and ``""``, or ``""`` and why it has none."""
     column = frame[name]
-    kind = kind_of(column)
+    kind = cell_kind(column)
     if why := _useless(column, kind):
         return "", why
     if kind == "text":
@@ -180,7 +180,7 @@ def _is_same(values: np.ndarray, offset: float, target: pd.Series) -> bool:
 def _check_usable(frame: pd.DataFrame, name: str, taken: tuple[str, ...]) -> None:
     if name in taken:
         raise DataError(f"column '{name}' cannot have two roles, one of them a covariate's", "name different columns")
-    kind = kind_of(frame[name])
+    kind = cell_kind(frame[name])
     if kind in ("time", "other"):
         raise DataError(f"column '{name}' holds {kind}s, a covariate needs numbers or categories", "leave it out")
     if kind == "empty":
@@ -209,11 +209,13 @@ def _with_notes(
         names = [name for name, its in found.items() if its == role]
         if names:
             given = all(name in named for name in names)
-            notes.append(Note(role, some(names), f"as given with {_FLAGS[role]}" if given else why))
+            notes.append(Note(role, first_few(names), f"as given with {_FLAGS[role]}" if given else why))
     if useless:
         names = [name for group in useless.values() for name in group]
-        why = "; ".join(f"{some(group)}: {reason}" for reason, group in useless.items())
-        notes.append(Note("not used", some(names), f"{why}; --past names a column that is to be used all the same"))
+        why = "; ".join(f"{first_few(group)}: {reason}" for reason, group in useless.items())
+        notes.append(
+            Note("not used", first_few(names), f"{why}; --past names a column that is to be used all the same")
+        )
     if broken:
         notes.append(Note("unreadable", f"{len(broken)} column{'s'[: len(broken) != 1]} left out", broken[0], True))
     roles = {role: tuple(name for name, its in found.items() if its == role) for role in _WHY}

@@ -12,18 +12,18 @@ from forecaster.data.columns.roles import (
     SERIES_NAMES,
     TARGET_NAMES,
     counts_rows,
-    example,
+    example_cell,
     find_series,
     free_name,
     is_number,
     joint_codes,
-    rank,
+    pattern_rank,
 )
 from forecaster.data.columns.time_parts import find_clock, find_parts, is_part, part_of
-from forecaster.data.columns.time_values import STEP_NAMES, count_distinct, looks_like, numbers_of, sample
+from forecaster.data.columns.time_values import STEP_NAMES, count_distinct, looks_like, numbers_of, sample_cells
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note
-from forecaster.words import listed
+from forecaster.words import quote_names
 
 #: Which of several readable columns is taken, the earlier pattern first.
 TIME_NAMES = ("time", "timestamp", "datetime", "date*", "*time*", "*date*", "ds", "month", "week", "day", "year")
@@ -78,7 +78,9 @@ _LATER = ("step", "year", "digits", "months", "epoch", "short year")
 def _may_be_months(column: pd.Series) -> bool:
     """Return whether numbers such as 202401 are months: not the readings, no id, and not the same in every row."""
     name = str(column.name)
-    free = rank(name, TARGET_NAMES) == len(TARGET_NAMES) and rank(name, SERIES_NAMES) == len(SERIES_NAMES)
+    free = pattern_rank(name, TARGET_NAMES) == len(TARGET_NAMES) and pattern_rank(name, SERIES_NAMES) == len(
+        SERIES_NAMES
+    )
     return free and count_distinct(column.iloc[:HEAD]) > 1
 
 
@@ -91,7 +93,7 @@ def check_time(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[str, tupl
     if len(columns) > 1:
         return free_name(frame, "time", "datetime"), columns, Note("time", ", ".join(columns), "as given")
     if looks_like(frame[name]) is None:
-        raise DataError(f"column '{name}' does not hold times: it holds {example(frame[name])}", _READABLE)
+        raise DataError(f"column '{name}' does not hold times: it holds {example_cell(frame[name])}", _READABLE)
     return name, (), Note("time", name, "as given")
 
 
@@ -105,13 +107,13 @@ def check_reserved(time: str) -> None:
 
 def _chosen(frame: pd.DataFrame, choice: list[str], taken: tuple[str, ...]) -> tuple[str, tuple[str, ...], Note]:
     varying = [n for n in choice if count_distinct(frame[n].iloc[:HEAD]) > 1] or choice
-    best = min(varying, key=lambda n: rank(n, TIME_NAMES))
-    rivals = [n for n in varying if n != best and rank(n, TIME_NAMES) == rank(best, TIME_NAMES)]
-    if rivals and rank(best, TIME_NAMES) == len(TIME_NAMES):
+    best = min(varying, key=lambda n: pattern_rank(n, TIME_NAMES))
+    rivals = [n for n in varying if n != best and pattern_rank(n, TIME_NAMES) == pattern_rank(best, TIME_NAMES)]
+    if rivals and pattern_rank(best, TIME_NAMES) == len(TIME_NAMES):
         unique = [n for n in varying if count_distinct(head := frame[n].iloc[:HEAD]) == len(head)]
         if len(unique) != 1:
             raise DataError(
-                f"columns {listed([best, *rivals])} all hold times, and none is named as the time is",
+                f"columns {quote_names([best, *rivals])} all hold times, and none is named as the time is",
                 f"say which: --time {_quoted(best)} or --time {_quoted(rivals[0])}",
             )
         best = unique[0]
@@ -121,8 +123,8 @@ def _chosen(frame: pd.DataFrame, choice: list[str], taken: tuple[str, ...]) -> t
         columns = (best, *clock)
         return free_name(frame, "time", "datetime"), columns, Note("time", ", ".join(columns), _SPLIT)
     others = [n for n in choice if n != best]
-    also = f"; {listed(others)} could be it too" if others else ""
-    reason = f"it holds times such as {sample(frame[best]).iloc[0]}{also}; --time names another"
+    also = f"; {quote_names(others)} could be it too" if others else ""
+    reason = f"it holds times such as {sample_cells(frame[best]).iloc[0]}{also}; --time names another"
     return best, (), Note("time", best, reason, warning=bool(rivals))
 
 
@@ -139,9 +141,9 @@ def _check_header(name: str) -> None:
 
 def _is_epoch(column: pd.Series) -> bool:
     """Return whether numbers that could be seconds since 1970 are: by their name, or as they rise step by step."""
-    if rank(str(column.name), EPOCH_NAMES) < len(EPOCH_NAMES):
+    if pattern_rank(str(column.name), EPOCH_NAMES) < len(EPOCH_NAMES):
         return True
-    if rank(str(column.name), TARGET_NAMES) < len(TARGET_NAMES) or not is_number(column) or len(column) < 3:
+    if pattern_rank(str(column.name), TARGET_NAMES) < len(TARGET_NAMES) or not is_number(column) or len(column) < 3:
         return False
     steps = np.diff(numbers_of(column.iloc[:HEAD].dropna()))
     rising = steps[steps > 0]
@@ -166,7 +168,7 @@ def _no_time(frame: pd.DataFrame, names: list[str]) -> NotFoundError:
     tried = _examples(frame, list(frame.columns))
     if len(parts) > 1:
         return NotFoundError(
-            f"no column holds whole times, they seem to be split over {listed(parts)}",
+            f"no column holds whole times, they seem to be split over {quote_names(parts)}",
             f"name all of them, the year first: --time year,{','.join(parts)}",
         )
     counter = next((n for n in names if counts_rows(frame[n])), None)
@@ -179,5 +181,5 @@ _READABLE = "times are written as 2024-01-31, 2024-01-31 18:00, 1/31/2024 or 202
 
 def _examples(frame: pd.DataFrame, names: list[str], most: int = 8) -> str:
     """Return columns with the first cell of each."""
-    shown = ", ".join(f"'{name}' ({example(frame[name])})" for name in names[:most])
+    shown = ", ".join(f"'{name}' ({example_cell(frame[name])})" for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown

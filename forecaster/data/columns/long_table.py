@@ -29,7 +29,7 @@ from forecaster.data.columns.wide_rows import WideRows, find_rows, lengthen
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note
-from forecaster.words import plural, some
+from forecaster.words import first_few, plural
 
 
 def shape_table(
@@ -153,10 +153,12 @@ def _find_targets(
     if config.wide == "columns":
         if not names:
             raise NotFoundError("no column of readings to forecast as a series", "name them with --target a,b")
-        note = Note("wide", f"{plural(len(names), 'column')}", f"each is a series, as given: {some(names)}")
+        note = Note("wide", f"{plural(len(names), 'column')}", f"each is a series, as given: {first_few(names)}")
         return tuple(names), True, [note]
     if config.wide == "auto" and not has_ids and _is_family(names):
-        reason = f"{some(names)} are named alike, so each is a series; --wide no --target {names[-1]} forecasts one"
+        reason = (
+            f"{first_few(names)} are named alike, so each is a series; --wide no --target {names[-1]} forecasts one"
+        )
         return tuple(names), True, [Note("wide", plural(len(names), "column"), reason)]
     target, note = find_target(frame, taken)
     if config.wide == "auto" and not has_ids and _is_family([n for n in names if n != target]):

@@ -9,15 +9,15 @@ import pandas as pd
 
 from forecaster.data.columns.cell_values import (
     as_text,
+    cell_kind,
     check_ids,
-    kind_of,
     read_categories,
     read_covariate,
     read_numbers,
     used_codes,
 )
-from forecaster.data.columns.time_values import Times, distinct, looks_like, read_times
-from forecaster.data.readers.dataframe import where
+from forecaster.data.columns.time_values import Times, distinct_values, looks_like, read_times
+from forecaster.data.readers.dataframe import line_of
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.zones import check_zone, to_utc
 from forecaster.errors import DataError, NotFoundError, nearest
@@ -89,7 +89,7 @@ class Readings:
 
     def line(self, row: int) -> str:
         """Return the line of a row: ``"line 17"``."""
-        return where(self.frame, self.position(row))
+        return line_of(self.frame, self.position(row))
 
     def where(self, row: int) -> str:
         """Return the line of a row, and its series."""
@@ -121,7 +121,7 @@ def read_readings(
         notes = [times.note, *notes]
     empty = np.isnat(times.values) if times.values.dtype.kind == "M" else np.isnan(times.values)
     if empty.any():
-        first = where(frame, int(empty.argmax()))
+        first = line_of(frame, int(empty.argmax()))
         reason = f"'{roles.time}' is empty, first on {first}"
         notes.append(Note("undated", plural(int(empty.sum()), "row") + " dropped", reason, warning=True))
         readings = readings.take(~empty)
@@ -164,7 +164,7 @@ def read_series(frame: pd.DataFrame, name: str | None) -> tuple[np.ndarray, tupl
     """
     if name is None:
         return np.zeros(len(frame), np.int32), ("",)
-    codes, found = distinct(frame[name])
+    codes, found = distinct_values(frame[name])
     check_ids(frame, name, codes)
     names = [as_text(value) for value in found]
     ids = tuple(dict.fromkeys(names))
@@ -198,7 +198,7 @@ def _read_covariates(
     read, unseen = [], []
     for place, column in enumerate(columns):
         _check_there(frame, column)
-        if column.categories is not None or (not known and kind_of(frame[column.name]) == "text"):
+        if column.categories is not None or (not known and cell_kind(frame[column.name]) == "text"):
             covariates[:, place], categories = read_categories(frame[column.name], column.categories)
             strange = covariates[:, place] == -1
             column = replace(column, categories=categories)

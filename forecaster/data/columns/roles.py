@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.columns.time_parts import part_of
-from forecaster.data.columns.time_values import count_distinct, distinct, numbers_of, sample
+from forecaster.data.columns.time_values import count_distinct, distinct_values, numbers_of, sample_cells
 from forecaster.data.readers.csv_numbers import wrapped_number
 from forecaster.data.schema import _NEEDED
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import listed
+from forecaster.words import quote_names
 
 #: Which of several readable columns is taken, the earlier pattern first; then the first (time) or last (target) column.
 TARGET_NAMES = (
@@ -71,7 +71,9 @@ def check_exists(frame: pd.DataFrame, name: str, why: str = "") -> None:
     """Raise NotFoundError if there is no such column; ``why`` says what it is needed for."""
     if name not in frame.columns:
         names = frame.attrs.get("columns") or list(frame.columns)  # also those that were not read
-        raise NotFoundError(f"there is no column '{name}'{why}, the table has {listed(names)}", nearest(name, names))
+        raise NotFoundError(
+            f"there is no column '{name}'{why}, the table has {quote_names(names)}", nearest(name, names)
+        )
 
 
 def telling_column(frame: pd.DataFrame, time: str, taken: tuple[str | None, ...] = ()) -> str | None:
@@ -84,10 +86,10 @@ def telling_column(frame: pd.DataFrame, time: str, taken: tuple[str | None, ...]
         time: its time column.
         taken: columns that have another role.
     """
-    times = distinct(frame[time])[0].astype(np.int64)
+    times = distinct_values(frame[time])[0].astype(np.int64)
     names = [n for n in frame.columns if n not in (time, *taken) and _may_be_id(frame[n])]
-    names.sort(key=lambda n: (rank(n, SERIES_NAMES), is_number(frame[n])))
-    codes = {name: distinct(frame[name])[0].astype(np.int64) for name in names}
+    names.sort(key=lambda n: (pattern_rank(n, SERIES_NAMES), is_number(frame[n])))
+    codes = {name: distinct_values(frame[name])[0].astype(np.int64) for name in names}
     exact = next((name for name in names if _is_unique(codes[name], times)), None)
     alike = int(_again(np.zeros_like(times), times).sum())
     for name in names if exact is None else ():
@@ -105,13 +107,13 @@ def free_name(frame: pd.DataFrame, *names: str) -> str:
     return free
 
 
-def example(column: pd.Series) -> str:
+def example_cell(column: pd.Series) -> str:
     """Return a cell of a column in quotes, for messages."""
-    cells = sample(column)
+    cells = sample_cells(column)
     return f"'{cells.iloc[0]}'" if len(cells) else "nothing"
 
 
-def rank(name: str, patterns: tuple[str, ...]) -> int:
+def pattern_rank(name: str, patterns: tuple[str, ...]) -> int:
     """Return the place of the first pattern that a name fits, small letters or not; their number if none."""
     return next((i for i, pattern in enumerate(patterns) if fnmatch(name.lower(), pattern)), len(patterns))
 
@@ -128,7 +130,7 @@ def joint_codes(frame: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
     """Return the number of each row's combination of values, ``(rows,)`` int64; -1 where one is empty."""
     total, empty = np.zeros(len(frame), np.int64), np.zeros(len(frame), bool)
     for name in names:
-        codes, values = distinct(frame[name])
+        codes, values = distinct_values(frame[name])
         empty |= codes < 0
         total = total * (len(values) + 1) + codes
         if len(names) > 1:
@@ -148,11 +150,11 @@ def find_series(frame: pd.DataFrame, time: str, taken: tuple[str, ...]) -> tuple
         taken: columns that have another role.
     """
     head = frame.iloc[:HEAD]
-    times = distinct(head[time])[0].astype(np.int64)
+    times = distinct_values(head[time])[0].astype(np.int64)
     if pd.Series(times).duplicated(keep=False).mean() < _SHARED_TIMES:
         return (), []
     names = _id_candidates(head, (time, *taken))
-    codes = {name: distinct(head[name])[0].astype(np.int64) for name in names}
+    codes = {name: distinct_values(head[name])[0].astype(np.int64) for name in names}
     ids_like = {name for name in names if _is_id_like(head, name)}
     for size in range(1, _MOST_ID_COLUMNS + 1):
         for test, likely in ((_is_unique, True), (_is_nearly_unique, True), (_is_unique, False)):
@@ -169,7 +171,7 @@ def _id_candidates(head: pd.DataFrame, taken: tuple[str, ...]) -> list[str]:
     names = [name for name in map(str, head.columns) if name not in taken and not part_of(name)]
     names = [name for name in names if not (is_number(head[name]) and is_target_name(name)) and _may_be_id(head[name])]
     names = [name for name in names if count_distinct(head[name]) > 1]
-    return sorted(names, key=lambda n: (is_number(head[n]), rank(n, SERIES_NAMES)))[:_MOST_ID_CANDIDATES]
+    return sorted(names, key=lambda n: (is_number(head[n]), pattern_rank(n, SERIES_NAMES)))[:_MOST_ID_CANDIDATES]
 
 
 def _combined(codes: list[np.ndarray]) -> np.ndarray:
@@ -207,7 +209,7 @@ def _is_few(again: np.ndarray, ids: np.ndarray) -> bool:
 
 def _is_id_like(frame: pd.DataFrame, name: str) -> bool:
     """Return whether a column is one of text, or named as ids are."""
-    return not is_number(frame[name]) or rank(name, SERIES_NAMES) < len(SERIES_NAMES)
+    return not is_number(frame[name]) or pattern_rank(name, SERIES_NAMES) < len(SERIES_NAMES)
 
 
 def _is_full(head: pd.DataFrame, chosen: tuple[str, ...], ids: np.ndarray, times: np.ndarray) -> bool:
@@ -245,17 +247,17 @@ def find_target(frame: pd.DataFrame, taken: tuple[str, ...]) -> tuple[str, Note]
     """
     names = target_names(frame, taken)
     if not names:
-        others = ", ".join(f"'{n}' ({example(frame[n])})" for n in frame.columns if n not in taken)
-        cells = (sample(frame[n]) for n in frame.columns if n not in taken)
+        others = ", ".join(f"'{n}' ({example_cell(frame[n])})" for n in frame.columns if n not in taken)
+        cells = (sample_cells(frame[n]) for n in frame.columns if n not in taken)
         wrapped = (wrapped_number(column.iloc[0]) for column in cells if len(column))
         hint = next(filter(None, wrapped), "name it with --target COLUMN")
         raise NotFoundError(f"no column of readings to forecast: tried {others or 'none'}", hint)
     if len(names) == 1:
         return names[0], Note("target", names[0], "the only column of readings")
     usual = [n for n in names if is_target_name(n)]
-    best = min(usual, key=lambda n: rank(n, TARGET_NAMES)) if usual else names[-1]
+    best = min(usual, key=lambda n: pattern_rank(n, TARGET_NAMES)) if usual else names[-1]
     why = "a usual name for it" if usual else "the last column of numbers, which may not be the one you want"
-    others = listed([n for n in names if n != best])
+    others = quote_names([n for n in names if n != best])
     return best, Note("target", best, f"{why}; --target forecasts another: {others}", warning=not usual)
 
 
@@ -266,23 +268,23 @@ def target_names(frame: pd.DataFrame, taken: tuple[str, ...]) -> list[str]:
 
 def is_target_name(name: str) -> bool:
     """Return whether a column is named as targets usually are."""
-    return rank(name, TARGET_NAMES) < len(TARGET_NAMES)
+    return pattern_rank(name, TARGET_NAMES) < len(TARGET_NAMES)
 
 
 def is_row_number(column: pd.Series) -> bool:
     """Return whether a column does nothing but number the rows of the table."""
-    named = rank(str(column.name), ROW_NUMBER_NAMES) < len(ROW_NUMBER_NAMES)
+    named = pattern_rank(str(column.name), ROW_NUMBER_NAMES) < len(ROW_NUMBER_NAMES)
     return counts_rows(column, anywhere=named) and not is_target_name(str(column.name))
 
 
 def _may_be_target(column: pd.Series) -> bool:
     """Return whether a column holds readings: mostly numbers, and not a row number, an id or a part of the time."""
     name = str(column.name)
-    if part_of(name) or rank(name, SERIES_NAMES) < len(SERIES_NAMES) or column.dtype.kind in "bcmM":
+    if part_of(name) or pattern_rank(name, SERIES_NAMES) < len(SERIES_NAMES) or column.dtype.kind in "bcmM":
         return False
     if is_number(column):
         return bool(column.notna().any()) and not is_row_number(column)
-    cells = sample(column)
+    cells = sample_cells(column)
     return len(cells) > 0 and bool((~np.isnan(numbers_of(cells))).mean() >= 0.5)
 
 

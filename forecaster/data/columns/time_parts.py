@@ -9,10 +9,17 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.columns.date_formats import month_number
-from forecaster.data.columns.time_values import count_distinct, distinct, looks_like, numbers_of, read_times, sample
-from forecaster.data.readers.dataframe import where
+from forecaster.data.columns.time_values import (
+    count_distinct,
+    distinct_values,
+    looks_like,
+    numbers_of,
+    read_times,
+    sample_cells,
+)
+from forecaster.data.readers.dataframe import line_of
 from forecaster.errors import DataError
-from forecaster.words import listed
+from forecaster.words import quote_names
 
 #: Names of the columns that hold one part of a time, and the numbers such a column holds.
 PARTS: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
@@ -41,7 +48,7 @@ def is_part(column: pd.Series) -> bool:
     part = part_of(str(column.name))
     if part is None:
         return False
-    cells = sample(column)
+    cells = sample_cells(column)
     if not len(cells) or column.dtype.kind in "mM":
         return False
     numbers = numbers_of(cells)
@@ -84,7 +91,7 @@ def find_clock(frame: pd.DataFrame, date: str, taken: tuple[str, ...] = ()) -> t
     minutes = [name for name in others if part_of(name) == "minute" and is_part(frame[name])]
     if not hours:
         return ()
-    days, within = (distinct(head[name])[0].astype(np.int64) for name in (date, hours[0]))
+    days, within = (distinct_values(head[name])[0].astype(np.int64) for name in (date, hours[0]))
     several = len(pd.unique(days * 100 + within)) > len(pd.unique(days))
     return (hours[0], *minutes[:1]) if several else ()
 
@@ -133,7 +140,7 @@ def _is_clock(column: pd.Series) -> bool:
         return False
     if column.dtype.kind == "m":
         return True
-    cells = sample(column)
+    cells = sample_cells(column)
     return len(cells) > 0 and all(
         isinstance(cell, datetime.time) or (isinstance(cell, str) and bool(_CLOCK.fullmatch(cell.strip())))
         for cell in cells
@@ -144,7 +151,7 @@ def _clock(column: pd.Series, frame: pd.DataFrame) -> np.ndarray:
     """Return times of day, ``(rows,)`` ``timedelta64[ns]``."""
     if column.dtype.kind == "m":
         return column.to_numpy().astype("timedelta64[ns]")
-    codes, values = distinct(column)
+    codes, values = distinct_values(column)
     seconds = []
     for code, value in enumerate(values):
         found = _CLOCK.fullmatch(str(value).strip())
@@ -154,7 +161,7 @@ def _clock(column: pd.Series, frame: pd.DataFrame) -> np.ndarray:
         if not found or hour > 24 or int(found[2]) > 59 or int(found[3] or 0) > 59:
             row = int((codes == code).argmax())
             raise DataError(
-                f"column '{column.name}', {where(frame, row)}: '{value}' is no time of day, expected such as 18:30",
+                f"column '{column.name}', {line_of(frame, row)}: '{value}' is no time of day, expected such as 18:30",
                 "correct or remove those rows",
             )
         seconds.append(hour * 3600 + int(found[2]) * 60 + int(found[3] or 0))
@@ -166,7 +173,7 @@ def _numbers(frame: pd.DataFrame, name: str, low: int, high: int) -> np.ndarray:
     """Return whole numbers, ``(rows,)`` float64, NaN where a cell is empty."""
     column = frame[name]
     if part_of(name) == "month" and column.dtype.kind not in "iuf":
-        codes, values = distinct(column)
+        codes, values = distinct_values(column)
         numbers = np.array([float(month_number(str(v)) or _number(v)) for v in values] + [np.nan])[codes]
     else:
         numbers = numbers_of(column)
@@ -175,7 +182,7 @@ def _numbers(frame: pd.DataFrame, name: str, low: int, high: int) -> np.ndarray:
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"column '{name}', {where(frame, row)}: '{column.iloc[row]}', expected a whole number from {low} to {high}",
+            f"column '{name}', {line_of(frame, row)}: '{column.iloc[row]}', expected a whole number from {low} to {high}",
             "correct or remove those rows",
         )
     return numbers
@@ -192,7 +199,8 @@ def _days(frame: pd.DataFrame, columns: dict[str, str]) -> np.ndarray:
     """Return the day of each row, ``(rows,)`` ``datetime64[ns]``, of columns by the parts they hold."""
     if "year" not in columns:
         raise DataError(
-            f"the time columns {listed(columns.values())} begin with no year and no date", "--time year,month,day,hour"
+            f"the time columns {quote_names(columns.values())} begin with no year and no date",
+            "--time year,month,day,hour",
         )
     numbers = {part: _numbers(frame, name, *PARTS[part][1]) for part, name in columns.items() if part in _DAY_PARTS}
     empty = np.zeros(len(frame), bool)
@@ -212,7 +220,8 @@ def _days(frame: pd.DataFrame, columns: dict[str, str]) -> np.ndarray:
         names = list(columns.values())
         held = ", ".join(str(frame[name].iloc[row]) for name in names)
         raise DataError(
-            f"columns {listed(names)}, {where(frame, row)}: there is no day {held}", "correct or remove those rows"
+            f"columns {quote_names(names)}, {line_of(frame, row)}: there is no day {held}",
+            "correct or remove those rows",
         )
     return np.where(empty, np.datetime64("NaT", "D"), days).astype("datetime64[ns]")
 

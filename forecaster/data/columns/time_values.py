@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecaster.data.columns.date_formats import FORMATS, ORDERED, format_of, nanoseconds, parse, zoned
+from forecaster.data.columns.date_formats import FORMATS, ORDERED, find_zoned, format_of, parse_times, to_nanoseconds
 from forecaster.data.panel.touched_rows import BLOCK
 from forecaster.data.readers.csv_numbers import MISSING
-from forecaster.data.readers.dataframe import where
+from forecaster.data.readers.dataframe import line_of
 from forecaster.errors import DataError
 from forecaster.notes import Note
 from forecaster.words import plural
@@ -56,10 +56,10 @@ def looks_like(column: pd.Series) -> str | None:
     numbers).
     """
     if isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype) or column.dtype.kind == "M":
-        return "datetime" if len(sample(column)) else None
+        return "datetime" if len(sample_cells(column)) else None
     if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype.kind in "Miuf":
-        return looks_like(sample(column).astype(column.cat.categories.dtype))
-    cells = sample(column)
+        return looks_like(sample_cells(column).astype(column.cat.categories.dtype))
+    cells = sample_cells(column)
     if not len(cells) or pd.api.types.is_bool_dtype(column.dtype):
         return None
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -95,7 +95,7 @@ def read_times(frame: pd.DataFrame, name: str, kind: str, dates: str = "auto") -
     return times
 
 
-def sample(column: pd.Series) -> pd.Series:
+def sample_cells(column: pd.Series) -> pd.Series:
     """Return at most 1,000 cells, spread over the column, that are not empty."""
     picks = np.linspace(0, len(column) - 1, min(len(column), _SAMPLE)).astype(int)
     cells = column.iloc[picks].dropna()
@@ -126,7 +126,7 @@ def _as_float(cell: object) -> object:
         return np.inf if cell > 0 else -np.inf
 
 
-def distinct(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def distinct_values(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of each cell's value, ``(rows,)`` with -1 where it is empty, and the values."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), np.asarray(column.cat.categories)
@@ -139,11 +139,11 @@ def distinct(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 def count_distinct(column: pd.Series) -> int:
     """Return how many values a column holds, its empty cells aside."""
-    codes = distinct(column)[0]
+    codes = distinct_values(column)[0]
     return len(pd.unique(codes[codes >= 0]))
 
 
-def spread(values: np.ndarray, codes: np.ndarray, empty: object = None) -> np.ndarray:
+def values_of_codes(values: np.ndarray, codes: np.ndarray, empty: object = None) -> np.ndarray:
     """Return the value of each code, ``(rows,)``; ``empty`` (NaT, NaN) for the code -1."""
     if empty is None:
         empty = np.datetime64("NaT", "ns") if values.dtype.kind == "M" else np.nan
@@ -164,14 +164,14 @@ def _unreadable(column: pd.Series, bad: np.ndarray, kind: str, times: Times) -> 
     firsts = (i for i in range(len(column)) if format_of(str(column.iloc[i]).strip()) == kind)
     if other not in (None, kind) and (first := next(firsts, None)) is not None:
         return DataError(
-            f"column '{column.name}' mixes formats of dates: {where(column, first)} holds '{column.iloc[first]}', "
-            f"{where(column, bad[0])} holds '{cells.iloc[0]}'",
+            f"column '{column.name}' mixes formats of dates: {line_of(column, first)} holds '{column.iloc[first]}', "
+            f"{line_of(column, bad[0])} holds '{cells.iloc[0]}'",
             "write all of them in one format, such as 2024-01-31",
         )
     between = " between 1678 and 2262" if times.values.dtype.kind == "M" else ""
     others = f", nor can {plural(len(bad) - 1, 'other')}" if len(bad) > 1 else ""
     return DataError(
-        f"column '{column.name}', {where(column, bad[0])}: '{column.iloc[bad[0]]}' cannot be read as a time{others}; "
+        f"column '{column.name}', {line_of(column, bad[0])}: '{column.iloc[bad[0]]}' cannot be read as a time{others}; "
         f"expected {times.words}{between}",
         "correct or remove those rows",
     )
@@ -192,7 +192,7 @@ def _text_kind(cells: pd.Series) -> str | None:
 
 
 def _read_text(column: pd.Series, kind: str, dates: str) -> Times:
-    codes, values = distinct(column)
+    codes, values = distinct_values(column)
     cells = np.array([str(value).strip() for value in values], dtype=object)
     if kind in ORDERED:
         return _read_ordered(column, codes, cells, kind, dates)
@@ -200,9 +200,9 @@ def _read_text(column: pd.Series, kind: str, dates: str) -> Times:
         return _read_iso(column, codes, cells)
     short = next((cell for cell in cells if format_of(cell) == kind and _is_short(cell, kind)), None)
     note = _short_note(short) if short else _PERIOD_NOTES.get(kind)
-    parsed = parse(cells, kind)
+    parsed = parse_times(cells, kind)
     example = next(iter(cells[~np.isnat(parsed)]), "2024-01-31")
-    return Times(spread(parsed, codes), f"times such as {example}", note=note)
+    return Times(values_of_codes(parsed, codes), f"times such as {example}", note=note)
 
 
 def _first_row(codes: np.ndarray, chosen: np.ndarray) -> int:
@@ -229,26 +229,26 @@ def _short_note(cell: str, order: str = "") -> Note:
 
 
 def _read_iso(column: pd.Series, codes: np.ndarray, cells: np.ndarray) -> Times:
-    parsed = parse(cells, "iso")
+    parsed = parse_times(cells, "iso")
     real = ~np.isnat(parsed)
     words = f"ISO times such as {cells[real.argmax()] if real.any() else '2024-01-31'}"
-    with_zone = zoned(cells)
+    with_zone = find_zoned(cells)
     if not with_zone[real].any():
-        return Times(spread(parsed, codes), words)
+        return Times(values_of_codes(parsed, codes), words)
     naive = real & ~with_zone
     if naive.any():
         row = _first_row(codes, naive)
         raise DataError(
-            f"column '{column.name}' mixes times with and without a time zone: {where(column, row)} holds "
+            f"column '{column.name}' mixes times with and without a time zone: {line_of(column, row)} holds "
             f"'{column.iloc[row]}', without one",
             "write all of them in UTC, such as 2024-01-31T00:30:00Z",
         )
-    return Times(spread(parsed, codes), words, "UTC", _UTC)
+    return Times(values_of_codes(parsed, codes), words, "UTC", _UTC)
 
 
 def _read_ordered(column: pd.Series, codes: np.ndarray, cells: np.ndarray, kind: str, dates: str) -> Times:
     """Decide between day/month/year and month/day/year on the whole column."""
-    both = {order: parse(cells, kind, order) for order in ("month-first", "day-first")}
+    both = {order: parse_times(cells, kind, order) for order in ("month-first", "day-first")}
     fits = {order: ~np.isnat(times) for order, times in both.items()}
     example = next(cell for cell in cells if format_of(cell) == kind)
     order, why = (dates, "as given") if dates != "auto" else _order(column, codes, cells, both, fits)
@@ -257,13 +257,13 @@ def _read_ordered(column: pd.Series, codes: np.ndarray, cells: np.ndarray, kind:
     if broken.any():
         row = _first_row(codes, broken)
         raise DataError(
-            f"column '{column.name}', {where(column, row)}: '{column.iloc[row]}' is no {order} date",
+            f"column '{column.name}', {line_of(column, row)}: '{column.iloc[row]}' is no {order} date",
             f"--dates {other}, or write the dates as 2024-01-31",
         )
     note = Note("dates", order, f"such as {example}; {why}; --dates {other} reads them the other way")
     if kind == "short year":
         note = Note("dates", order, f"{_short_note(example).reason}; {why}", warning=True)
-    return Times(spread(both[order], codes), f"times such as {example}, {order}", note=note, dates=order)
+    return Times(values_of_codes(both[order], codes), f"times such as {example}, {order}", note=note, dates=order)
 
 
 def _order(
@@ -274,7 +274,7 @@ def _order(
     day_only = fits["day-first"] & ~fits["month-first"]
     if month_only.any() and day_only.any():
         rows = [_first_row(codes, only) for only in (day_only, month_only)]
-        shown = [f"{where(column, row)} '{column.iloc[row]}'" for row in rows]
+        shown = [f"{line_of(column, row)} '{column.iloc[row]}'" for row in rows]
         raise DataError(
             f"column '{column.name}': the dates are neither all month-first, which {shown[0]} cannot be, "
             f"nor all day-first, which {shown[1]} cannot be",
@@ -284,7 +284,7 @@ def _order(
         only = month_only if month_only.any() else day_only
         proof = str(column.iloc[_first_row(codes, only)])
         return ("month-first" if month_only.any() else "day-first"), f"{proof} can be read only so"
-    ordered = {order: _is_monotone(spread(times, codes)) for order, times in both.items()}
+    ordered = {order: _is_monotone(values_of_codes(times, codes)) for order, times in both.items()}
     if ordered["month-first"] != ordered["day-first"]:
         return max(ordered, key=lambda order: ordered[order]), "the rows are in order of time only so"
     cell = next((cell for cell in cells if format_of(cell) in ORDERED), "")
@@ -310,7 +310,7 @@ _UTC = Note("times", "UTC", "they carry a time zone, and are held and forecast i
 def _read_datetime(column: pd.Series) -> Times:
     if isinstance(column.dtype, pd.PeriodDtype):
         return Times(
-            nanoseconds(column.dt.to_timestamp()),
+            to_nanoseconds(column.dt.to_timestamp()),
             "periods",
             note=Note("times", "start of each period", "as the column holds periods"),
         )
@@ -319,7 +319,7 @@ def _read_datetime(column: pd.Series) -> Times:
         return _read_text(_like(column, texts), "iso", "auto")
     name = "" if column.dt.tz is None else zone_name(column.dt.tz)
     note = _UTC if name == "UTC" else Note("times", name, "the time zone of the column") if name else None
-    return Times(nanoseconds(column), "times", name, note)
+    return Times(to_nanoseconds(column), "times", name, note)
 
 
 def _like(column: pd.Series, cells: list[object]) -> pd.Series:
@@ -390,13 +390,13 @@ def _read_digits(column: pd.Series) -> Times:
 
 
 def _read_months(column: pd.Series) -> Times:
-    note = Note("times", "months", f"such as {sample(column).iloc[0]}; they {_STARTS}")
+    note = Note("times", "months", f"such as {sample_cells(column).iloc[0]}; they {_STARTS}")
     return Times(_from_months(numbers_of(column)), "months such as 202401", note=note)
 
 
 def _read_epoch(column: pd.Series) -> Times:
     numbers = numbers_of(column)
-    unit = _epoch_unit(numbers_of(sample(column))) or "seconds"
+    unit = _epoch_unit(numbers_of(sample_cells(column))) or "seconds"
     scale, (low, high) = _UNITS[unit], _EPOCH
     real = (numbers >= low * scale) & (numbers < high * scale)
     if column.dtype.kind in "iu":
@@ -406,7 +406,9 @@ def _read_epoch(column: pd.Series) -> Times:
         part = np.where(real, numbers, 0) - whole * scale
         exact = whole.astype(np.int64) * 10**9 + np.round(part * (10**6 / scale)).astype(np.int64) * 1000
     times = np.where(real, exact.view("datetime64[ns]"), np.datetime64("NaT"))
-    note = Note("times", f"{unit} since 1970", f"such as {sample(column).iloc[0]}; they are held and forecast in UTC")
+    note = Note(
+        "times", f"{unit} since 1970", f"such as {sample_cells(column).iloc[0]}; they are held and forecast in UTC"
+    )
     return Times(times, f"{unit} since 1970, of the years 1990 to 2100", "UTC", note)
 
 

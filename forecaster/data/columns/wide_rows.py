@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
-from forecaster.data.columns.cell_values import join_ids, kind_of, read_numbers
+from forecaster.data.columns.cell_values import cell_kind, join_ids, read_numbers
 from forecaster.data.columns.date_formats import format_of
 from forecaster.data.columns.roles import check_exists, is_row_number, named_columns
 from forecaster.data.columns.time_values import count_distinct, looks_like, read_times
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note
-from forecaster.words import plural, some
+from forecaster.words import first_few, plural
 
 _FEWEST = 3  # columns named by dates or positions
 
@@ -90,7 +90,7 @@ def _columns(
 
 def _note(frame: pd.DataFrame, columns: tuple[str, ...], ids: tuple[str, ...], dated: bool) -> Note:
     what = f"{len(columns):,} {'dates' if dated else 'positions'} from '{columns[0]}' to '{columns[-1]}'"
-    named = f", named by {some(list(ids))}" if ids else ""
+    named = f", named by {first_few(list(ids))}" if ids else ""
     reason = f"{plural(len(frame), 'row')}, each a series, with {what}{named}; --wide no reads a row as one time"
     return Note("wide", "rows", reason)
 
@@ -186,10 +186,10 @@ def _positions(frame: pd.DataFrame, names: list[str], wanted: bool) -> list[str]
 
 
 def _is_reading(column: pd.Series) -> bool:
-    return kind_of(column) in ("number", "empty")
+    return cell_kind(column) in ("number", "empty")
 
 
 def _id(frame: pd.DataFrame, names: list[str]) -> str | None:
     """Return the first column that has another value in every row, text before numbers."""
     unique = [name for name in names if count_distinct(frame[name]) == len(frame)]
-    return min(unique, key=lambda name: kind_of(frame[name]) != "text", default=None)
+    return min(unique, key=lambda name: cell_kind(frame[name]) != "text", default=None)

@@ -15,11 +15,11 @@ from forecaster.config import Config
 from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import Readings, read_readings
 from forecaster.data.panel.duplicates import merge_duplicates
-from forecaster.data.panel.future_rows import split_beyond, with_beyond
+from forecaster.data.panel.future_rows import split_future_rows, with_future_rows
 from forecaster.data.panel.grid import on_grid
 from forecaster.data.panel.outliers import outlier_note, sentinel_note
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import BLOCK, blocks, touched
+from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
 from forecaster.data.readers.dataframe import frame_of
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
@@ -60,13 +60,13 @@ def build_panel(
     static, varying = lift_static(readings, _named(config.static))
     alone = like is not None or config.series is not None
     readings, merged = merge_duplicates(_without_static(readings), config.duplicates, alone)
-    readings, ahead = split_beyond(readings)
+    readings, ahead = split_future_rows(readings)
     readings, trimmed = trim_missing(readings, config.missing)
     readings, freq, freq_notes = decide_freq(readings, like.freq if like else config.freq)
     codes = readings.codes[readings.offsets[:-1]]
     panel, gaps = on_grid(readings, freq, config.gaps, config.missing)
     if ahead is not None:
-        panel, known = with_beyond(panel, ahead, freq)
+        panel, known = with_future_rows(panel, ahead, freq)
         gaps += known
     panel = replace(panel, columns=panel.columns + static[0], static=static[1][codes])
     notes += [*found, *freq_notes, *read, *order, *varying, *merged, *trimmed, *gaps]
@@ -107,7 +107,7 @@ def sort_rows(readings: Readings) -> tuple[Readings, list[Note]]:
         readings = readings.take(order)
     if not moved.any():
         return readings, []
-    found, value = touched(readings.ids, moved), plural(int(moved.sum()), "row") + " out of order"
+    found, value = count_per_series(readings.ids, moved), plural(int(moved.sum()), "row") + " out of order"
     reason = f"earlier than the row before it; the rows are sorted by time{found.most}"
     return readings, [Note("order", value + found.across, reason, counts=found.counts)]
 
@@ -133,7 +133,7 @@ def _order(codes: np.ndarray, times: np.ndarray, series: int) -> tuple[np.ndarra
         return None, moved
     order = np.arange(len(codes)) if order is None else order
     bounds = np.append(0, np.cumsum(np.bincount(codes, minlength=series)))
-    for a, b in blocks(bounds):  # a block fits the cache
+    for a, b in series_blocks(bounds):  # a block fits the cache
         rows = order[bounds[a] : bounds[b]]
         own, when = codes[rows], times[rows]
         early = (when[1:] < when[:-1]) & (own[1:] == own[:-1])
@@ -177,7 +177,7 @@ def _varying(readings: Readings, full: np.ndarray, differ: np.ndarray, name: str
             f"name it among the covariates that change: --past {name} or --future-columns {name}",
         )
     codes = readings.codes[full[1:][differ]]
-    found = touched(readings.ids, np.bincount(codes, minlength=len(readings.ids)))
+    found = count_per_series(readings.ids, np.bincount(codes, minlength=len(readings.ids)))
     reason = f"its newest value counts for the whole series; first {lines}{readings.of(full[at])}{found.most}"
     return Note(f"static {name}", f"changes {plural(len(codes), 'time')}{found.across}", reason, True, found.counts)
 
@@ -235,7 +235,7 @@ def _trimmed_note(readings: Readings, head: np.ndarray, tail: np.ndarray) -> lis
     total = int(head.sum() + tail.sum())
     if not total:
         return []
-    found = touched(readings.ids, head + tail)
+    found = count_per_series(readings.ids, head + tail)
     place = "its series" if readings.roles.series else "the table"
     ends = f"{int(head.sum()):,} at the start, {int(tail.sum()):,} at the end of {place}"
     reason = f"'{readings.roles.target}' is empty there: {ends}{found.most}"
@@ -291,7 +291,7 @@ def _steps_of_days(readings: Readings) -> bool:
     if readings.zone in ("", "UTC"):
         return False
     long = same = 0
-    for a, b in blocks(readings.offsets):
+    for a, b in series_blocks(readings.offsets):
         own = slice(readings.offsets[a], readings.offsets[b])
         inside = np.diff(readings.codes[own]) == 0
         long += int((inside & (np.diff(readings.times[own].view(np.int64)) >= 23 * DAY // 24)).sum())

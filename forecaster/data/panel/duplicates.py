@@ -8,8 +8,8 @@ import numpy as np
 
 from forecaster.data.columns.readings import Readings
 from forecaster.data.columns.roles import telling_column
-from forecaster.data.panel.touched_rows import touched
-from forecaster.data.time.freq import DAY, FIXED_UNITS, shown, weekdays
+from forecaster.data.panel.touched_rows import count_per_series
+from forecaster.data.time.freq import DAY, FIXED_UNITS, format_time, weekday_numbers
 from forecaster.errors import DataError
 from forecaster.notes import Note
 from forecaster.words import plural
@@ -48,8 +48,8 @@ def merge_duplicates(readings: Readings, rule: str, alone: bool = False) -> tupl
         covariates[:, k] = _combined_covariate(readings, k, heads, rule, column.categories is not None)
     combined = replace(readings.take(heads), values=values, covariates=covariates)
     first = int(np.flatnonzero(again)[0])
-    found = touched(readings.ids, np.bincount(readings.codes[again], minlength=len(readings.ids)))
-    place = f"first at {shown(readings.times[first])}{readings.of(first)}{found.most}"
+    found = count_per_series(readings.ids, np.bincount(readings.codes[again], minlength=len(readings.ids)))
+    place = f"first at {format_time(readings.times[first])}{readings.of(first)}{found.most}"
     place += f"; column '{telling}' tells them apart, and may name series that are merged here" if telling else ""
     reason, value = f"several readings at one time, {place}: --duplicates {rule}", plural(int(again.sum()), "row")
     return combined, [Note("duplicates", f"{value} combined{found.across}", reason, True, found.counts)]
@@ -66,7 +66,7 @@ def _merged(readings: Readings, again: np.ndarray, column: str, rule: str) -> Da
     lines = f"{readings.line(at - 1)} and {readings.line(at)}"
     return DataError(
         f"--duplicates {rule} would merge several series: {plural(int(again.sum()), 'row')} repeat a time, first "
-        f"{lines} at {shown(readings.times[at])}, and column '{column}' tells them apart",
+        f"{lines} at {format_time(readings.times[at])}, and column '{column}' tells them apart",
         f"--series {column}; or --series none, where they are one series",
     )
 
@@ -79,7 +79,7 @@ def _duplicate(readings: Readings, again: np.ndarray) -> DataError:
         which = (
             "row of a series has the same time"
             if roles.series
-            else f"row has the same time, {shown(readings.times[0])}"
+            else f"row has the same time, {format_time(readings.times[0])}"
         )
         return DataError(f"every {which}", f"{hint}name another column with --time")
     lines = f"{readings.line(at - 1)} and {readings.line(at)}"
@@ -87,12 +87,12 @@ def _duplicate(readings: Readings, again: np.ndarray) -> DataError:
     hint += "keep one with --duplicates first or last, or combine them with mean or sum"
     if not readings.zone and _may_be_put_back(readings.times[at : at + 1]):
         hint = f"where the clock was put back, name the time zone: --zone Europe/Berlin; {hint}"
-    return DataError(f"two readings{readings.of(at)} at {shown(readings.times[at])}, {lines}{more}", hint)
+    return DataError(f"two readings{readings.of(at)} at {format_time(readings.times[at])}, {lines}{more}", hint)
 
 
 def _may_be_put_back(time: np.ndarray) -> bool:
     """Return whether a time is one that a clock may show twice: early on a Sunday."""
-    if time.dtype.kind != "M" or weekdays(time)[0] != 6:
+    if time.dtype.kind != "M" or weekday_numbers(time)[0] != 6:
         return False
     return 0 < int(time.view(np.int64)[0]) % DAY < 3 * FIXED_UNITS["h"]
 

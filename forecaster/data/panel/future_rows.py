@@ -9,14 +9,14 @@ import numpy as np
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.grid import lay_out
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import touched
+from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.freq import Freq
 from forecaster.data.time.zones import local_times
 from forecaster.notes import Note
 from forecaster.words import plural
 
 
-def split_beyond(readings: Readings) -> tuple[Readings, Readings | None]:
+def split_future_rows(readings: Readings) -> tuple[Readings, Readings | None]:
     """Return the rows that are readings, and the last one of each series with the rows after it that know more.
 
     Args:
@@ -47,12 +47,12 @@ def split_beyond(readings: Readings) -> tuple[Readings, Readings | None]:
     return readings.take(keep), replace(bare.take(rows), columns=columns, covariates=covariates)
 
 
-def with_beyond(panel: Panel, rows: Readings, freq: Freq) -> tuple[Panel, list[Note]]:
+def with_future_rows(panel: Panel, rows: Readings, freq: Freq) -> tuple[Panel, list[Note]]:
     """Return the panel with the future covariates that a table has after the ends of its series.
 
     Args:
         panel: the panel of the readings.
-        rows: from :func:`split_beyond`.
+        rows: from :func:`split_future_rows`.
         freq: the freq of the panel.
 
     Raises:
@@ -64,7 +64,7 @@ def with_beyond(panel: Panel, rows: Readings, freq: Freq) -> tuple[Panel, list[N
     near = (step > 0) & (step <= most)
     beyond = np.full((len(panel), int(step[near].max(initial=1)), len(rows.columns)), np.nan, np.float32)
     beyond[series[near], step[near] - 1] = rows.covariates[near]
-    found = touched(panel.ids, np.bincount(series[near], minlength=len(panel)))
+    found = count_per_series(panel.ids, np.bincount(series[near], minlength=len(panel)))
     reason = f"rows without a target at the end give the future covariates there{found.most}"
     note = Note("known ahead", plural(int(near.sum()), "row") + found.across, reason, counts=found.counts)
     return replace(panel, beyond=beyond), [note]

@@ -16,11 +16,11 @@ from forecaster.data.panel.panel import Panel
 from forecaster.data.readers.dataframe import frame_of
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.calendar import future_times
-from forecaster.data.time.freq import Freq, month_numbers, shown
+from forecaster.data.time.freq import Freq, format_time, month_numbers
 from forecaster.data.time.zones import local_times, localize
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import listed, plural, some
+from forecaster.words import first_few, plural, quote_names
 
 #: Holes named in a message.
 MOST_HOLES = 5
@@ -137,7 +137,7 @@ def _check_columns(frame: pd.DataFrame, covariates: list[Column], steps: int) ->
     if absent:
         near = nearest(absent[0], tuple(frame.columns))
         raise NotFoundError(
-            f"the future table has no column {listed(absent)}, it has {listed(frame.columns)}",
+            f"the future table has no column {quote_names(absent)}, it has {quote_names(frame.columns)}",
             "; ".join(part for part in (near, template_command(steps)) if part),
         )
 
@@ -152,7 +152,7 @@ def _read(frame: pd.DataFrame, panel: Panel) -> Readings:
     readings, _ = read_readings(long, roles, panel.columns, panel.zone or None)
     if bool(readings.zone) != bool(panel.zone) or readings.times.dtype.kind != panel.times.dtype.kind:
         raise DataError(
-            f"the future table holds {_kind(readings.times, readings.zone)}, such as {shown(readings.times[0])}, those "
+            f"the future table holds {_kind(readings.times, readings.zone)}, such as {format_time(readings.times[0])}, those "
             f"of the readings are {_kind(panel.times, panel.zone)}",
             "write both in the same way",
         )
@@ -219,7 +219,7 @@ def _check_once(readings: Readings, series: np.ndarray, step: np.ndarray, rows: 
         line = readings.where(first).removesuffix(readings.of(first))
         more = f"; {plural(int(again.sum()) - 1, 'more row')} like it" if again.sum() > 1 else ""
         raise DataError(
-            f"the future table has two rows of {shown(readings.times[first])}{readings.of(first)}, "
+            f"the future table has two rows of {format_time(readings.times[first])}{readings.of(first)}, "
             f"{line} and {readings.where(second).removesuffix(readings.of(second))}{more}",
             "keep one of them",
         )
@@ -230,7 +230,7 @@ def _check_series(readings: Readings, panel: Panel, ahead: np.ndarray) -> None:
     absent = [name for name, steps in zip(panel.ids, ahead, strict=True) if steps and name not in there]
     if absent:
         raise DataError(
-            f"the future table has no row of {listed(absent, MOST_HOLES)}; it has those of {some(sorted(there))}",
+            f"the future table has no row of {quote_names(absent, MOST_HOLES)}; it has those of {first_few(sorted(there))}",
             template_command(int(ahead.max())),
         )
 
@@ -291,7 +291,7 @@ def _unseen(covariates: tuple[Column, ...], values: np.ndarray, asked: np.ndarra
 
 
 def _time(panel: Panel, time: np.datetime64 | int) -> str:
-    return shown(local_times(np.asarray([time]), panel.zone, panel.freq)[0])
+    return format_time(local_times(np.asarray([time]), panel.zone, panel.freq)[0])
 
 
 def _of(panel: Panel, series: int) -> str:

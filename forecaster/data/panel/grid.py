@@ -9,10 +9,10 @@ import numpy as np
 
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.placeholders import bridge, fill_from_past, fill_lines
-from forecaster.data.panel.touched_rows import blocks, touched
+from forecaster.data.panel.placeholders import bridge_short_gaps, fill_from_past, fill_lines
+from forecaster.data.panel.touched_rows import count_per_series, series_blocks
 from forecaster.data.time.calendar import default_season
-from forecaster.data.time.freq import Freq, month_numbers, on_anchor, on_month, shown, weekdays
+from forecaster.data.time.freq import Freq, format_time, month_numbers, on_anchor, on_month, weekday_numbers
 from forecaster.errors import DataError
 from forecaster.notes import Note
 from forecaster.words import plural
@@ -110,7 +110,7 @@ def on_grid(readings: Readings, freq: Freq, gaps: str, missing: str) -> tuple[Pa
     if not observed.all():
         season = default_season(str(freq))
         values = fill_from_past(values, offsets, season)
-        values = bridge(values, observed, masked, season) if masked.any() else values
+        values = bridge_short_gaps(values, observed, masked, season) if masked.any() else values
     times, ids = _times(readings.times, grid), _ids(readings, grid.offsets)
     panel = Panel(
         values,
@@ -138,7 +138,7 @@ def lay_out(readings: Readings, freq: Freq) -> Grid:
     """
     offsets = readings.offsets
     sizes, moved, steps, longest = np.diff(offsets), np.zeros(len(offsets) - 1, np.int64), [], (0, 0)
-    for a, b in blocks(offsets):
+    for a, b in series_blocks(offsets):
         own, starts = slice(offsets[a], offsets[b]), offsets[a:b] - offsets[a]
         times, step = readings.times[own], None
         if not _is_whole(times, starts, freq):
@@ -171,7 +171,7 @@ def _steps(times: np.ndarray, starts: np.ndarray, freq: Freq) -> tuple[np.ndarra
     """Return how many steps each row lies after the first of its series, and which do not fit, ``(rows,)`` each."""
     start = np.repeat(starts, np.diff(starts, append=len(times)))
     if freq.unit == "B":
-        step, bad = np.arange(len(times)) - start, weekdays(times) > 4
+        step, bad = np.arange(len(times)) - start, weekday_numbers(times) > 4
         places = times.astype("datetime64[D]").astype(np.int64)
     else:
         numbers = month_numbers(times) if freq.months else times.astype(np.int64)
@@ -206,7 +206,7 @@ def _off_grid(readings: Readings, offsets: np.ndarray, at: int, freq: Freq, coun
     midnight = "if days begin at midnight elsewhere, name the time zone, such as --zone Europe/Berlin; "
     hint = midnight if readings.zone == "UTC" and freq.whole_days else ""
     return DataError(
-        f"{readings.where(at)}: {shown(times[at])} does not fit the freq {freq} counted from {shown(times[start])} "
+        f"{readings.where(at)}: {format_time(times[at])} does not fit the freq {freq} counted from {format_time(times[start])} "
         f"({plural(count, 'such row')})",
         f"{hint}correct or remove those rows, name another --freq, resample the table first, or take rows as steps: "
         "--freq row",
@@ -236,7 +236,7 @@ def check_missing(readings: Readings, grid: Grid, full: np.ndarray) -> list[Note
         return []
     if sparse.all():
         raise _too_much(readings, grid, full, int(share.argmax()), share)
-    found = touched(_ids(readings, grid.offsets), np.where(sparse, absent + empty, 0))
+    found = count_per_series(_ids(readings, grid.offsets), np.where(sparse, absent + empty, 0))
     reason = f"more than {MAX_MISSING:.0%} of their steps have no reading{found.most}"
     return [Note("sparse", f"{int(sparse.sum()):,} of {len(sizes):,} series", reason, True, found.counts)]
 
@@ -258,7 +258,7 @@ def _too_much(readings: Readings, grid: Grid, full: np.ndarray, worst: int, shar
     steps, freq = int(grid.sizes[worst]), grid.freq
     length, before, after = _stretch(grid, full, worst)
     times = readings.times
-    ends = f"between {shown(times[before])} and {shown(times[after])}"
+    ends = f"between {format_time(times[before])} and {format_time(times[after])}"
     line = readings.line(after)
     stretch = f", the longest stretch {freq.words(length)} {ends}, {line}"
     others = int((share > MAX_ABSENT).sum()) - 1
@@ -285,7 +285,7 @@ def _gap(readings: Readings, grid: Grid) -> DataError:
 
 
 def _between(readings: Readings, row: int) -> str:
-    return f" between {shown(readings.times[row - 1])} and {shown(readings.times[row])}"
+    return f" between {format_time(readings.times[row - 1])} and {format_time(readings.times[row])}"
 
 
 def _times(times: np.ndarray, grid: Grid) -> np.ndarray:
@@ -319,7 +319,7 @@ def _ids(readings: Readings, offsets: np.ndarray) -> tuple[str, ...]:
 def _moved_note(ids: tuple[str, ...], grid: Grid) -> list[Note]:
     if not grid.moved.any():
         return []
-    day, found = "last" if grid.freq.unit.endswith("E") else "first", touched(ids, grid.moved)
+    day, found = "last" if grid.freq.unit.endswith("E") else "first", count_per_series(ids, grid.moved)
     reason = f"to the {day} day of their month, as freq {grid.freq} has it{found.most}"
     return [Note("moved", plural(int(grid.moved.sum()), "time") + found.across, reason, True, found.counts)]
 
@@ -328,7 +328,7 @@ def _gap_note(readings: Readings, ids: tuple[str, ...], grid: Grid, rule: str) -
     if not grid.absent.any():
         return []
     length, row = grid.longest
-    freq, found = grid.freq, touched(ids, grid.absent)
+    freq, found = grid.freq, count_per_series(ids, grid.absent)
     longest = f"the longest stretch {freq.words(length)}{_between(readings, row)}{readings.of(row)}"
     reason = f"{longest}{found.most}; {_past_words(freq, rule)}; --gaps error stops instead"
     value = f"{freq.words(int(grid.absent.sum()))} absent{found.across}"
@@ -338,10 +338,10 @@ def _gap_note(readings: Readings, ids: tuple[str, ...], grid: Grid, rule: str) -
 def _empty_note(readings: Readings, ids: tuple[str, ...], grid: Grid, full: np.ndarray, rule: str) -> list[Note]:
     if full.all():
         return []
-    at, found = int(full.argmin()), touched(ids, np.add.reduceat(~full, grid.offsets[:-1], dtype=np.int64))
+    at, found = int(full.argmin()), count_per_series(ids, np.add.reduceat(~full, grid.offsets[:-1], dtype=np.int64))
     how = "on a line between the readings around, which looks ahead; not trained on, not scored"
     how = how if rule == "interpolate" else _past_words(grid.freq, rule)
-    first = f"the first at {shown(readings.times[at])}, {readings.where(at)}"
+    first = f"the first at {format_time(readings.times[at])}, {readings.where(at)}"
     value = plural(int((~full).sum()), "empty cell") + found.across
     return [Note("missing", value, f"{first}{found.most}; {how}; --missing error stops instead", True, found.counts)]
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.placeholders import bridge, refill
-from forecaster.data.panel.touched_rows import touched
+from forecaster.data.panel.placeholders import bridge_short_gaps, refill
+from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.calendar import default_season, future_times
-from forecaster.data.time.freq import Freq, month_numbers, shown
+from forecaster.data.time.freq import Freq, format_time, month_numbers
 from forecaster.errors import DataError
 from forecaster.notes import Note
-from forecaster.words import some
+from forecaster.words import first_few
 
 #: Business days that may be holidays between the last known row and the first new one.
 HOLIDAYS = 5
@@ -149,14 +149,14 @@ def _filled(panel: Panel, inserted: np.ndarray, bridged: bool, masked: bool) -> 
     values = refill(panel.values, panel.observed if bridged else ~inserted, panel.offsets, season, inserted)
     if not masked:
         return replace(panel, values=values)
-    values = bridge(values, ~inserted, np.ones(len(values), bool), season)
+    values = bridge_short_gaps(values, ~inserted, np.ones(len(values), bool), season)
     return replace(panel, values=values, masked=True, bridged=True)
 
 
 def _apart_note(ids: list[str], most: str) -> list[Note]:
     if not ids:
         return []
-    newer = some([name or "the table" for name in ids])
+    newer = first_few([name or "the table" for name in ids])
     absent = f"more than {most} or no whole steps are absent between the model's rows and those of {newer}"
     return [Note("history", "not joined", f"{absent}; give the rows between too", warning=True)]
 
@@ -164,7 +164,7 @@ def _apart_note(ids: list[str], most: str) -> list[Note]:
 def _gap_note(panel: Panel, absent: np.ndarray, gaps: str) -> list[Note]:
     if not absent.any():
         return []
-    found = touched(panel.ids, absent)
+    found = count_per_series(panel.ids, absent)
     how = "masked: the network is told; not scored" if gaps == "mask" else "filled from the past, not scored"
     value = f"{Freq.of(panel.freq).words(int(absent.sum()))} without a reading{found.across}"
     reason = f"between the model's rows and the new ones{found.most}; {how}"
@@ -173,7 +173,7 @@ def _gap_note(panel: Panel, absent: np.ndarray, gaps: str) -> list[Note]:
 
 def _gap(panel: Panel, history: Panel, places: np.ndarray, absent: np.ndarray) -> DataError:
     at = int(np.flatnonzero(absent)[0])
-    last, first = shown(history.last[places[at]]), shown(panel.times[panel.offsets[at]])
+    last, first = format_time(history.last[places[at]]), format_time(panel.times[panel.offsets[at]])
     words = Freq.of(panel.freq).words(int(absent[at]))
     of = f" of series '{panel.ids[at]}'" if panel.ids[at] else ""
     return DataError(

@@ -8,9 +8,9 @@ import numpy as np
 
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import BLOCK, blocks, touched
+from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
 from forecaster.data.time.calendar import default_season
-from forecaster.data.time.freq import shown
+from forecaster.data.time.freq import format_time
 from forecaster.notes import Note
 from forecaster.words import plural
 
@@ -46,7 +46,7 @@ def find_outliers(panel: Panel) -> np.ndarray:
         panel: the panel; placeholders are neither judged nor compared with.
     """
     found = []
-    for a, b in blocks(panel.offsets):
+    for a, b in series_blocks(panel.offsets):
         own = slice(int(panel.offsets[a]), int(panel.offsets[b]))
         y, offsets = panel.values[own], panel.offsets[a : b + 1] - panel.offsets[a]
         with np.errstate(over="ignore", invalid="ignore"):  # readings near the largest float
@@ -119,12 +119,15 @@ def outlier_note(panel: Panel, readings: Readings) -> list[Note]:
     if not len(rows):
         return []
     series = np.searchsorted(panel.offsets, rows, side="right") - 1
-    found, at = touched(panel.ids, np.bincount(series, minlength=len(panel))), int(np.abs(panel.values[rows]).argmax())
+    found, at = (
+        count_per_series(panel.ids, np.bincount(series, minlength=len(panel))),
+        int(np.abs(panel.values[rows]).argmax()),
+    )
     largest, own = int(rows[at]), int(series[at])
     before = int(panel.observed[panel.offsets[own] : largest].sum())
     first, end = readings.offsets[own : own + 2]
     row = int(first + np.flatnonzero(~np.isnan(readings.values[first:end]))[before])
-    reason = f"far from all around them, the largest {panel.values[largest]:g} at {shown(panel.times[largest])}"
+    reason = f"far from all around them, the largest {panel.values[largest]:g} at {format_time(panel.times[largest])}"
     reason += f", {readings.where(row)}{found.most}; kept as they are"
     return [Note("outliers", plural(len(rows), "reading") + found.across, reason, True, found.counts)]
 
@@ -193,7 +196,7 @@ def sentinel_note(readings: Readings) -> list[Note]:
     mark, counts = next(iter(marks.items()))
     start, end = readings.offsets[next(iter(counts)) :][:2]
     first = int(start + np.flatnonzero(readings.values[start:end] == readings.values.dtype.type(mark))[0])
-    found = touched(readings.ids, tally)
+    found = count_per_series(readings.ids, tally)
     reason = f"far from all other readings of '{readings.roles.target}', first {readings.where(first)}{found.most}"
     reason += "; a sign for no reading? It is learned as one: empty those cells if it is none"
     value = ", ".join(f"{mark:g} in {plural(counts.total(), 'row')}" for mark, counts in marks.items())

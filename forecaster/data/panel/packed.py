@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.data.panel.panel import Panel
-from forecaster.data.time.calendar import time_axis
+from forecaster.data.time.calendar import distinct_times
 
 #: Bytes of which TensorFlow wants an array to begin at a multiple, to read it where it lies.
 ALIGNMENT = 64
@@ -23,7 +23,7 @@ def empty_aligned(shape: tuple[int, ...], dtype: np.dtype | type = np.float32) -
     return memory[first : first + size].view(dtype).reshape(shape)
 
 
-class Packed(Panel):
+class PackedPanel(Panel):
     """A panel of which many series share their times: 1, 2 or 4 bytes a row instead of 8.
 
     It is a :class:`Panel` in everything; ``times`` are made anew each time they are asked for. What
@@ -38,7 +38,7 @@ class Packed(Panel):
     places: np.ndarray
 
     def __post_init__(self) -> None:
-        """Become a plain panel: only :func:`packed` makes a packed one, and not through here."""
+        """Become a plain panel: only :func:`pack_panel` makes a packed one, and not through here."""
         super().__post_init__()
         object.__setattr__(self, "__class__", Panel)
 
@@ -58,11 +58,11 @@ class Packed(Panel):
         return _packed(_plain(self, self.places).take(keep), self.axis)
 
 
-def packed(panel: Panel) -> Packed:
+def pack_panel(panel: Panel) -> PackedPanel:
     """Return a panel with its times as places on an axis, and no array of ``observed`` where every row is."""
-    if isinstance(panel, Packed):
+    if isinstance(panel, PackedPanel):
         return panel
-    axis, places = time_axis(panel.times, panel.freq)
+    axis, places = distinct_times(panel.times, panel.freq)
     small = np.min_scalar_type(max(len(axis) - 1, 0))
     held = empty_aligned(places.shape, small if small.itemsize < 4 else np.dtype(np.int32))
     held[:] = places
@@ -72,17 +72,17 @@ def packed(panel: Panel) -> Packed:
     return _packed(plain, axis)
 
 
-def unpacked(panel: Panel) -> Panel:
+def unpack_panel(panel: Panel) -> Panel:
     """Return a panel that holds its times, for work that asks for them often."""
-    return replace(panel) if isinstance(panel, Packed) else panel
+    return replace(panel) if isinstance(panel, PackedPanel) else panel
 
 
-def clock(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def time_index(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Return the times of a panel in order, each once, ``(T,)``, and the place of each row's own, ``(rows,)``."""
-    return (panel.axis, panel.places) if isinstance(panel, Packed) else time_axis(panel.times, panel.freq)
+    return (panel.axis, panel.places) if isinstance(panel, PackedPanel) else distinct_times(panel.times, panel.freq)
 
 
-def rows_of(panel: Panel, rows: np.ndarray, offsets: np.ndarray, observed: np.ndarray) -> Panel:
+def select_rows(panel: Panel, rows: np.ndarray, offsets: np.ndarray, observed: np.ndarray) -> Panel:
     """Return the panel of some rows, in their order, with other bounds of the series.
 
     Args:
@@ -91,7 +91,7 @@ def rows_of(panel: Panel, rows: np.ndarray, offsets: np.ndarray, observed: np.nd
         offsets: ``(series + 1,)`` int64, bounds of the series among the new rows.
         observed: ``(n,)`` bool, as of :class:`Panel`.
     """
-    times = panel.places if isinstance(panel, Packed) else panel.times
+    times = panel.places if isinstance(panel, PackedPanel) else panel.times
     found = replace(
         _plain(panel, times[rows]),
         values=panel.values[rows],
@@ -99,13 +99,13 @@ def rows_of(panel: Panel, rows: np.ndarray, offsets: np.ndarray, observed: np.nd
         offsets=offsets,
         covariates=panel.covariates[rows],
     )
-    return _packed(found, panel.axis) if isinstance(panel, Packed) else found
+    return _packed(found, panel.axis) if isinstance(panel, PackedPanel) else found
 
 
-def series_between(panel: Panel, first: int, last: int) -> Panel:
+def select_series(panel: Panel, first: int, last: int) -> Panel:
     """Return the series ``first`` to ``last - 1`` of a panel, over the same arrays."""
     a, b = int(panel.offsets[first]), int(panel.offsets[min(last, len(panel))])
-    times = (panel.places if isinstance(panel, Packed) else panel.times)[a:b]
+    times = (panel.places if isinstance(panel, PackedPanel) else panel.times)[a:b]
     found = replace(
         _plain(panel, times),
         values=panel.values[a:b],
@@ -116,10 +116,10 @@ def series_between(panel: Panel, first: int, last: int) -> Panel:
         static=panel.static[first:last],
         beyond=None if panel.beyond is None else panel.beyond[first:last],
     )
-    return _packed(found, panel.axis) if isinstance(panel, Packed) else found
+    return _packed(found, panel.axis) if isinstance(panel, PackedPanel) else found
 
 
-def laid_together(panels: Sequence[Panel]) -> Panel:
+def concatenate_panels(panels: Sequence[Panel]) -> Panel:
     """Return the series of panels of the same columns, at least one, one panel after the other."""
     if len(panels) == 1:
         return panels[0]
@@ -141,9 +141,9 @@ def _plain(panel: Panel, times: np.ndarray) -> Panel:
     return Panel(times=times, **others)
 
 
-def _packed(plain: Panel, axis: np.ndarray) -> Packed:
+def _packed(plain: Panel, axis: np.ndarray) -> PackedPanel:
     """Return a packed panel of a plain one that holds places instead of times."""
-    found = object.__new__(Packed)
+    found = object.__new__(PackedPanel)
     arrays = {name: value for name, value in plain.__dict__.items() if name != "times"}
     found.__dict__.update(arrays, axis=axis, places=plain.times)
     return found

@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from forecaster.data.panel.placeholders import refill_ends
-from forecaster.data.panel.touched_rows import blocks
+from forecaster.data.panel.touched_rows import series_blocks
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.calendar import default_season
-from forecaster.data.time.freq import shown
+from forecaster.data.time.freq import format_time
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Panel:
 
     def place(self, row: int) -> str:
         """Return, for a person, the time of a row and of which series it is."""
-        return shown(self.times[row]) + self.of_series(row)
+        return format_time(self.times[row]) + self.of_series(row)
 
     def slices(self) -> list[slice]:
         """Return the slice of rows of every series."""
@@ -112,7 +112,7 @@ class Panel:
         the last reading that is left are made from the past again.
         """
         counts = np.zeros(len(self), np.int64)
-        for a, b in blocks(self.offsets):  # sums of bool are taken of a copy in int64
+        for a, b in series_blocks(self.offsets):  # sums of bool are taken of a copy in int64
             own = slice(self.offsets[a], self.offsets[b])
             counts[a:b] = np.add.reduceat(keep[own], self.offsets[a:b] - own.start, dtype=np.int64)
         alive = counts > 0

@@ -96,7 +96,7 @@ def fill_lines(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 LONGEST_BRIDGE = 6
 
 
-def bridge(values: np.ndarray, observed: np.ndarray, allowed: np.ndarray, season: int) -> np.ndarray:
+def bridge_short_gaps(values: np.ndarray, observed: np.ndarray, allowed: np.ndarray, season: int) -> np.ndarray:
     """Return the values with short stretches without a reading on a line between the readings around them.
 
     Args:

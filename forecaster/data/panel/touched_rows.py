@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecaster.words import busiest
+from forecaster.words import most_touched
 
 #: Rows worked on at once, so that what is computed for every row takes little memory.
 BLOCK = 1 << 20
@@ -28,7 +28,7 @@ class Touched:
     most: str
 
 
-def touched(ids: Sequence[str], counts: np.ndarray) -> Touched:
+def count_per_series(ids: Sequence[str], counts: np.ndarray) -> Touched:
     """Return which series a repair touched.
 
     Args:
@@ -37,10 +37,10 @@ def touched(ids: Sequence[str], counts: np.ndarray) -> Touched:
     """
     found = {ids[i]: int(counts[i]) for i in np.flatnonzero(counts).tolist()}
     across = f" in {len(found):,} of {len(ids):,} series" if len(ids) > 1 else ""
-    return Touched(found, across, f"; most in {busiest(found)}" if len(found) > 1 else "")
+    return Touched(found, across, f"; most in {most_touched(found)}" if len(found) > 1 else "")
 
 
-def blocks(offsets: np.ndarray, rows: int | None = None) -> Iterator[tuple[int, int]]:
+def series_blocks(offsets: np.ndarray, rows: int | None = None) -> Iterator[tuple[int, int]]:
     """Yield ranges of series that hold about ``rows`` rows each (:data:`BLOCK`), a longer series by itself.
 
     Args:

@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def usable(kind: pa.DataType) -> bool:
+def is_supported_type(kind: pa.DataType) -> bool:
     """Tell whether a column of this type can hold times, ids, or numbers: not lists, structs and raw bytes."""
     import pyarrow.types as t
 
     if t.is_dictionary(kind):
-        return usable(kind.value_type)
+        return is_supported_type(kind.value_type)
     nested = t.is_nested(kind) or t.is_union(kind)
     return not (nested or t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind))
 
 
-def small(array: pa.Array) -> pa.Array:
+def to_compact_array(array: pa.Array) -> pa.Array:
     """Return an array in the form that is kept: text as a dictionary, dates as timestamps, decimals as float64."""
     import pyarrow as pa
     import pyarrow.types as t
 
     kind = array.type
     if isinstance(array, pa.ExtensionArray):
-        return small(array.storage)
+        return to_compact_array(array.storage)
     if t.is_dictionary(kind):
-        return array if is_text(kind.value_type) else small(array.dictionary_decode())
+        return array if is_text(kind.value_type) else to_compact_array(array.dictionary_decode())
     if is_text(kind):
         return (array if kind == pa.string() else array.cast(pa.string())).dictionary_encode()
     if t.is_date(kind):
@@ -45,7 +45,7 @@ def small(array: pa.Array) -> pa.Array:
 
 
 def to_column(arrays: list[pa.Array]) -> Any:
-    """Return a column of a DataFrame from the pieces that :func:`small` made; their types may differ.
+    """Return a column of a DataFrame from the pieces that :func:`to_compact_array` made; their types may differ.
 
     Text that repeats itself becomes a ``Categorical``, text that is different on most rows stays text. The list is
     emptied, so that the pieces need no memory beside the whole for longer than they must.
@@ -86,7 +86,7 @@ def _of_one_type(arrays: list[pa.Array], kinds: list[pa.DataType]) -> list[pa.Ar
         cast = [(a.dictionary_decode() if t.is_dictionary(a.type) else a).cast(common) for a in arrays]
     except pa.ArrowException:
         cast = [(a.dictionary_decode() if t.is_dictionary(a.type) else a).cast(pa.string()) for a in arrays]
-    return [small(a) for a in cast]
+    return [to_compact_array(a) for a in cast]
 
 
 def array_of(values: Sequence[Any]) -> pa.Array:
@@ -97,9 +97,9 @@ def array_of(values: Sequence[Any]) -> pa.Array:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
         array = pa.array([None if v is None else str(v) for v in values], pa.string())
-    if not usable(array.type):
+    if not is_supported_type(array.type):
         array = pa.array([None if v is None else str(v) for v in values], pa.string())
-    return small(array)
+    return to_compact_array(array)
 
 
 def table_of(columns: dict[str, list[pa.Array]]) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def table_of(columns: dict[str, list[pa.Array]]) -> pd.DataFrame:
     return pd.DataFrame(made, copy=False)
 
 
-def release() -> None:
+def return_memory() -> None:
     """Give the memory that Arrow and the C library keep for later back to the system."""
     import ctypes
 

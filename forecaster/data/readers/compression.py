@@ -75,7 +75,7 @@ class Stored:
         return io.BufferedReader(_Decompressed(raw, kind, self.name), 1 << 18)
 
 
-def streamed(stream: IO[bytes], name: str) -> Stored:
+def read_stream(stream: IO[bytes], name: str) -> Stored:
     """Return what a pipe gives until it ends, in memory.
 
     Args:

@@ -18,10 +18,17 @@ from pandas.errors import DtypeWarning, EmptyDataError, ParserError, ParserWarni
 
 from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.csv_layout import BLANKS, Layout, delimiter_of, find_layout, split_rows
-from forecaster.data.readers.csv_numbers import MISSING, Plan, Writing, plan_columns, settle, way_note
+from forecaster.data.readers.csv_numbers import (
+    MISSING,
+    ColumnPlan,
+    Writing,
+    parse_number_columns,
+    plan_columns,
+    writing_note,
+)
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
-from forecaster.words import listed, plural
+from forecaster.words import plural, quote_names
 
 _HEAD = 1 << 20  # bytes looked at before a text file is parsed
 
@@ -168,7 +175,7 @@ class _Text:
     decimal: str | None
     usual: str
     layout: Layout = field(init=False)
-    plan: Plan = field(init=False)
+    plan: ColumnPlan = field(init=False)
     counted: _Counted = field(init=False, default_factory=_Counted)
 
     @property
@@ -280,10 +287,12 @@ class _Text:
             reread = self._parsed(again, {**kinds, **dict.fromkeys(again, "unsettled")})
             columns.update({n: reread[n] for n in again})
             self.counted = counted
-        settled, notes = settle(columns, self.plan, self.decimal, self.layout.delimiter) if columns else ({}, [])
+        settled, notes = (
+            parse_number_columns(columns, self.plan, self.decimal, self.layout.delimiter) if columns else ({}, [])
+        )
         commas = [n for n in native if n not in again and frame[n].dtype.kind == "f"]
         if self.plan.decimal == "," and not self.decimal and commas:
-            notes.insert(0, way_note(Writing(",", ""), commas))
+            notes.insert(0, writing_note(Writing(",", ""), commas))
         return frame.assign(**settled) if settled else frame, notes
 
     def _stripped(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -394,8 +403,8 @@ def read_texts(files: Iterable[Stored], columns: Sequence[str] | None = None, **
         frame = read_text(stored, columns, **dialect)
         if frames and set(frame.attrs["columns"]) != set(frames[0].attrs["columns"]):
             raise DataError(
-                f"{stored.name} has the columns {listed(frame.attrs['columns'])}, others in the folder have "
-                f"{listed(frames[0].attrs['columns'])}",
+                f"{stored.name} has the columns {quote_names(frame.attrs['columns'])}, others in the folder have "
+                f"{quote_names(frames[0].attrs['columns'])}",
                 "a folder is one table: move other tables out of it",
             )
         frames.append(frame)

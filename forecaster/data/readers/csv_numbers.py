@@ -66,7 +66,7 @@ WRITINGS = tuple(Writing(decimal, group) for group in ("", *_GROUPS) for decimal
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnPlan:
     """How each column of a text file is to be read.
 
     Attributes:
@@ -86,7 +86,7 @@ def looks_like_data(cell: str) -> bool:
     return any(p.fullmatch(cell.strip()) for p in (_PLAIN, _COMMA, _TIME_PATTERN))
 
 
-def plan_columns(columns: dict[str, Iterable[str]], decimal: str | None) -> Plan:
+def plan_columns(columns: dict[str, Iterable[str]], decimal: str | None) -> ColumnPlan:
     """Return how to read each column, from the cells at the beginning of the file.
 
     Args:
@@ -102,7 +102,7 @@ def plan_columns(columns: dict[str, Iterable[str]], decimal: str | None) -> Plan
         name: ("number" if native[kind] == chosen else "unsettled") if kind in native else kind
         for name, kind in kinds.items()
     }
-    return Plan(chosen, plan, evidence)
+    return ColumnPlan(chosen, plan, evidence)
 
 
 def _kind(name: str, cells: set[str]) -> str:
@@ -128,8 +128,8 @@ def _codes_matter(name: str) -> bool:
     return name.lower() not in PART_NAMES
 
 
-def settle(
-    columns: dict[str, pd.Series], plan: Plan, decimal: str | None, delimiter: str
+def parse_number_columns(
+    columns: dict[str, pd.Series], plan: ColumnPlan, decimal: str | None, delimiter: str
 ) -> tuple[dict[str, pd.Series], list[Note]]:
     """Return columns of text as numbers where they are numbers, decided on every cell of each.
 
@@ -156,10 +156,10 @@ def settle(
             notes.append(_doubt(name, cells.marked, writing, bool(evidence), delimiter))
         elif cells.marked and writing != Writing(".", "") and not decimal:
             told.setdefault(writing, []).append(name)
-    return settled, notes + [way_note(writing, names) for writing, names in told.items()]
+    return settled, notes + [writing_note(writing, names) for writing, names in told.items()]
 
 
-def way_note(writing: Writing, names: list[str]) -> Note:
+def writing_note(writing: Writing, names: list[str]) -> Note:
     """Return the note on columns whose numbers are written in this way."""
     shown = ", ".join(f"'{n}'" for n in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     group = f", '{writing.group}' between thousands" if writing.group else ""

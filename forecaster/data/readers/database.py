@@ -12,12 +12,12 @@ from urllib.parse import quote, unquote
 
 import pandas as pd
 
-from forecaster.data.readers.arrow import array_of, release, small, table_of, usable
-from forecaster.data.readers.dataframe import check_names, neighbour
+from forecaster.data.readers.arrow import array_of, is_supported_type, return_memory, table_of, to_compact_array
+from forecaster.data.readers.dataframe import check_names, similar_file_hint
 from forecaster.errors import DataError, DependencyError, NotFoundError, SettingError
 from forecaster.notes import Note
-from forecaster.system.redaction import hiding, redacted_address
-from forecaster.words import listed, one_line
+from forecaster.system.redaction import redact_address, redact_errors
+from forecaster.words import one_line, quote_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,18 +55,18 @@ def read_database(place: str, sql: str | None = None, columns: Sequence[str] | N
         SettingError: the address is none, or there are several tables and no query.
         DataError: the server refuses, the query fails or returns nothing.
     """
-    with hiding(place):
+    with redact_errors(place):
         frame = _read(place, sql, columns)
-    release()
+    return_memory()
     return frame
 
 
 def _read(place: str, sql: str | None, columns: Sequence[str] | None) -> pd.DataFrame:
-    file, shown = _file_of(place), f"'{redacted_address(place)}'"
+    file, shown = _file_of(place), f"'{redact_address(place)}'"
     if file is not None:
         path = Path(file).expanduser()
         if not path.is_file():
-            raise NotFoundError(f"there is no database file '{path}'", neighbour(path))
+            raise NotFoundError(f"there is no database file '{path}'", similar_file_hint(path))
         with path.open("rb") as handle:
             kind = database_kind(handle.read(16))
         if not kind:
@@ -104,7 +104,7 @@ def _only_table(tables: list[str], name: str) -> tuple[str, Note]:
         raise DataError(f"{name} has no tables")
     if len(tables) > 1:
         raise SettingError(
-            f"{name} has {len(tables)} tables: {listed(tables)}", f"choose rows: --sql 'SELECT * FROM {tables[0]}'"
+            f"{name} has {len(tables)} tables: {quote_names(tables)}", f"choose rows: --sql 'SELECT * FROM {tables[0]}'"
         )
     quoted = tables[0].replace('"', '""')
     return f'SELECT * FROM "{quoted}"', Note("table", f"'{tables[0]}'", "the only one in the file; --sql for a query")
@@ -205,7 +205,7 @@ def _from_duckdb(path: Path, name: str, sql: str | None, columns: Sequence[str] 
 def _batches(reader: Any) -> Iterator[list[pa.Array]]:
     for batch in reader:
         if len(batch):
-            yield [small(c) if usable(c.type) else array_of(c.to_pylist()) for c in batch.columns]
+            yield [to_compact_array(c) if is_supported_type(c.type) else array_of(c.to_pylist()) for c in batch.columns]
 
 
 def _from_server(place: str, shown: str, sql: str, columns: Sequence[str] | None) -> pd.DataFrame:

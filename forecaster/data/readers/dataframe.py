@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from forecaster.errors import DataError, nearest
-from forecaster.words import listed
+from forecaster.words import quote_names
 
 #: Names of columns that hold one part of a time: none is a time or a target by itself, and the zero of month 01 means
 #: nothing.
@@ -54,13 +54,13 @@ def frame_of(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
     return frame if names == list(frame.columns) else frame.set_axis(names, axis=1)
 
 
-def where(frame: pd.DataFrame | pd.Series, position: int) -> str:
+def line_of(frame: pd.DataFrame | pd.Series, position: int) -> str:
     """Return ``"line 17"`` for a row of a text file, ``"row 15"`` (its index label) for any other table."""
     label = frame.index[position]
     return f"line {label + 2}" if frame.attrs.get("lines") else f"row {label}"
 
 
-def neighbour(path: Path) -> str:
+def similar_file_hint(path: Path) -> str:
     """Return the hint where a file is absent: the file beside it whose name is the nearest."""
     if not path.parent.is_dir():
         return f"there is no folder '{path.parent}' either"
@@ -79,7 +79,7 @@ def check_names(names: list[str], place: str) -> None:
     """
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{place} names more than one column {listed(twice)}", "give every column its own name")
+        raise DataError(f"{place} names more than one column {quote_names(twice)}", "give every column its own name")
 
 
 def _with_index(frame: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.dataframe import check_names
 from forecaster.errors import DataError, DependencyError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import listed, one_line
+from forecaster.words import one_line, quote_names
 
 #: What openpyxl raises for a damaged workbook.
 _DAMAGED = (
@@ -58,7 +58,7 @@ def _read(stored: Stored, columns: Sequence[str] | None, sheet: str | None) -> p
             names = [str(n) for n in book.sheet_names]
             if sheet is not None and sheet not in names:
                 raise NotFoundError(
-                    f"there is no sheet '{sheet}' in {stored.name}, it has {listed(names)}", nearest(sheet, names)
+                    f"there is no sheet '{sheet}' in {stored.name}, it has {quote_names(names)}", nearest(sheet, names)
                 )
             frame, used = None, ""
             for used in [sheet] if sheet is not None else names:
@@ -73,7 +73,7 @@ def _read(stored: Stored, columns: Sequence[str] | None, sheet: str | None) -> p
     frame = frame.set_axis(titles, axis=1)
     notes = []
     if len(names) > 1 and sheet is None:
-        others = listed([n for n in names if n != used])
+        others = quote_names([n for n in names if n != used])
         notes.append(Note("sheet", f"'{used}'", f"the first with rows, beside {others}; --sheet NAME for another"))
     kept = [n for n in titles if columns is not None and n in set(columns)]
     frame = frame[kept] if kept else frame

@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-from forecaster.data.readers.arrow import is_text, release, small, to_column, usable
+from forecaster.data.readers.arrow import is_supported_type, is_text, return_memory, to_column, to_compact_array
 from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.dataframe import check_names
 from forecaster.errors import DataError
 from forecaster.notes import Note
-from forecaster.words import listed, one_line
+from forecaster.words import one_line, quote_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,7 +123,7 @@ class _Part:
         mine, others = set(self.schema.names), set(schema.names)
         if mine != others:
             raise DataError(
-                f"{self.name} has other columns than {first.name}: {listed(sorted(mine ^ others))} is not in both",
+                f"{self.name} has other columns than {first.name}: {quote_names(sorted(mine ^ others))} is not in both",
                 "a folder is one table: move other tables out of it",
             )
         for name in schema.names:
@@ -205,7 +205,7 @@ def _read(dataset: ds.Dataset, name: str, size: int, kind: str, columns: Sequenc
         raise DataError(f"{name} has a column whose name holds a NUL character")
     check_names(list(schema.names), name)
     titles = _titles(schema)
-    left_out = [n for n in titles if not usable(schema.field(n).type)]
+    left_out = [n for n in titles if not is_supported_type(schema.field(n).type)]
     kept = {n: title for n, title in titles.items() if n not in left_out}
     check_names(list(kept.values()), name)
     wanted = {n: t for n, t in kept.items() if columns is not None and t in set(columns)} or kept
@@ -216,7 +216,7 @@ def _read(dataset: ds.Dataset, name: str, size: int, kind: str, columns: Sequenc
     if not len(frame):
         raise DataError(f"{name} has column names but no rows")
     notes = [] if not left_out else [
-        Note("left out", listed(left_out), "they hold lists, records or raw bytes, not numbers, times or text", True)
+        Note("left out", quote_names(left_out), "they hold lists, records or raw bytes, not numbers, times or text", True)
     ]  # fmt: skip
     frame.attrs = {"columns": list(kept.values()), "notes": [note.to_dict() for note in notes]}
     return frame
@@ -269,7 +269,7 @@ def _frame(dataset: ds.Dataset, wanted: dict[str, str]) -> pd.DataFrame:
     kinds = {name: dataset.schema.field(name).type for name in wanted}
     for name in sorted(wanted, key=lambda n: (not is_text(kinds[n]), -_width(kinds[n]))):
         made[name] = _column(dataset, name)
-        release()
+        return_memory()
     return pd.DataFrame({title: made[name] for name, title in wanted.items()}, copy=False)
 
 
@@ -283,7 +283,7 @@ def _column(dataset: ds.Dataset, name: str) -> Any:
     arrays = []
     for batch in batches:
         batch.validate(full=True)
-        arrays.append(small(batch.column(0)))
+        arrays.append(to_compact_array(batch.column(0)))
     if not arrays:
         return pd.Series([], dtype=object)
     if str(kind).startswith("extension<pandas.period"):

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecaster.data.readers.compression import COMPRESSIONS, Stored, streamed
-from forecaster.data.readers.dataframe import PART_NAMES, frame_of, neighbour, where
-from forecaster.data.readers.unchanged import steady
+from forecaster.data.readers.compression import COMPRESSIONS, Stored, read_stream
+from forecaster.data.readers.dataframe import PART_NAMES, frame_of, similar_file_hint
+from forecaster.data.readers.unchanged import refuse_changes
 from forecaster.errors import DataError, NotFoundError, SettingError
-from forecaster.system.redaction import redacted_address
-from forecaster.words import listed, one_line, plural
+from forecaster.system.redaction import redact_address
+from forecaster.words import one_line, plural
 
 __all__ = ["PART_NAMES", "READERS", "Source", "frame_of", "listed", "plural", "read_table", "where"]
 
@@ -57,7 +57,7 @@ class Source:
     @property
     def shown(self) -> str:
         """The place as it may be printed and stored: without its secrets."""
-        return redacted_address(self.place)
+        return redact_address(self.place)
 
 
 def read_table(source: str | Path | Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def read_table(source: str | Path | Source, columns: Sequence[str] | None = None
     - ``notes``: what was found out or guessed (delimiter, decimal mark, encoding, skipped lines), as ``Note.to_dict``;
     - ``columns``: the names of all columns there are, also where only some were read;
     - ``lines``: True where row labels are the lines of a text file less two (the header is line 1), also below comments
-      and blank lines, so that :func:`where` names the line.
+      and blank lines, so that :func:`line_of` names the line.
 
     Args:
         source: a path, ``-``, ``dataset:NAME``, a database address, or a :class:`Source` with more to say. Files are
@@ -96,7 +96,7 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
     if "://" in source.place:
         return _read_address(source, columns)
     if source.place == "-":
-        stored = streamed(sys.stdin.buffer, "standard input")
+        stored = read_stream(sys.stdin.buffer, "standard input")
         return READERS[_kind(stored, "")](stored, source, columns)
     path = _resolved(source.place)
     if path.is_dir():
@@ -105,14 +105,14 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
                 f"'{path}' is a model of forecaster, not a table",
                 f"give the table that it was fitted on; it forecasts with: forecaster predict --model {path}",
             )
-        with steady(f"'{path}'", lambda: _tables_in(path)) as files:
+        with refuse_changes(f"'{path}'", lambda: _tables_in(path)) as files:
             return _read_folder(path, files, source, columns)
     if path.is_file():
         return _read_file(Stored(f"'{path}'", path), path, source, columns)
     if path.is_char_device() or path.is_block_device():
         raise DataError(f"'{path}' is a device, not a table", "give a file, or - for standard input")
     with path.open("rb") as pipe:
-        return _read_file(streamed(pipe, f"'{path}'"), path, source, columns)
+        return _read_file(read_stream(pipe, f"'{path}'"), path, source, columns)
 
 
 def _read_file(stored: Stored, path: Path, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -123,7 +123,7 @@ def _read_file(stored: Stored, path: Path, source: Source, columns: Sequence[str
         raise SettingError(f"--sheet needs an Excel workbook, and '{path}' is none", "leave it out")
     if READERS[kind] is _database:  # which sees to that itself
         return _database(stored, source, columns)
-    with steady(stored.name, lambda: [path]):
+    with refuse_changes(stored.name, lambda: [path]):
         return READERS[kind](stored, source, columns)
 
 
@@ -145,7 +145,7 @@ def _resolved(source: str) -> Path:
         raise NotFoundError("the path of a table holds a NUL character")
     path = Path(source).expanduser()
     if not path.exists():
-        raise NotFoundError(f"there is no file '{path}'", neighbour(path))
+        raise NotFoundError(f"there is no file '{path}'", similar_file_hint(path))
     return path
 
 

@@ -10,7 +10,7 @@ from forecaster.errors import DataError
 
 
 @contextmanager
-def steady(name: str, files: Callable[[], list[Path]]) -> Iterator[list[Path]]:
+def refuse_changes(name: str, files: Callable[[], list[Path]]) -> Iterator[list[Path]]:
     """Compare files before and after they were read: which there are, and identity, size and time of change of each.
 
     Args:

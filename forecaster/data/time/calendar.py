@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_numbers, on_month, weekdays
+from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_numbers, on_month, weekday_numbers
 
 #: Seasonal period of each base unit in steps (after gluonts ``time_feature/seasonality.py``; weeks have a yearly one).
 DEFAULT_SEASONS = {
@@ -77,7 +77,7 @@ def future_times(last: np.ndarray, freq: str, steps: int) -> np.ndarray:
     return on_month(months + ahead * parts.months, parts.unit) + (last - on_month(months, parts.unit))
 
 
-def time_axis(times: np.ndarray, freq: str) -> tuple[np.ndarray, np.ndarray]:
+def distinct_times(times: np.ndarray, freq: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the times that the rows of a panel have, each once, and where each row finds its own.
 
     Args:
@@ -162,7 +162,7 @@ def _phase(times: np.ndarray, cycle: str) -> np.ndarray:
         length = FIXED_UNITS[{"minute": "min", "hour": "h", "day": "D"}[cycle]]
         return ((times.astype(np.int64) % length) / length).astype(np.float32)
     if cycle == "week":
-        return (weekdays(times) / 7).astype(np.float32)
+        return (weekday_numbers(times) / 7).astype(np.float32)
     if cycle == "months":
         return (month_numbers(times) % 12 / 12).astype(np.float32)
     days = times.astype("datetime64[D]")

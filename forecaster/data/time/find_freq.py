@@ -12,11 +12,11 @@ from forecaster.data.time.freq import (
     MONTH_UNITS,
     WORDS,
     Freq,
-    duration,
+    format_duration,
     month_anchor,
     month_numbers,
     week_anchor,
-    weekdays,
+    weekday_numbers,
 )
 from forecaster.errors import DataError
 from forecaster.notes import Note
@@ -180,7 +180,7 @@ def _late_in_month(times: np.ndarray) -> np.ndarray:
 
 
 def _working_days(times: np.ndarray) -> np.ndarray:
-    return weekdays(times) < 5
+    return weekday_numbers(times) < 5
 
 
 def _median(steps: np.ndarray, counts: np.ndarray) -> int:
@@ -191,7 +191,7 @@ def _median(steps: np.ndarray, counts: np.ndarray) -> int:
 def _by_length(times: np.ndarray, lengths: np.ndarray, counts: np.ndarray) -> tuple[Freq, int, str]:
     found, length = _agreement(lengths, counts), int(lengths[0])
     if found is None:
-        raise _irregular(duration(length), int(counts[0]), int(counts.sum()))
+        raise _irregular(format_duration(length), int(counts[0]), int(counts.sum()))
     freq = _of_length(length, times)
     if freq is None:
         raise DataError(f"the readings are {length:,} nanoseconds apart, expected a millisecond or more")

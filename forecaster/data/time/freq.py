@@ -139,7 +139,7 @@ class Freq:
 
     def span(self, steps: int) -> str:
         """Return steps as a stretch of time: 48 steps of ``30min`` are ``"1 day"``."""
-        return duration(steps * self.nanoseconds) if self.nanoseconds else self.words(steps)
+        return format_duration(steps * self.nanoseconds) if self.nanoseconds else self.words(steps)
 
 
 def _pace(text: str, freq: str) -> str:
@@ -159,20 +159,20 @@ def _unknown_freq(freq: str) -> SettingError:
     )
 
 
-def duration(length: int) -> str:
+def format_duration(length: int) -> str:
     """Return nanoseconds in the largest unit that divides them: ``"2 hours"``."""
     unit = next((u for u in ("W", "D", "h", "min", "s", "ms") if length % FIXED_UNITS[u] == 0), "")
     return Freq(1, unit).words(length // FIXED_UNITS[unit]) if unit else f"{length:,} nanoseconds"
 
 
-def weekdays(times: np.ndarray) -> np.ndarray:
+def weekday_numbers(times: np.ndarray) -> np.ndarray:
     """Return the day of the week, ``(rows,)`` int64: 0 is Monday."""
     return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
 def week_anchor(times: np.ndarray) -> str:
     """Return the weekday that most times fall on: ``"SAT"``."""
-    return _DAYS[int(np.bincount(weekdays(times), minlength=7).argmax())]
+    return _DAYS[int(np.bincount(weekday_numbers(times), minlength=7).argmax())]
 
 
 def on_anchor(times: np.ndarray, freq: Freq) -> np.ndarray:
@@ -180,7 +180,7 @@ def on_anchor(times: np.ndarray, freq: Freq) -> np.ndarray:
     if not freq.anchor or freq.unit == "row":
         return np.ones(len(times), bool)
     if freq.unit == "W":
-        return weekdays(times) == _DAYS.index(freq.anchor)
+        return weekday_numbers(times) == _DAYS.index(freq.anchor)
     return (month_numbers(times) - _MONTHS.index(freq.anchor)) % MONTH_UNITS[freq.unit] == 0
 
 
@@ -204,7 +204,7 @@ def on_month(numbers: np.ndarray, unit: str) -> np.ndarray:
     return days.astype("datetime64[ns]")
 
 
-def shown(time: np.datetime64 | int) -> str:
+def format_time(time: np.datetime64 | int) -> str:
     """Return a time as short as it can be written: ``2024-01-31``, ``2024-01-31 18:00``, ``17``."""
     if not isinstance(time, np.datetime64):
         return str(time)

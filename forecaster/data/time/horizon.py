@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_numbers, shown
+from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, format_time, month_numbers
 from forecaster.errors import SettingError
 
 #: Steps forecast where no horizon is given.
@@ -61,7 +61,7 @@ def horizon_steps(horizon: str, last: np.datetime64 | int, freq: str) -> int:
     else:
         steps = _steps_until(_end_of(text), _microseconds(last), parts)
         if steps < 1:
-            raise SettingError(f"horizon '{text}' is not after the last reading, {shown(last)}", _GRAMMAR)
+            raise SettingError(f"horizon '{text}' is not after the last reading, {format_time(last)}", _GRAMMAR)
     if steps > MAX_HORIZON or _end_year(last, steps, parts) > 2261:
         raise SettingError(
             f"horizon '{text}' is {steps:,} steps, expected at most {MAX_HORIZON:,}, up to the year 2261", _GRAMMAR

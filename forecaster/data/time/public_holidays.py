@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecaster.data.time.freq import DAY, Freq, month_numbers, weekdays
+from forecaster.data.time.freq import DAY, Freq, month_numbers, weekday_numbers
 from forecaster.errors import SettingError, nearest
 
 _HINT = "such as DE, US, or with a region US-CA"
@@ -61,7 +61,7 @@ def _flags(first: int, last: int, country: str, weekends: bool) -> np.ndarray:
     year, until = (int(day.astype("datetime64[Y]").astype(int)) + 1970 for day in (days[0], days[-1]))
     found = holidays.country_holidays(code, subdiv=region or None, years=range(year, until + 1), expand=False)
     flags = np.isin(days, np.array(list(found), "datetime64[D]"))
-    return (flags if weekends else flags & ~np.isin(weekdays(days), list(found.weekend))).astype(np.float32)
+    return (flags if weekends else flags & ~np.isin(weekday_numbers(days), list(found.weekend))).astype(np.float32)
 
 
 def holiday_width(freq: str) -> int:

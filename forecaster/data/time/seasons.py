@@ -226,7 +226,7 @@ def _peaks(series: list[tuple[np.ndarray, np.ndarray]]) -> dict[int, float]:
     return peaks
 
 
-def strengths(values: np.ndarray, season: int) -> tuple[float, float]:
+def seasonal_strengths(values: np.ndarray, season: int) -> tuple[float, float]:
     """Return how much of what is not trend is seasonal, and how much of what is not seasonal is trend, 0 to 1 each.
 
     ``F_s = max(0, 1 - var(R) / var(S + R))`` and ``F_t = max(0, 1 - var(R) / var(T + R))`` of a decomposition into

@@ -12,7 +12,7 @@ import zoneinfo
 import numpy as np
 import pandas as pd
 
-from forecaster.data.time.freq import Freq, shown
+from forecaster.data.time.freq import Freq, format_time
 from forecaster.errors import DataError, SettingError, nearest
 from forecaster.notes import Note
 from forecaster.words import plural
@@ -141,7 +141,7 @@ def _nonexistent(local: np.ndarray, absent: np.ndarray, zone: str) -> DataError:
     winter = int(_ahead(local[row : row + 1] - np.timedelta64(1, "D"), _tzinfo(zone))[0] / np.timedelta64(1, "m"))
     offset = f"{'+' if winter >= 0 else '-'}{abs(winter) // 60:02d}:{abs(winter) % 60:02d}"
     return DataError(
-        f"there is no {shown(local[row])} in {zone}: the clock was put forward over it{more}",
+        f"there is no {format_time(local[row])} in {zone}: the clock was put forward over it{more}",
         f"the times may be in UTC, --zone UTC, or in winter time throughout, --zone {offset}",
     )
 
@@ -149,7 +149,7 @@ def _nonexistent(local: np.ndarray, absent: np.ndarray, zone: str) -> DataError:
 def _repeated_note(local: np.ndarray, repeated: np.ndarray, second: int) -> Note:
     summer = len(repeated) - second
     reason = (
-        f"the clock shows that hour twice, first {shown(local[repeated[0]])}: {summer:,} read as summer time, "
+        f"the clock shows that hour twice, first {format_time(local[repeated[0]])}: {summer:,} read as summer time, "
         f"{second:,} after them as winter time, by the order of the rows"
     )
     value = f"{plural(len(repeated), 'row')} in a repeated hour"

@@ -12,7 +12,17 @@ import math
 from typing import Any
 
 from forecaster.engines.onnx_check.protobuf import bytes_beside
-from forecaster.engines.onnx_check.shapes import MOST, NUMBERS, Kinds, Values, add, kind_of, learn, made_by, sizes_of
+from forecaster.engines.onnx_check.shapes import (
+    MOST,
+    NUMBERS,
+    Kinds,
+    Values,
+    count_bytes_made,
+    record_type,
+    record_weight,
+    sizes_of,
+    tensor_type,
+)
 from forecaster.errors import ModelError
 from forecaster.system.limits import is_of_memory
 
@@ -85,14 +95,14 @@ class Graph:
             self._kinds: Kinds = {}
             self._values: Values = {}
             for weight in model.graph.initializer:
-                self._weights += learn(weight, self._kinds, self._values)
+                self._weights += record_weight(weight, self._kinds, self._values)
             del model.graph.initializer[:]
             self.inputs = {value.name: sizes_of(value.type)[1:] for value in model.graph.input}
             (self.output,) = (sizes_of(value.type)[1:] for value in model.graph.output)
             if min(size for shape in (self.output, *self.inputs.values()) for size in shape) < 1:
                 raise ValueError("an input or the output has no shape")
         except Exception as error:  # of two libraries, which a hostile file may bring to raise any
-            raise refused(error) from None
+            raise as_model_error(error) from None
         self._found: dict[int, int] = {}
         self._room = ROOM + self._weights
         self.together({name: (1, *shape) for name, shape in self.inputs.items()})
@@ -126,23 +136,23 @@ class Graph:
                     raise ValueError(f"it makes {taken:,} bytes of {some} windows")
             return found
         except Exception as error:
-            raise refused(error) from None
+            raise as_model_error(error) from None
 
     def _taken(self, windows: int) -> int:
         """Return how many bytes the values of a run of so many windows are."""
         if windows not in self._found:
             kinds, values = dict(self._kinds), dict(self._values)
             for value in self._graph.input:
-                kind = kind_of(value.type.tensor_type.elem_type, (windows, *self.inputs[value.name]))
-                add(value.name, kind, kinds)
-            made = made_by(self._graph, kinds, values, self._opset, self.inputs["past"][0] + self.output[0])
+                kind = tensor_type(value.type.tensor_type.elem_type, (windows, *self.inputs[value.name]))
+                record_type(value.name, kind, kinds)
+            made = count_bytes_made(self._graph, kinds, values, self._opset, self.inputs["past"][0] + self.output[0])
             if sizes_of(kinds[self._graph.output[0].name]) != (windows, *self.output):
                 raise ValueError("its output has another shape than it says")
             self._found[windows] = made
         return self._found[windows]
 
 
-def refused(error: Exception) -> Exception:
+def as_model_error(error: Exception) -> Exception:
     """Return what is said of a network that cannot be run; that memory is short is not its fault."""
     if is_of_memory(error):
         return MemoryError(str(error))

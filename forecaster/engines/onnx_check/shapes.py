@@ -24,7 +24,7 @@ Kinds: TypeAlias = dict[str, Any]
 Values: TypeAlias = dict[str, np.ndarray]
 
 
-def kind_of(number: int, shape: Sequence[int]) -> Any:
+def tensor_type(number: int, shape: Sequence[int]) -> Any:
     """Return the type of an array."""
     import onnx
 
@@ -46,14 +46,14 @@ def bytes_of(kind: Any, block: int = 1) -> int:
     return math.prod(sizes) * NUMBERS[kind.tensor_type.elem_type]
 
 
-def add(name: str, kind: Any, kinds: Kinds) -> None:
+def record_type(name: str, kind: Any, kinds: Kinds) -> None:
     """Add the type of a value, which nothing else may be named like."""
     if name in kinds:
         raise ValueError(f"two values are named {name}")
     kinds[name] = kind
 
 
-def learn(weight: Any, kinds: Kinds, values: Values) -> int:
+def record_weight(weight: Any, kinds: Kinds, values: Values) -> int:
     """Add a weight to what is known; return how many bytes it is, which are all in the file."""
     import onnx
 
@@ -61,13 +61,13 @@ def learn(weight: Any, kinds: Kinds, values: Values) -> int:
     written += sum(len(getattr(weight, f"{name}_data")) for name in ("float", "int32", "int64", "double"))
     if not all(0 <= size < MOST for size in shape) or math.prod(shape) != written:
         raise ValueError(f"{weight.name} has the shape {shape}, but {written:g} numbers")
-    add(weight.name, kind_of(weight.data_type, shape), kinds)
+    record_type(weight.name, tensor_type(weight.data_type, shape), kinds)
     if math.prod(shape) <= FEW:
         values[weight.name] = onnx.numpy_helper.to_array(weight)
     return bytes_of(kinds[weight.name])
 
 
-def made_by(graph: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> int:
+def count_bytes_made(graph: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> int:
     """Return how many bytes the nodes of a graph make in all.
 
     ONNX Runtime chooses in which order they are run, keeps what is computed of weights alone, and what a loop reads.
@@ -94,7 +94,7 @@ def made_by(graph: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -
                 size.HasField("dim_value") and 0 <= size.dim_value < MOST for size in kind.tensor_type.shape.dim
             ):
                 raise ValueError(f"the shape of {name} does not follow from those of the inputs")
-            add(name, kind, kinds)
+            record_type(name, kind, kinds)
             made += bytes_of(kind, block)
         _compute(node, kinds, values)
     return made
@@ -187,18 +187,21 @@ def _loop(node: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> t
     if not 0 <= count <= passes or any(each.op_type == "Loop" for each in body.node):
         raise ValueError(f"it holds a loop of {count} passes, or a loop in a loop")
     names = [value.name for value in body.input]
-    own, known = {**kinds, **dict(zip(names, [kind_of(7, []), kind_of(9, []), *carried], strict=True))}, dict(values)
+    own, known = (
+        {**kinds, **dict(zip(names, [tensor_type(7, []), tensor_type(9, []), *carried], strict=True))},
+        dict(values),
+    )
     for name in names:
         known.pop(name, None)
     for weight in body.initializer:
-        learn(weight, own, known)
-    inside = made_by(body, own, known, opset, 0)
+        record_weight(weight, own, known)
+    inside = count_bytes_made(body, own, known, opset, 0)
     if not (_holds(values.get(node.input[1]), True) and _goes_on(node, body, values, known, count)):
         raise ValueError("it holds a loop that may end before its last pass")
     given = [own[value.name] for value in body.output[1:]]
     if [sizes_of(kind) for kind in given[: len(carried)]] != [sizes_of(kind) for kind in carried]:
         raise ValueError("it holds a loop that carries another shape from each pass to the next")
-    collected = [kind_of(kind.tensor_type.elem_type, (count, *sizes_of(kind))) for kind in given[len(carried) :]]
+    collected = [tensor_type(kind.tensor_type.elem_type, (count, *sizes_of(kind))) for kind in given[len(carried) :]]
     return dict(zip(node.output, [*carried, *collected], strict=False)), inside + sum(map(bytes_of, collected))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import beside, projected_segments
-from forecaster.networks.families.recurrent import encoded
+from forecaster.networks.blocks import concatenate_optional, projected_segments
+from forecaster.networks.families.recurrent import encode_stack
 from forecaster.networks.heads import dense_head
 
 if TYPE_CHECKING:
@@ -21,13 +21,15 @@ def attention_lstm(config: Config, shapes: Shapes, read: Read) -> Any:
     """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
     import keras
 
-    outputs, _ = encoded("LSTM", config, projected_segments(config, shapes, read), sequences=True)
+    outputs, _ = encode_stack("LSTM", config, projected_segments(config, shapes, read), sequences=True)
     last, units = outputs[:, -1], config.units[-1]
     if outputs.shape[1] == 1:
         return dense_head(config, shapes, read, last)
     query = keras.layers.Dense(units, name="query")(last)
     keys = keras.layers.Dense(units, use_bias=False, name="keys")(outputs)
-    return dense_head(config, shapes, read, beside(_additive(query, keys, outputs), last, "pooled_and_last"))
+    return dense_head(
+        config, shapes, read, concatenate_optional(_additive(query, keys, outputs), last, "pooled_and_last")
+    )
 
 
 def _additive(query: Any, keys: Any, values: Any) -> Any:

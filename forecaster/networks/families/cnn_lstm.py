@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import beside, dense, dropped, penalty, segment_of, segments
+from forecaster.networks.blocks import (
+    apply_dropout,
+    concatenate_optional,
+    dense_layer,
+    segment_of,
+    weight_penalty,
+    window_segments,
+)
 from forecaster.networks.families.recurrent import over_segments
 
 if TYPE_CHECKING:
@@ -25,16 +32,21 @@ def cnn_lstm(config: Config, shapes: Shapes, read: Read) -> Any:
     import keras
 
     x = keras.layers.Conv1D(
-        config.units[0], KERNEL, padding="causal", activation="relu", kernel_regularizer=penalty(config), name="filters"
+        config.units[0],
+        KERNEL,
+        padding="causal",
+        activation="relu",
+        kernel_regularizer=weight_penalty(config),
+        name="filters",
     )(read.sequence)
-    x = dropped(x, config, "dropout_filters")
+    x = apply_dropout(x, config, "dropout_filters")
     segment = segment_of(config, shapes)
     if segment > 1:
-        x = _pooled(segments(x, None, config, shapes), segment)
+        x = _pooled(window_segments(x, None, config, shapes), segment)
     if read.context is not None:
         context = keras.layers.RepeatVector(x.shape[1], name="context_of_segments")(read.context)
-        x = beside(x, context, "with_context")
-    x = dense(config, config.units[0], "projection")(x)
+        x = concatenate_optional(x, context, "with_context")
+    x = dense_layer(config, config.units[0], "projection")(x)
     return over_segments("LSTM", config, shapes, read, x)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import beside, dropped, projected_segments, regularized
-from forecaster.networks.families.recurrent import encoded, recurrent_layer
+from forecaster.networks.blocks import apply_dropout, concatenate_optional, projected_segments, regularize
+from forecaster.networks.families.recurrent import encode_stack, recurrent_layer
 from forecaster.networks.heads import decoder_inputs, segments_head
 
 if TYPE_CHECKING:
@@ -24,17 +24,19 @@ def encoder_decoder(config: Config, shapes: Shapes, read: Read) -> Any:
     import keras
 
     segments = projected_segments(config, shapes, read)
-    outputs, states = encoded("LSTM", config, segments, sequences=True, state=True)
+    outputs, states = encode_stack("LSTM", config, segments, sequences=True, state=True)
     units, number = int(outputs.shape[-1]), len(config.units)
     inputs = decoder_inputs(config, shapes, read, states[0])
     if read.context is not None:
         context = keras.layers.RepeatVector(inputs.shape[1], name="context_of_outputs")(read.context)
-        inputs = beside(inputs, context, "inputs_and_context")
+        inputs = concatenate_optional(inputs, context, "inputs_and_context")
     decoder = recurrent_layer("LSTM", config, units, "decoder", return_sequences=True)
-    decoded = regularized(decoder(inputs, initial_state=states), config, number)
+    decoded = regularize(decoder(inputs, initial_state=states), config, number)
     if outputs.shape[1] > 1:
         queries = keras.layers.Dense(units, use_bias=False, name="queries")(decoded)
         seen = keras.layers.Attention(name="attention")([queries, outputs])
         attentional = keras.layers.Dense(units, activation="tanh", use_bias=False, name="attentional")
-        decoded = dropped(attentional(beside(seen, decoded, "seen_and_decoded")), config, "dropout_attentional")
+        decoded = apply_dropout(
+            attentional(concatenate_optional(seen, decoded, "seen_and_decoded")), config, "dropout_attentional"
+        )
     return segments_head(config, shapes, decoded)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import beside
+from forecaster.networks.blocks import concatenate_optional
 from forecaster.networks.heads import linear_head
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def dlinear(config: Config, shapes: Shapes, read: Read) -> Any:
     trend = _moving_mean(read.window)
     rest = keras.layers.Subtract(name="rest")([read.window, trend])
     both = keras.layers.Flatten(name="both")(keras.layers.Concatenate(axis=1, name="parts")([trend, rest]))
-    return linear_head(config, shapes, beside(both, read.context, "parts_and_context"), read.future)
+    return linear_head(config, shapes, concatenate_optional(both, read.context, "parts_and_context"), read.future)
 
 
 def nlinear(config: Config, shapes: Shapes, read: Read) -> Any:
@@ -36,7 +36,7 @@ def nlinear(config: Config, shapes: Shapes, read: Read) -> Any:
 
     last = read.window[:, -1:]
     moved = keras.layers.Flatten(name="moved")(read.window - last)
-    found = linear_head(config, shapes, beside(moved, read.context, "moved_and_context"), read.future)
+    found = linear_head(config, shapes, concatenate_optional(moved, read.context, "moved_and_context"), read.future)
     if config.base != "none":
         return found
     point = keras.layers.Add(name="with_last")([last, found[:, :, :1]])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.networks.blocks import beside, dense, regularized
+from forecaster.networks.blocks import concatenate_optional, dense_layer, regularize
 from forecaster.networks.heads import head_initializer
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def doubly_residual(blocks: Sequence[Block], config: Config, shapes: Shapes, rea
 
     left, covariates, forecasts = read.window, _covariates(config, shapes, read), []
     for number, block in enumerate(blocks, 1):
-        x = _hidden(config, beside(_pooled(left, block.pool, number), covariates, f"read_{number}"), number)
+        x = _hidden(
+            config, concatenate_optional(_pooled(left, block.pool, number), covariates, f"read_{number}"), number
+        )
         knots = _knots(shapes.steps, block)
         head = keras.layers.Dense(
             knots * shapes.outputs, kernel_initializer=head_initializer(config), name=f"head_{number}"
@@ -77,7 +79,7 @@ def _covariates(config: Config, shapes: Shapes, read: Read) -> Any:
     if not parts:
         return None
     parts = [keras.layers.Concatenate(name="with_future")(parts)] if len(parts) > 1 else parts
-    return dense(config, config.units[0], "covariates")(parts[0])
+    return dense_layer(config, config.units[0], "covariates")(parts[0])
 
 
 def _pooled(window: Any, pool: int, number: int) -> Any:
@@ -90,7 +92,7 @@ def _pooled(window: Any, pool: int, number: int) -> Any:
 
 def _hidden(config: Config, x: Any, number: int) -> Any:
     for layer, units in enumerate(config.units, 1):
-        x = regularized(dense(config, units, f"hidden_{number}_{layer}")(x), config, f"{number}_{layer}")
+        x = regularize(dense_layer(config, units, f"hidden_{number}_{layer}")(x), config, f"{number}_{layer}")
     return x
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import beside, penalty, projected_segments, regularized
+from forecaster.networks.blocks import concatenate_optional, projected_segments, regularize, weight_penalty
 from forecaster.networks.heads import decoder_inputs, dense_head, segments_head
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def over_segments(cell: str, config: Config, shapes: Shapes, read: Read, x: Any)
     """Return the forecast, ``(batch, steps, outputs)``, of recurrent layers over ``(batch, segments, units)``."""
     if config.head == "segments":
         return _decoded_in_parallel(cell, config, shapes, read, x)
-    return dense_head(config, shapes, read, encoded(cell, config, x)[0])
+    return dense_head(config, shapes, read, encode_stack(cell, config, x)[0])
 
 
 def recurrent_layer(cell: str, config: Config, units: int, name: str, **options: Any) -> Any:
     """Return one recurrent layer."""
     import keras
 
-    weights = penalty(config)
+    weights = weight_penalty(config)
     return getattr(keras.layers, cell)(
         units,
         activation=config.activation,
@@ -61,7 +61,7 @@ def recurrent_layer(cell: str, config: Config, units: int, name: str, **options:
     )
 
 
-def encoded(
+def encode_stack(
     cell: str, config: Config, x: Any, *, sequences: bool = False, state: bool = False
 ) -> tuple[Any, list[Any]]:
     """Return the output of a stack of recurrent layers, and the last layer's state where it is asked for.
@@ -91,7 +91,7 @@ def encoded(
         x = layer(x)
         if last and state:
             return x[0], _joined(x[1:], config.bidirectional)
-        x = regularized(x, config, number)
+        x = regularize(x, config, number)
     return x, []
 
 
@@ -114,14 +114,14 @@ def _decoded_in_parallel(cell: str, config: Config, shapes: Shapes, read: Read, 
     import keras
     from keras import ops
 
-    last, states = encoded(cell, config, x, state=True)
+    last, states = encode_stack(cell, config, x, state=True)
     inputs, units = decoder_inputs(config, shapes, read, last), int(last.shape[-1])
     count = int(inputs.shape[1])
     inputs = ops.reshape(inputs, (-1, 1, inputs.shape[-1]))
     states = [ops.reshape(ops.repeat(s[:, None], count, axis=1), (-1, units)) for s in states]
     decoded = recurrent_layer(cell, config, units, "decoder")(inputs, initial_state=states)
-    decoded = regularized(decoded, config, len(config.units))
+    decoded = regularize(decoded, config, len(config.units))
     if read.context is not None:
         context = keras.layers.RepeatVector(count, name="context_of_outputs")(read.context)
-        decoded = beside(decoded, ops.reshape(context, (-1, read.context.shape[-1])), "state_and_context")
+        decoded = concatenate_optional(decoded, ops.reshape(context, (-1, read.context.shape[-1])), "state_and_context")
     return segments_head(config, shapes, decoded)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import dense, penalty, regularized, segments
+from forecaster.networks.blocks import dense_layer, regularize, weight_penalty, window_segments
 from forecaster.networks.heads import dense_head
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ KERNEL, CONVOLUTIONS = 3, 2
 
 def tcn(config: Config, shapes: Shapes, read: Read) -> Any:
     """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
-    x = segments(read.sequence, read.context, config, shapes)
+    x = window_segments(read.sequence, read.context, config, shapes)
     for number, units in enumerate(widths(config.units, int(x.shape[1]))):
         x = _block(config, x, units, number)
     return dense_head(config, shapes, read, x[:, -1])
@@ -48,10 +48,10 @@ def _block(config: Config, x: Any, units: int, number: int) -> Any:
             padding="causal",
             dilation_rate=2**number,
             activation="relu",
-            kernel_regularizer=penalty(config),
+            kernel_regularizer=weight_penalty(config),
             name=f"filters_{number}_{part}",
         )(y)
-        y = regularized(y, config, f"{number}_{part}")
+        y = regularize(y, config, f"{number}_{part}")
     if x.shape[-1] != units:
-        x = dense(config, units, f"widened_{number}", activation=None)(x)
+        x = dense_layer(config, units, f"widened_{number}", activation=None)(x)
     return keras.layers.Activation("relu", name=f"block_{number}")(keras.layers.Add(name=f"residual_{number}")([x, y]))

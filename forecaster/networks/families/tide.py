@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import dense, dropped, normalized
+from forecaster.networks.blocks import apply_dropout, dense_layer, normalize
 from forecaster.networks.heads import head_initializer
 
 if TYPE_CHECKING:
@@ -51,14 +51,16 @@ def tide(config: Config, shapes: Shapes, read: Read) -> Any:
 
 def _block(config: Config, x: Any, hidden: int, units: int, name: str) -> Any:
     """Return a residual block of ``x``, ``(..., units)``: with Dropout, and normalised where that is asked for."""
-    return normalized(_residual(config, x, hidden, units, name, "glorot_uniform"), config, f"{name}_norm")
+    return normalize(_residual(config, x, hidden, units, name, "glorot_uniform"), config, f"{name}_norm")
 
 
 def _residual(config: Config, x: Any, hidden: int, units: int, name: str, initializer: str) -> Any:
     """Return one hidden layer beside a linear way past it, ``(..., units)`` (figure 1 of the paper, right)."""
     import keras
 
-    y = dense(config, hidden, f"{name}_hidden")(x)
-    y = dense(config, units, f"{name}_out", activation=None, kernel_initializer=initializer)(y)
-    past_it = dense(config, units, f"{name}_skip", activation=None, use_bias=False, kernel_initializer=initializer)(x)
-    return keras.layers.Add(name=name)([dropped(y, config, f"{name}_dropout"), past_it])
+    y = dense_layer(config, hidden, f"{name}_hidden")(x)
+    y = dense_layer(config, units, f"{name}_out", activation=None, kernel_initializer=initializer)(y)
+    past_it = dense_layer(
+        config, units, f"{name}_skip", activation=None, use_bias=False, kernel_initializer=initializer
+    )(x)
+    return keras.layers.Add(name=name)([apply_dropout(y, config, f"{name}_dropout"), past_it])

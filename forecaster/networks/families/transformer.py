@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import dense, dropped, penalty, segments
+from forecaster.networks.blocks import apply_dropout, dense_layer, weight_penalty, window_segments
 from forecaster.networks.heads import dense_head
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def transformer(config: Config, shapes: Shapes, read: Read) -> Any:
 
     from forecaster.networks.layers.base import Places
 
-    patches = segments(read.sequence, read.context, config, shapes)
-    x = Places(name="places")(dense(config, config.units[0], "projection", activation=None)(patches))
-    x = dropped(x, config, "dropout_tokens")
+    patches = window_segments(read.sequence, read.context, config, shapes)
+    x = Places(name="places")(dense_layer(config, config.units[0], "projection", activation=None)(patches))
+    x = apply_dropout(x, config, "dropout_tokens")
     for number, units in enumerate(config.units, 1):
         x = _layer(config, x, 2 * units, number)
     return dense_head(config, shapes, read, keras.layers.Flatten(name="tokens")(_norm(config, x, "norm")))
@@ -49,13 +49,15 @@ def _layer(config: Config, x: Any, hidden: int, number: int) -> Any:
         max(1, width // HEADS),
         dropout=config.dropout,
         use_bias=False,
-        kernel_regularizer=penalty(config),
+        kernel_regularizer=weight_penalty(config),
         name=f"attention_{number}",
     )(normed, normed)
-    x = keras.layers.Add(name=f"attended_{number}")([x, dropped(attention, config, f"dropout_attention_{number}")])
-    y = dense(config, hidden, f"hidden_{number}")(_norm(config, x, f"norm_hidden_{number}"))
-    y = dense(config, width, f"back_{number}", activation=None)(dropped(y, config, f"dropout_{number}"))
-    return keras.layers.Add(name=f"layer_{number}")([x, dropped(y, config, f"dropout_back_{number}")])
+    x = keras.layers.Add(name=f"attended_{number}")(
+        [x, apply_dropout(attention, config, f"dropout_attention_{number}")]
+    )
+    y = dense_layer(config, hidden, f"hidden_{number}")(_norm(config, x, f"norm_hidden_{number}"))
+    y = dense_layer(config, width, f"back_{number}", activation=None)(apply_dropout(y, config, f"dropout_{number}"))
+    return keras.layers.Add(name=f"layer_{number}")([x, apply_dropout(y, config, f"dropout_back_{number}")])
 
 
 def _norm(config: Config, x: Any, name: str) -> Any:

@@ -51,13 +51,13 @@ def random_hinges(calendar: int, known: int) -> Hinges:
     return Hinges(directions.astype(np.float32), places.astype(np.float32), shares)
 
 
-def hinges(features: Any, directions: Any, places: Any, known: int, ops: Any = np) -> Any:
+def hinge_values(features: Any, directions: Any, places: Any, known: int, ops: Any = np) -> Any:
     """Return ``(..., hinges + known)``: each hinge is 0 up to its place and then rises along its direction."""
     rising = ops.maximum(features @ directions + places, 0.0)
     return ops.concatenate([rising, features[..., features.shape[-1] - known :]], axis=-1)
 
 
-def fitted(function: Hinges, moved: np.ndarray, errors: np.ndarray) -> Hinges:
+def fit_hinges(function: Hinges, moved: np.ndarray, errors: np.ndarray) -> Hinges:
     """Return the hinges with the shares that explain the errors of the simple forecast best, by ridge regression.
 
     Args:

@@ -18,7 +18,7 @@ SMOOTHING, DAMPING = 0.5, 0.9
 TREND_ROWS = 12
 
 
-def candidates(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -> dict[str, Any]:
+def simple_forecasts(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -> dict[str, Any]:
     """Return the simple forecasts that a window is long enough for.
 
     Args:
@@ -118,6 +118,6 @@ def _further(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[
     return found
 
 
-def candidate_names(lookback: int, seasons: Sequence[int]) -> tuple[str, ...]:
+def simple_forecast_names(lookback: int, seasons: Sequence[int]) -> tuple[str, ...]:
     """Return the names of the candidates of a window, in order; a mix has one weight for each."""
-    return tuple(candidates(np.zeros((1, lookback)), 1, seasons))
+    return tuple(simple_forecasts(np.zeros((1, lookback)), 1, seasons))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecaster.features.direction_rule import STAY, Rule
-from forecaster.features.gain_test import STEADY, beyond_luck, steadiness, stretches_of
+from forecaster.features.gain_test import STEADY, gain_t_statistic, needed_share, stretches_of
 from forecaster.features.windows import Windows
-from forecaster.networks.initial.covariate_effect import Hinges, fitted, hinges, random_hinges
+from forecaster.networks.initial.covariate_effect import Hinges, fit_hinges, hinge_values, random_hinges
 from forecaster.networks.initial.mixing import best_mixes, blocks_of, mix_logits
-from forecaster.networks.initial.simple_forecasts import candidates
+from forecaster.networks.initial.simple_forecasts import simple_forecasts
 from forecaster.networks.outputs import window_norm_of
 from forecaster.networks.shapes import Shapes
 
@@ -61,10 +61,10 @@ def find_start(config: Config, shapes: Shapes, windows: Windows) -> Start:
         return Start()
     few = windows.thinned(MIX_WINDOWS)
     errors, weights = _simple(few.inputs()[:, :, 0].astype(float), config, shapes) - few.targets(), few.target_weights()
-    return Start(believed_mixes(errors if weights is None else errors * np.sqrt(weights), few, config.needed_gain))
+    return Start(significant_mixes(errors if weights is None else errors * np.sqrt(weights), few, config.needed_gain))
 
 
-def believed_mixes(errors: np.ndarray, windows: Windows, share: float) -> np.ndarray:
+def significant_mixes(errors: np.ndarray, windows: Windows, share: float) -> np.ndarray:
     """Return the best mix of the simple forecasts, or the one of them that it does not beat beyond doubt.
 
     That one is the last value, unless another beats it beyond doubt: steadily, or by much, which a few stretches can
@@ -86,11 +86,11 @@ def believed_mixes(errors: np.ndarray, windows: Windows, share: float) -> np.nda
     mixes = best_mixes(errors)
     best = alone[int(np.argmin((errors**2).mean(axis=(1, 2))))]
     kept, before = np.broadcast_to(alone[0], mixes.shape), (errors[0] ** 2).mean(axis=1)
-    needed = beyond_luck(share, len(np.unique(stretches_of(windows))))
+    needed = needed_share(share, len(np.unique(stretches_of(windows))))
     for mix in (np.broadcast_to(best, mixes.shape), mixes):
         after = (np.einsum("sc,cns->ns", mix[block], errors) ** 2).mean(axis=1)
         much = before.mean() - after.mean() > needed * before.mean()
-        if much or steadiness(before, after, windows) >= STEADY:
+        if much or gain_t_statistic(before, after, windows) >= STEADY:
             kept, before = mix, after
     return kept
 
@@ -118,19 +118,19 @@ def _with_effect(config: Config, shapes: Shapes, windows: Windows) -> Start:
     mix, block = _mix_of(simple, target, windows, config.needed_gain), blocks_of(shapes.steps)
     for _ in range(TURNS):
         by = ahead - np.einsum("sc,cnsf->nsf", mix[block], moved)
-        function = fitted(function, by, target - np.einsum("sc,cns->ns", mix[block], simple))
+        function = fit_hinges(function, by, target - np.einsum("sc,cns->ns", mix[block], simple))
         effect = function.shares[:, 0]
         mix = _mix_of(simple - moved @ effect, target - ahead @ effect, windows, config.needed_gain)
     return Start(mix.astype(np.float32) if config.base in MIXES else None, function)
 
 
 def _mix_of(simple: np.ndarray, target: np.ndarray, windows: Windows, share: float) -> np.ndarray:
-    return believed_mixes(np.nan_to_num(simple - target), windows, share)
+    return significant_mixes(np.nan_to_num(simple - target), windows, share)
 
 
 def _simple(past: np.ndarray, config: Config, shapes: Shapes) -> np.ndarray:
     """Return the simple forecasts that a network starts from, ``(candidates, windows, steps)``."""
-    found = candidates(past, shapes.steps, shapes.seasons)
+    found = simple_forecasts(past, shapes.steps, shapes.seasons)
     if config.base in MIXES:
         return np.stack(list(found.values()))
     last = found["last"]
@@ -150,7 +150,7 @@ def _moved(windows: Windows, function: Hinges, config: Config, shapes: Shapes) -
         batch = windows.batch(np.arange(first, min(first + CHUNK, len(windows))))
         known = batch["past"][:, :, 1 : 1 + shapes.features]
         past, future = (
-            hinges(features, function.directions, function.places, shapes.known)
+            hinge_values(features, function.directions, function.places, shapes.known)
             for features in (known, batch["future"])
         )
         ahead.append(future)

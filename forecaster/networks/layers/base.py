@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from forecaster.networks.initial.covariate_effect import Hinges, hinges, random_hinges
+from forecaster.networks.initial.covariate_effect import Hinges, hinge_values, random_hinges
 from forecaster.networks.initial.mixing import blocks_of, mix_logits, mix_shares
-from forecaster.networks.initial.simple_forecasts import candidate_names, candidates
+from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 
 #: Added to the variance of a window, in squared deviations of the series, so that a constant window divides by 0.01.
 EPSILON = 1e-4
@@ -59,7 +59,7 @@ def _mean(window: Any, observed: Any) -> Any:
     return ops.sum(window * observed, axis=1, keepdims=True) / count
 
 
-class Weighed(keras.layers.Layer):
+class WeightedCandidates(keras.layers.Layer):
     """What layers share that forecast by a weighted mean of the simple forecasts of a window.
 
     Args:
@@ -75,7 +75,7 @@ class Weighed(keras.layers.Layer):
 
     def add_logits(self, lookback: int) -> None:
         """Create the logits, ``(blocks, candidates)``."""
-        names = candidate_names(lookback, self.seasons)
+        names = simple_forecast_names(lookback, self.seasons)
         start = np.zeros((int(blocks_of(self.steps)[-1]) + 1, len(names)), np.float32)
         if self.initial is not None:
             start[:] = mix_logits(self.initial)
@@ -89,12 +89,12 @@ class Weighed(keras.layers.Layer):
             window: ``(batch, lookback, 1)``.
             moved: what is added to the logits, ``(batch, steps, candidates)``; nothing by default.
         """
-        found = ops.stack(list(candidates(window[:, :, 0], self.steps, self.seasons, ops).values()), axis=-1)
+        found = ops.stack(list(simple_forecasts(window[:, :, 0], self.steps, self.seasons, ops).values()), axis=-1)
         logits = ops.take(self.logits, blocks_of(self.steps), axis=0) + moved
         return ops.sum(mix_shares(ops.softmax(logits, axis=-1)) * found, axis=-1, keepdims=True)
 
 
-class Mix(Weighed):
+class Mix(WeightedCandidates):
     """Forecast by a learned convex combination of the simple forecasts of a window."""
 
     def build(self, shape: tuple[int | None, ...]) -> None:
@@ -133,7 +133,7 @@ class Effect(keras.layers.Layer):
 
     def call(self, features: Any) -> Any:
         """Return what they add, ``(batch, steps, 1)``, of features ``(batch, steps, calendar + known)``."""
-        return hinges(features, self.directions, self.places, self.known, ops) @ self.shares
+        return hinge_values(features, self.directions, self.places, self.known, ops) @ self.shares
 
 
 class Embeddings(keras.layers.Layer):

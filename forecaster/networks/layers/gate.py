@@ -12,14 +12,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from forecaster.networks.initial.simple_forecasts import candidates
-from forecaster.networks.layers.base import Weighed
+from forecaster.networks.initial.simple_forecasts import simple_forecasts
+from forecaster.networks.layers.base import WeightedCandidates
 
 #: Added to a mean absolute error, in deviations of its window, before its logarithm is taken.
 EPSILON = 1e-2
 
 
-class Record(keras.layers.Layer):
+class TrackRecord(keras.layers.Layer):
     """How far each simple forecast of a window would have been off on its newest steps, and how much it changes.
 
     Args:
@@ -47,7 +47,9 @@ class Record(keras.layers.Layer):
         steps = max(1, min(self.steps, lookback // 3, lookback - 2 * season))
         past, came = values[:, : lookback - steps], values[:, lookback - steps :]
         known = None if counts is None else counts[:, lookback - steps :]
-        sizes = [_mean_size(simple - came, known) for simple in candidates(past, steps, self.seasons, ops).values()]
+        sizes = [
+            _mean_size(simple - came, known) for simple in simple_forecasts(past, steps, self.seasons, ops).values()
+        ]
         for lag in sorted({1, season} & set(range(lookback))):
             both = None if counts is None else counts[:, lag:] * counts[:, :-lag]
             sizes.append(_mean_size(values[:, lag:] - values[:, :-lag], both))
@@ -62,7 +64,7 @@ def _mean_size(values: Any, counts: Any) -> Any:
     return ops.sum(ops.abs(values) * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1.0)
 
 
-class Gate(Weighed):
+class Gate(WeightedCandidates):
     """Forecast by a convex combination of the simple forecasts of a window, which the core moves step by step."""
 
     def build(self, window_shape: tuple[int | None, ...], moved_shape: tuple[int | None, ...]) -> None:
