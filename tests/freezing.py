@@ -1,5 +1,5 @@
-"""What other people's scripts, models and shells rely on, as texts: ``tests/test_frozen.py`` compares them with those
-in ``tests/frozen``, and ``python tests/manual/frozen.py`` writes them anew.
+"""What other people's scripts, models and shells rely on, as texts: ``tests/project/test_frozen.py`` compares them
+with those in ``tests/frozen``, and ``python tests/manual/frozen.py`` writes them anew.
 """
 
 from __future__ import annotations

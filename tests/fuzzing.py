@@ -1,6 +1,6 @@
 """Command lines at random, from click's own declarations, and what may come of one.
 
-``tests/test_fuzz_cli.py`` runs some of them, ``tests/manual/fuzz_cli.py`` ten thousand.
+``tests/cli/test_fuzz_cli.py`` runs some of them, ``tests/manual/fuzz_cli.py`` ten thousand.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from test_fuzz_files import time_limit
+from samples import time_limit
 
 from forecaster import Forecaster
 from forecaster.cli.main import cli, run

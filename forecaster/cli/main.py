@@ -20,7 +20,7 @@ os.environ.pop("MPLBACKEND", None)
 
 #: Command: (module in forecaster.cli, line of help). A table, so that ``--help`` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "inspect": ("inspection", "Say what a table holds, what is wrong with it, and what mends it."),
+    "inspect": ("inspect", "Say what a table holds, what is wrong with it, and what mends it."),
     "fit": ("fit", "Train a network on a table of readings."),
     "predict": ("predict", "Forecast from a trained model, with intervals."),
     "make-future": ("make_future", "Write the table of future covariates to fill in."),

@@ -282,7 +282,8 @@ def score_forecasts(outcome: Outcome) -> dict[str, float]:
 
 
 def score_groups(outcome: Outcome, group: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Return every measure of :data:`METRICS` of each group, ``(count,)``, by name, as :func:`score_forecasts` names them.
+    """Return every measure of :data:`METRICS` of each group, ``(count,)``, by name, as :func:`score_forecasts` names
+    them.
 
     Args:
         outcome: the rows.

@@ -37,7 +37,8 @@ class Windows:
         places: ``(rows,)`` int, the row of ``calendar`` that each reading belongs to; its own row by default.
         static: ``(series, numbers)`` float.
         categories: ``(series, groups)`` int, 0 for an unknown category.
-        usable: ``(rows,)`` bool, rows at which the targets of a window may begin; see :func:`allowed_window_starts`. All by default.
+        usable: ``(rows,)`` bool, rows at which the targets of a window may begin; see :func:`allowed_window_starts`.
+            All by default.
         indicator: the last channel is 1 where the target was observed and 0 where it is a placeholder.
         causal: ``(rows,)`` float, the target with every placeholder made from the rows before it. A window reads it
             instead of ``values`` after its last reading, so that nothing from beyond the cutoff comes in. By default

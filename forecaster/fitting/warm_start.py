@@ -45,7 +45,8 @@ def settings_for_warm_start(
     Args:
         config: the settings of the model.
         given: settings by name; what is not among :data:`MAY_DIFFER` must be the model's own.
-        decided: what the model has where its settings leave it open, see :func:`decided_settings`; by default what they leave
+        decided: what the model has where its settings leave it open, see :func:`decided_settings`; by default what
+            they leave
             open is not looked at.
 
     Raises:

@@ -18,8 +18,6 @@ from forecaster.inspection.measurements import COLUMNS, Facts, measure_table, se
 from forecaster.inspection.problems import Problem, in_order, problem_of_error
 from forecaster.notes import Note
 
-__all__ = ["Inspection", "Problem", "inspect_table", "worst"]
-
 #: Series written to JSON at most.
 MOST_SERIES = 1000
 #: Notes that tell what was inferred even where they are warnings; other warnings are problems.

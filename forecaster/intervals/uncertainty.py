@@ -26,7 +26,8 @@ from forecaster.networks.outputs import outputs_of, quantile_spreads
 HORIZONS, LEAST_CHANGES = 4, 20
 #: Times the typical, and share of it, beyond which no uncertainty goes, before the root is taken of a volatility.
 MOST = {"volatility": 10.0, "rare": 10.0, "loss": 100.0, "members": 100.0}
-#: Share of windows that do not move at all from which on only those that do are compared, see :func:`typical_uncertainty`.
+#: Share of windows that do not move at all from which on only those that do are compared, see
+#: :func:`typical_uncertainty`.
 STILL = 0.2
 
 

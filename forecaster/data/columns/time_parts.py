@@ -182,7 +182,8 @@ def _numbers(frame: pd.DataFrame, name: str, low: int, high: int) -> np.ndarray:
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"column '{name}', {line_of(frame, row)}: '{column.iloc[row]}', expected a whole number from {low} to {high}",
+            f"column '{name}', {line_of(frame, row)}: '{column.iloc[row]}', "
+            f"expected a whole number from {low} to {high}",
             "correct or remove those rows",
         )
     return numbers

@@ -152,8 +152,8 @@ def _read(frame: pd.DataFrame, panel: Panel) -> Readings:
     readings, _ = read_readings(long, roles, panel.columns, panel.zone or None)
     if bool(readings.zone) != bool(panel.zone) or readings.times.dtype.kind != panel.times.dtype.kind:
         raise DataError(
-            f"the future table holds {_kind(readings.times, readings.zone)}, such as {format_time(readings.times[0])}, those "
-            f"of the readings are {_kind(panel.times, panel.zone)}",
+            f"the future table holds {_kind(readings.times, readings.zone)}, such as {format_time(readings.times[0])}, "
+            f"those of the readings are {_kind(panel.times, panel.zone)}",
             "write both in the same way",
         )
     return readings
@@ -230,7 +230,8 @@ def _check_series(readings: Readings, panel: Panel, ahead: np.ndarray) -> None:
     absent = [name for name, steps in zip(panel.ids, ahead, strict=True) if steps and name not in there]
     if absent:
         raise DataError(
-            f"the future table has no row of {quote_names(absent, MOST_HOLES)}; it has those of {first_few(sorted(there))}",
+            f"the future table has no row of {quote_names(absent, MOST_HOLES)}; "
+            f"it has those of {first_few(sorted(there))}",
             template_command(int(ahead.max())),
         )
 

@@ -206,8 +206,8 @@ def _off_grid(readings: Readings, offsets: np.ndarray, at: int, freq: Freq, coun
     midnight = "if days begin at midnight elsewhere, name the time zone, such as --zone Europe/Berlin; "
     hint = midnight if readings.zone == "UTC" and freq.whole_days else ""
     return DataError(
-        f"{readings.where(at)}: {format_time(times[at])} does not fit the freq {freq} counted from {format_time(times[start])} "
-        f"({plural(count, 'such row')})",
+        f"{readings.where(at)}: {format_time(times[at])} does not fit the freq {freq} counted from "
+        f"{format_time(times[start])} ({plural(count, 'such row')})",
         f"{hint}correct or remove those rows, name another --freq, resample the table first, or take rows as steps: "
         "--freq row",
     )

@@ -215,9 +215,8 @@ def _read(dataset: ds.Dataset, name: str, size: int, kind: str, columns: Sequenc
     frame = _frame(dataset, wanted)
     if not len(frame):
         raise DataError(f"{name} has column names but no rows")
-    notes = [] if not left_out else [
-        Note("left out", quote_names(left_out), "they hold lists, records or raw bytes, not numbers, times or text", True)
-    ]  # fmt: skip
+    why = "they hold lists, records or raw bytes, not numbers, times or text"
+    notes = [Note("left out", quote_names(left_out), why, True)] if left_out else []
     frame.attrs = {"columns": list(kept.values()), "notes": [note.to_dict() for note in notes]}
     return frame
 

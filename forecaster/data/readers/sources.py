@@ -15,13 +15,11 @@ from pathlib import Path
 import pandas as pd
 
 from forecaster.data.readers.compression import COMPRESSIONS, Stored, read_stream
-from forecaster.data.readers.dataframe import PART_NAMES, frame_of, similar_file_hint
+from forecaster.data.readers.dataframe import similar_file_hint
 from forecaster.data.readers.unchanged import refuse_changes
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.system.redaction import redact_address
-from forecaster.words import one_line, plural
-
-__all__ = ["PART_NAMES", "READERS", "Source", "frame_of", "listed", "plural", "read_table", "where"]
+from forecaster.words import one_line
 
 #: Files and folders at most that are looked at for tables: more are those of a whole disk.
 MOST_ENTRIES = 100_000

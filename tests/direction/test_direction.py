@@ -614,7 +614,7 @@ def test_the_commands(command, folder):
 @pytest.mark.parametrize("share", [0, -0.5, np.nan, np.inf])
 def test_a_network_that_gives_no_probabilities_is_refused(share):
     """Numbers of a forged network; no warning of a division by zero."""
-    forecaster = Forecaster.load(Path(__file__).parent / "golden" / "0.2.0" / "direction")
+    forecaster = Forecaster.load(Path(__file__).parents[1] / "golden" / "0.2.0" / "direction")
 
     class Forged:
         def run(self, inputs):

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, snapshot
-from test_training import tiny_network, wave, windows_of
+from samples import tiny_network, wave, windows_of
 
 from forecaster import Forecaster
 from forecaster.api import forecaster as forecaster_module

@@ -17,7 +17,7 @@ from forecaster.engines.onnx_check import shapes as tracing
 from forecaster.engines.onnx_check.graph import Graph
 from forecaster.errors import ModelError
 
-NETWORKS = sorted((Path(__file__).parent / "golden").glob("*/*/network.onnx"))
+NETWORKS = sorted((Path(__file__).parents[1] / "golden").glob("*/*/network.onnx"))
 
 
 def network(*nodes, weights=(), lookback: int = 4, output=None) -> bytes:

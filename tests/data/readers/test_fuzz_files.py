@@ -7,12 +7,10 @@ import io
 import json
 import lzma
 import re
-import signal
 import sqlite3
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -22,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from samples import time_limit
 
 from forecaster import Forecaster
 from forecaster.cli.main import run
@@ -539,26 +538,6 @@ def mutant(kind: str, seed: int, number: int) -> tuple[str, bytes, str]:
 
 
 # What is seen
-
-
-class TooLong(BaseException):
-    """A file took longer than it may."""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise :class:`TooLong` in the block after so many seconds."""
-
-    def stop(*_: object) -> None:
-        raise TooLong(f"more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 class Planned(ForecasterError):

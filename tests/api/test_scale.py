@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_features import panel_of
+from samples import panel_of
 
 from forecaster import Forecaster
 from forecaster.artifact import history

@@ -15,7 +15,7 @@ import pytest
 from forecaster import Config, Forecaster
 from forecaster.data.readers.sources import read_table
 
-FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 class Benchmarks:

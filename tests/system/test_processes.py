@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, snapshot
+from samples import environment
 
 from forecaster.artifact.load import load_model
 from forecaster.artifact.save import save_model
 
 HEAVY = {"tensorflow", "keras", "onnxruntime", "matplotlib", "pandas", "pyarrow", "scipy", "statsforecast", "rich"}
-OFFLINE = Path(__file__).parent / "offline"
 TRAINERS = {"tensorflow", "keras", "tf2onnx", "torch", "jax"}
 
 #: Runs commands in one process and prints, as JSON, how each ended and which packages it had imported by then.
@@ -38,12 +38,6 @@ for arguments in json.loads(sys.argv[1]):
     seen.append((arguments, code, err.getvalue(), sorted({name.split(".")[0] for name in sys.modules})))
 print(json.dumps(seen))
 """
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a process that may not call the network, and ends with exit code 97 where it does."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FORECASTER_", "TF_CPP", "NO_COLOR"))}
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(ROOT)]), **more}
 
 
 def imported_by(commands: list[str]) -> dict[str, tuple[int, str, set[str]]]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from samples import tiny_network, wave, windows_of
 
 from forecaster.config import Config
 from forecaster.data.panel.packed import empty_aligned
@@ -17,28 +18,9 @@ from forecaster.networks.initial.start import Start
 from forecaster.networks.keras import start_keras
 from forecaster.training.batches import make_batches
 from forecaster.training.phases import Run
-from forecaster.training.trainer import Trainer, seed_everything, steps_per_epoch
+from forecaster.training.trainer import Trainer, steps_per_epoch
 
 start_keras()
-
-
-def wave(rows=200, features=1):
-    steps = np.arange(rows)
-    columns = [np.sin(steps / 3)] + [np.cos(steps / (3 + k)) for k in range(features)]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def windows_of(values, *args, **options):
-    return Windows(values, *args, known=values.shape[1] - 1, **options)
-
-
-def tiny_network(lookback, steps, features, **settings):
-    from forecaster.networks.factory import Shapes, build_network
-
-    seed_everything(0)
-    return build_network(
-        Config.of(units=(4,), base="none", window_norm="none", **settings), Shapes(lookback, steps, known=features)
-    )
 
 
 def numbers(batch):

@@ -163,7 +163,8 @@ def test_a_window_is_forecast_alike_alone_and_in_a_batch_of_any_size(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_export_equals_keras(name):
-    """What is about the family is exported; bases and normalisations of the window are in tests/test_networks.py."""
+    """What is about the family is exported; bases and normalisations of the window are in
+    tests/networks/test_networks.py."""
     from forecaster.fitting.onnx_export import export_onnx
 
     model, feeds = built(name, base="last", window_norm="last"), inputs(FULL)

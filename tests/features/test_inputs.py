@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from samples import panel_of
 
-from forecaster.data.panel.panel import Panel
-from forecaster.data.schema import Column, Roles
 from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.inputs import inputs_ahead, padded_panel, window_maker
 from forecaster.features.plan import Plan
@@ -14,40 +13,6 @@ from forecaster.features.scaling import Scaler
 from forecaster.features.split import Split
 
 PLAN = Plan(4, 4, (6,), 12, 6, 8, "none", cycles=("day", "week"), holidays="DE", indicator=True, least=6)
-
-
-def panel_of(lengths: list[int], seed: int = 0) -> Panel:
-    """Hourly series with a covariate of every kind, some cells empty, some readings missing."""
-    rng = np.random.default_rng(seed)
-    rows, offsets = sum(lengths), np.concatenate([[0], np.cumsum(lengths)])
-    first = np.datetime64("2024-03-30T10:00", "ns")
-    times = np.concatenate([first + np.arange(n) * np.timedelta64(1, "h") for n in lengths])
-    covariates = np.column_stack(
-        [rng.normal(5, 2, rows), rng.integers(0, 3, rows), rng.normal(size=rows), rng.integers(-1, 2, rows)]
-    ).astype(np.float32)
-    covariates[rng.random((rows, 4)) < 0.1] = np.nan
-    covariates[:, 2:] = np.nan_to_num(covariates[:, 2:])
-    columns = (
-        Column("wind", "past"),
-        Column("sky", "past", ("a", "b", "c")),
-        Column("price", "future"),
-        Column("promotion", "future", ("no", "yes")),
-        Column("size", "static"),
-        Column("town", "static", ("x", "y")),
-    )
-    return Panel(
-        values=rng.uniform(5, 9, rows),
-        observed=rng.random(rows) > 0.1,
-        times=times,
-        offsets=offsets,
-        ids=tuple(f"s{i}" for i in range(len(lengths))),
-        freq="h",
-        roles=Roles("time", "value", "shop"),
-        zone="Europe/Berlin",
-        columns=columns,
-        covariates=covariates,
-        static=np.column_stack([rng.normal(size=len(lengths)), np.arange(len(lengths)) % 2]).astype(np.float32),
-    )
 
 
 @pytest.mark.parametrize("transform", ["none", "log", "box-cox", "difference", "return"])

@@ -337,7 +337,7 @@ def test_names_of_folders_are_columns(tmp_path: Path) -> None:
 
 
 def test_a_model_is_no_table(tmp_path: Path) -> None:
-    golden = Path(__file__).parent / "golden" / "0.2.0" / "rnn"
+    golden = Path(__file__).parents[2] / "golden" / "0.2.0" / "rnn"
     with pytest.raises(DataError, match=r"rnn' is a model of forecaster, not a table") as caught:
         read_table(golden)
     assert f"forecaster predict --model {golden}" in caught.value.hint

@@ -395,7 +395,7 @@ def test_a_seasonal_base_needs_a_season_of_lookback():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_exports_to_onnx_with_a_head_of_segments(cell):
-    """With the other head: tests/test_zoo.py."""
+    """With the other head: tests/networks/test_families.py."""
     shapes = Shapes(lookback=8, steps=5, calendar=1, seasons=(3,))
     model = network(shapes, network=cell, head="segments")
     assert onnx_difference(model, inputs(shapes)) < 1e-5

@@ -12,8 +12,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from test_features import panel_of
-from test_quiet_processes import environment
+from samples import environment, panel_of
 
 from forecaster import Forecaster
 from forecaster.config import FAMILIES, Config

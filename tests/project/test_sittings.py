@@ -13,7 +13,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 KEY = ("set", "seed")
 
 

@@ -1,6 +1,6 @@
 """The README's commands are run, and print what it shows.
 
-``python tests/test_readme.py`` writes what they print now into the README, after which a person reads it.
+``python tests/project/test_readme.py`` writes what they print now into the README, after which a person reads it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")

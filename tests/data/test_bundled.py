@@ -19,7 +19,7 @@ from forecaster.data import bundled as catalog
 from forecaster.data.bundled import DATASETS, Dataset, copy_dataset, dataset_path
 from forecaster.errors import ForecasterError, NotFoundError, SettingError
 
-FOLDER = Path(__file__).resolve().parent.parent / "datasets"
+FOLDER = Path(__file__).resolve().parents[2] / "datasets"
 EACH = pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_training import tiny_network, wave, windows_of
+from samples import tiny_network, wave, windows_of
 
 from forecaster import Forecaster
 from forecaster.config import Config
@@ -107,7 +107,7 @@ def test_a_placeholder_is_moved_as_its_reading_is():
 
 
 def test_a_cell_is_told_as_it_is_in_the_table():
-    from test_features import panel_of
+    from samples import panel_of
 
     panel = panel_of([40, 30])
     encoder = Encoder.fit(panel)

@@ -12,7 +12,7 @@ import pytest
 
 import forecaster
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted([*(ROOT / "forecaster").rglob("*.py"), *(ROOT / "datasets").glob("*.py")])
 
 

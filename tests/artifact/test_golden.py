@@ -10,7 +10,7 @@ import pytest
 from forecaster import Forecaster
 from forecaster.artifact.names import FILES, MANIFEST
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 MODELS = sorted(path.parent for path in GOLDEN.glob(f"*/*/{MANIFEST}"))
 
 

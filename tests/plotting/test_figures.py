@@ -13,7 +13,7 @@ import pytest
 from forecaster.errors import DataError, SettingError
 from forecaster.plotting import plot_backtest, plot_forecast, plot_learning_curve, save_figure
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _times(start: int, rows: int) -> pd.DatetimeIndex:
