@@ -1,12 +1,55 @@
-"""Words for people: counts, lists of names, and lines short enough for a message."""
+"""Words for people: counts, lists of names, settings as their reader writes them, lines short enough for a message."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
+_as_flags: ContextVar[bool] = ContextVar("_as_flags", default=False)
+
+#: Flags of the command line that are named otherwise than the argument in Python.
+_FLAGS = {"start": "from", "levels": "level", "directory": "model"}
+
+
+@contextmanager
+def settings_as_flags() -> Iterator[None]:
+    """Write settings in messages as flags of the command line while the block runs; see :func:`setting`."""
+    token = _as_flags.set(True)
+    try:
+        yield
+    finally:
+        _as_flags.reset(token)
+
+
+def setting(name: str, value: Any = None) -> str:
+    """Return a setting as the reader of a message writes it: ``gaps="mask"`` in Python, ``--gaps mask`` in a shell.
+
+    Args:
+        name: a field of :class:`forecaster.Config`, or an argument of a method of :class:`forecaster.Forecaster`.
+        value: what to set it to; None names the setting alone.
+
+    Example:
+        >>> setting("gaps", "mask"), setting("final", False), setting("horizon")
+        ('gaps="mask"', 'final=False', 'horizon')
+        >>> with settings_as_flags():
+        ...     setting("gaps", "mask"), setting("final", False), setting("units", (64, 32))
+        ('--gaps mask', '--no-final', '--units 64,32')
+    """
+    if _as_flags.get():
+        return _flag(_FLAGS.get(name, name).replace("_", "-"), value)
+    if value is None:
+        return name
+    return f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
+
+
+def _flag(name: str, value: Any) -> str:
+    if value is None or value is True:
+        return f"--{name}"
+    if value is False:
+        return f"--no-{name}"
+    return f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
 def first_few(names: list[str], most: int = 5) -> str:

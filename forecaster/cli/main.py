@@ -186,6 +186,13 @@ def _open_output_again() -> None:
 
 def run(args: list[str]) -> int:
     """Run one command and return its exit code; an error is printed on stderr."""
+    from forecaster.words import settings_as_flags
+
+    with settings_as_flags():
+        return _run(args)
+
+
+def _run(args: list[str]) -> int:
     try:
         _refuse_nul(args)
         code = cli.main(args, prog_name="forecaster", standalone_mode=False)
