@@ -24,7 +24,6 @@ from forecaster.evaluation.residuals import diagnose, residuals
 from forecaster.evaluation.significance import significance, verdict_sentence
 from forecaster.evaluation.summary import summarise
 from forecaster.evaluation.trained_rows import scales_before, seen_notes, seen_rows, unseen_origins
-from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.fitting import fit as fitting
 from forecaster.intervals.adaptive import Adaptive, WorkingForecast
 from forecaster.notes import Note
@@ -267,7 +266,7 @@ def _network(
     # forecasts below 0.
     alike = never_negative(model, panel) == (model.record["smallest"] >= 0)
     if not rolling.refit and alike and set(panel.ids) <= set(model.ids):
-        return Batched(forecast, READ_LOOKBACKS * model.plan.lookback + 1)
+        return Batched(forecast, model.plan.read_rows)
     return forecast
 
 

@@ -18,7 +18,6 @@ from forecaster.artifact.names import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.npz import read_arrays
 from forecaster.artifact.open_files import AGAIN, open_model_files, refuse_absent
 from forecaster.errors import ModelError
-from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.features.scaling import Scaler
 from forecaster.intervals.conformal import Conformal
 from forecaster.system.limits import is_of_memory
@@ -76,7 +75,7 @@ def _model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader,
     intervals, kept, scaling = (_group(arrays, name) for name in ("intervals", "history", "scaler"))
     if not {"static", "learned"} <= kept.keys() <= {"static", "learned", "beyond"}:
         raise ValueError(f"the history holds {', '.join(sorted(kept))}")
-    rows = READ_LOOKBACKS * plan.lookback + 1 if newest_only else None
+    rows = plan.read_rows if newest_only else None
     history, ranges = read_history(parquet, manifest.panel, kept["static"], rows)
     history = replace(history, beyond=kept.get("beyond"))
     check_plan(plan, config, int(history.lengths.max()))

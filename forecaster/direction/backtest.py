@@ -19,7 +19,6 @@ from forecaster.engines.onnx import OnnxEngine
 from forecaster.evaluation.backtest import OriginWindows, actuals_of, known_rows, left_out_note, origin_windows
 from forecaster.evaluation.trained_rows import ORIGINS, seen_notes, seen_rows, unseen_origins
 from forecaster.features.direction_rule import CLASSES, Rule, changes_ahead, changes_behind, classify
-from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.notes import Note
 from forecaster.plotting import plot_reliability
 
@@ -110,7 +109,7 @@ def evaluate_directions(
             model = fit(past)
             engine = OnnxEngine(model.onnx)
         if known:
-            past = replace(past.keep_newest(READ_LOOKBACKS * model.plan.lookback + 1), beyond=past.beyond)
+            past = replace(past.keep_newest(model.plan.read_rows), beyond=past.beyond)
         found.append(_outcomes(model, engine, panel, part, past, horizon))
     outcomes = _together(found)
     table = _table(actuals_of(panel, windows, horizon, 0), outcomes)

@@ -19,9 +19,6 @@ from forecaster.features.scaling import Scaler
 from forecaster.features.series_sums import series_chunks
 from forecaster.features.windows import Windows, allowed_window_starts
 
-#: Lookbacks of rows before the cutoff that covariates are read from, so that an empty cell finds a value before it.
-READ_LOOKBACKS = 2
-
 
 def padded_panel(panel: Panel, length: int | np.ndarray, season: int) -> tuple[Panel, np.ndarray]:
     """Put rows that were not observed before short series, so that a window fits.
@@ -78,7 +75,9 @@ def window_maker(
     calendar = calendar_table(axis, panel, plan)
     values = _channels(panel, scaler, encoder, plan)
     learned = scaler.learned(panel)
-    usable = allowed_window_starts(panel.observed, panel.offsets, plan.lookback, plan.bearable, plan.least, padding)
+    usable = allowed_window_starts(
+        panel.observed, panel.offsets, plan.lookback, plan.max_missing_run, plan.least, padding
+    )
     causal = latest = None
     if panel.bridged:
         causal, latest = scaler.transform(with_causal_placeholders(panel)), latest_readings(panel)
@@ -134,7 +133,7 @@ def inputs_ahead(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, ste
         ``past`` ``(series, lookback, channels)``, ``future`` ``(series, steps, known)``, ``static``, ``categories``.
     """
     whole, count = plan.whole_runs(steps), len(panel)
-    newest = panel.keep_newest(READ_LOOKBACKS * plan.lookback + 1)
+    newest = panel.keep_newest(plan.read_rows)
     newest, _ = padded_panel(newest, plan.lookback, plan.season)
     rows = (newest.offsets[1:, None] - plan.lookback + np.arange(plan.lookback)).ravel()
     channels = _channels(newest, scaler, encoder, plan)[rows]

@@ -80,7 +80,12 @@ class Plan:
         return self.seasons[0]
 
     @property
-    def bearable(self) -> int:
+    def read_rows(self) -> int:
+        """Rows before a cutoff that a forecast reads: two lookbacks, so that an empty covariate cell finds a value."""
+        return 2 * self.lookback + 1
+
+    @property
+    def max_missing_run(self) -> int:
         """Missing readings in a row that a window may hold: half of it, but a season at least."""
         return max(self.season, self.lookback // 2)
 

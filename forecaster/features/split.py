@@ -44,7 +44,7 @@ class Split:
             if not len(part):
                 raise DataError(
                     f"too many readings are missing: no stretch of {plan.lookback + plan.horizon} rows {what} has gaps "
-                    f"of at most {plan.bearable} rows",
+                    f"of at most {plan.max_missing_run} rows",
                     "--gaps fill fills them; or use a shorter --lookback and --horizon",
                 )
 

@@ -20,7 +20,6 @@ from forecaster.engines.engine import Engine
 from forecaster.engines.keras import DropoutEngine
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import DataError, ForecasterError, ModelError
-from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.features.plan import Plan, make_plan, padded_series
 from forecaster.fitting.auto_network import Row, try_shortlist
 from forecaster.fitting.choices import best_member_fit, drop_past_covariates
@@ -154,7 +153,7 @@ def finish_model(
         conformal=together.conformal,
         onnx=onnx,
         weights={path: variable.numpy() for path, variable in weights_by_path(together.network).items()},
-        history=panel.keep_newest(max(HISTORY_ROWS, READ_LOOKBACKS * plan.lookback + 1)),
+        history=panel.keep_newest(max(HISTORY_ROWS, plan.read_rows)),
         record=_record(panel, together, interrupted, notes) | record,
     )
 

@@ -8,7 +8,6 @@ from forecaster.artifact.model import Model
 from forecaster.data.panel.panel import Panel
 from forecaster.engines.engine import Engine
 from forecaster.evaluation.backtest import backtest
-from forecaster.features.inputs import READ_LOOKBACKS
 from forecaster.intervals.adaptive import Adaptive
 from forecaster.notes import Note
 from forecaster.prediction.forecast import forecast_panel
@@ -42,7 +41,7 @@ def adapt_levels(
     origins = min(min(newer) // horizon, MOST_HORIZONS)
     if origins < 1:
         return None, []
-    known = known.keep_newest(READ_LOOKBACKS * model.plan.lookback + 1 + origins * horizon)
+    known = known.keep_newest(model.plan.read_rows + origins * horizon)
     adaptive = Adaptive(
         lambda rows, steps, working: forecast_panel(model, engine, rows, steps, levels, working), levels
     )

@@ -60,7 +60,7 @@ def joined_panel(model: Model, data: Data, config: Config) -> tuple[Panel, list[
     frame = frame_given(data, history.roles.needed())
     try:
         panel, notes = build_panel(frame, config, like=history)
-        panel, joined = prepend_history(panel, history, model.plan.bearable, config.gaps)
+        panel, joined = prepend_history(panel, history, model.plan.max_missing_run, config.gaps)
     except DataError as error:
         raise DataError(error.message, _without_flags(error.hint)) from None
     notes = [note for note in notes if note.name not in ("time", "series", "target", "freq")]  # the model's own

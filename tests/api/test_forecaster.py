@@ -320,7 +320,7 @@ def test_newer_rows_are_joined_to_the_history(airline, table):
 
 
 def test_rows_after_a_long_gap_are_not_joined_and_too_few_for_the_network(airline, table):
-    assert airline.model.plan.bearable == 12
+    assert airline.model.plan.max_missing_run == 12
     forecast = airline.predict(data=table.iloc[133:138])
     assert forecast["forecast"].tolist() == [table["passengers"][137]] * 6
     assert forecast["engine"].tolist() == ["naive"] * 6
