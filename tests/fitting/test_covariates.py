@@ -26,6 +26,8 @@ ROWS, HORIZON, HOLDOUT, VALIDATION = 120, 5, 20, 15
 #: A tiny network that must learn from nothing, so that what it reads matters after an epoch.
 TINY = {"units": (4,), "epochs": 3, "final": False, "base": "none", "learning_rate": 0.02}
 QUICK = {**TINY, "epochs": 1}
+#: A network that is the regression it starts from: it learns nothing.
+START = {**QUICK, "base": "mix", "learning_rate": 1e-30}
 SHOPS = {
     **{"series": "shop", "target": "sales", "past": "temp,sky", "future_columns": "price,promo"},
     **{"static": "size,kind", "horizon": HORIZON, "lookback": 14, "season": 7, "validation": VALIDATION},
@@ -88,7 +90,7 @@ def fitted(shops):
 def plain(shops):
     """A forecaster of the same sales that reads nothing else."""
     given = {**SHOPS, "past": "none", "future_columns": "none", "static": "none"}
-    return Forecaster(**given, **TINY, holdout=HOLDOUT).fit(shops)
+    return Forecaster(**given, **START, holdout=HOLDOUT).fit(shops)
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +168,11 @@ def test_a_static_value_changes_the_forecast_of_its_series(fitted, forecast, sho
     assert change["c"] > 1e-4 and change["a"] == change["b"] == 0
 
 
-def test_covariates_help_where_they_say_what_comes(fitted, plain, shops):
+def test_covariates_help_where_they_say_what_comes(plain, shops):
     """Price and promotion of the day to forecast make most of its sales: a network that reads them is the better."""
-    told, untold = (f.evaluate(shops, baselines=()).summary["mae"][0] for f in (fitted, plain))
-    assert told < 0.9 * untold
+    reading = Forecaster(**SHOPS, **START, holdout=HOLDOUT).fit(shops)
+    told, untold = (f.evaluate(shops, baselines=()).summary["mae"][0] for f in (reading, plain))
+    assert told < 0.5 * untold
 
 
 def test_no_covariates_where_none_are_wanted(plain, ahead):
