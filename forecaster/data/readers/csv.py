@@ -32,6 +32,9 @@ from forecaster.words import plural, quote_names
 
 _HEAD = 1 << 20  # bytes looked at before a text file is parsed
 
+#: Bytes of a line at most, in UTF-8: names of 300,000 columns and more fit, and no file without lines fills the memory.
+LONGEST_LINE = 16 << 20
+
 #: Encodings by the bytes that a file begins with, and those tried one after the other where it begins with none.
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _TRIED = ("utf-8", "cp1252", "latin-1")
@@ -62,7 +65,8 @@ def read_text(
 
     Raises:
         SettingError: an unknown encoding, or an impossible delimiter.
-        DataError: the file is empty, has no rows, is not text, or its rows do not fit its header.
+        DataError: the file is empty, has no rows, is not text, has a line longer than :data:`LONGEST_LINE`, or its rows
+            do not fit its header.
     """
     with stored.open() as handle:
         start = handle.read(4)
@@ -108,10 +112,11 @@ class _Counted:
 
 
 class _Utf8(io.RawIOBase):
-    """Turns bytes of any encoding into UTF-8, and counts what comes by."""
+    """Turns bytes of any encoding into UTF-8, counts what comes by, and refuses a line without end."""
 
     def __init__(self, stream: IO[bytes], encoding: str, name: str, counted: _Counted) -> None:
         self._stream, self._name, self._counted, self._left = stream, name, counted, b""
+        self._line, self._ends = 0, {b"\n": 0, b"\r": 0}
         self._decoder = codecs.getincrementaldecoder(encoding)() if encoding != "utf-8" else None
 
     def readable(self) -> bool:
@@ -129,7 +134,20 @@ class _Utf8(io.RawIOBase):
         buffer[: len(taken)] = taken
         self._counted.newlines += taken.count(b"\n")
         self._counted.quotes = self._counted.quotes or b'"' in taken
+        self._refuse_endless(taken)
         return len(taken)
+
+    def _refuse_endless(self, taken: bytes) -> None:
+        ends = 1 + max(taken.rfind(b"\n"), taken.rfind(b"\r"))
+        self._line = len(taken) - ends + (0 if ends else self._line)
+        for mark in self._ends:
+            self._ends[mark] += taken.count(mark)
+        if self._line > LONGEST_LINE:
+            raise DataError(
+                f"line {1 + max(self._ends.values()):,} of {self._name} is longer than "
+                f"{LONGEST_LINE >> 20} MB, expected one row of a table",
+                "see whether the file is text with a line for each row; of very many columns make rows, or bring fewer",
+            )
 
     def close(self) -> None:
         if not self.closed:
@@ -212,11 +230,12 @@ class _Text:
 
     def _head(self) -> str:
         with self._open() as stream:
-            head = stream.read(_HEAD)
-            cut = len(head) == _HEAD
-            while cut and not _LINE_END.search(head):
-                more = stream.read(_HEAD)
-                head, cut = head + more, bool(more)
+            pieces = [stream.read(_HEAD)]
+            cut = len(pieces[0]) == _HEAD
+            while cut and not _LINE_END.search(pieces[-1]):
+                pieces.append(stream.read(_HEAD))
+                cut = bool(pieces[-1])
+        head = b"".join(pieces)
         if not head.strip():
             raise DataError(f"{self.name} is empty")
         if cut:
@@ -228,13 +247,15 @@ class _Text:
         stream = self._open()
         head, ends = b"", 0
         for _ in range(self.layout.lines):
+            at = ends
             while True:
-                found = _LINE_END.search(head, ends)
+                found = _LINE_END.search(head, at)
                 if found and found.end() < len(head):
                     break
                 more = stream.read(_HEAD)
                 if not more:
                     break
+                at = found.start() if found else len(head)
                 head += more
             ends = found.end() if found else len(head)
         self.counted.newlines -= head[:ends].count(b"\n")

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forecaster.data.readers import csv as csv_module
 from forecaster.data.readers.dataframe import line_of
 from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError, SettingError
@@ -388,3 +389,38 @@ def test_mutated_text_files_end_in_a_table_or_one_clear_message(tmp_path: Path) 
             assert "\n" not in error.message
         else:
             assert len(frame)
+
+
+@pytest.mark.parametrize(
+    ("before", "end", "line", "suffix"),
+    [("", "", 1, ""), ("", "", 1, ".gz"), ("d,y\n2024-01-01,1\n", "\n", 3, ""), ("d,y\r2024-01-01,1\r", "\r", 3, "")],
+)
+def test_a_line_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, end: str, line: int, suffix: str
+) -> None:
+    monkeypatch.setattr(csv_module, "LONGEST_LINE", 2 << 20)
+    content = f"{before}{random.Random(0).randbytes(1 << 20).hex()}{{}}{end}"
+    refused, passed = (COMPRESSORS[suffix](content.format(more).encode()) for more in ("x" * (1 << 20), ""))
+    message = f"^line {line} of '.*t.csv{suffix}' is longer than 2 MB, expected one row of a table$"
+    with pytest.raises(DataError, match=message) as error:
+        read(tmp_path, refused, f"t.csv{suffix}")
+    assert "a line for each row" in error.value.hint
+    try:
+        read(tmp_path, passed, f"t.csv{suffix}")  # exactly so long
+    except DataError as other:
+        assert "is longer than" not in other.message
+
+
+def test_a_long_line_of_names_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    class Counted:
+        def search(self, text: bytes, begin: int = 0) -> object:
+            looked.append(len(text) - begin)
+            return line_end.search(text, begin)
+
+    line_end = csv_module._LINE_END
+    monkeypatch.setattr(csv_module, "_LINE_END", Counted())
+    content = f"d,{'y' * 100_000},{' ' * (6 << 20)}z\n2024-01-01,1,2\n"
+    assert len(read(tmp_path, content).columns) == 3
+    assert sum(looked) < 4 * len(content)  # it is opened three times
