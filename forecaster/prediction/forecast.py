@@ -9,7 +9,7 @@ from forecaster.data.panel.packed import select_series
 from forecaster.data.panel.panel import Panel
 from forecaster.engines.engine import CHUNK, Engine, Inputs
 from forecaster.engines.rolling import roll_forward
-from forecaster.errors import DivergedError
+from forecaster.errors import ForecasterError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.features.inputs import inputs_ahead
 from forecaster.features.scaling import Scaler
@@ -17,7 +17,7 @@ from forecaster.intervals.uncertainty import relative_uncertainty, window_uncert
 
 #: Size of the largest reading of a series below which float64 arithmetic on squares gives out.
 SMALLEST = 1e-100
-#: Times the largest reading of its series that no forecast reaches unless training diverged.
+#: Times the largest reading of its series that no forecast reaches which can be meant.
 MOST_TIMES = 1e4
 #: Series forecast at once: bounds memory, changes numbers by what float32 rounds at most.
 SERIES_AT_ONCE = 8 * CHUNK
@@ -101,13 +101,13 @@ def refuse_unreasonable_forecast(panel: Panel, values: np.ndarray, steps: int, r
         ranges: smallest and largest reading of each series, ``(series, 2)``.
 
     Raises:
-        DivergedError: naming the first such series.
+        ForecasterError: naming the first such series.
     """
     largest = np.abs(values[:, :, 0]).max(axis=1)
     size = np.abs(ranges).max(axis=1)
     bad = ~(largest <= MOST_TIMES * np.maximum(size, SMALLEST))
     if bad.any():
-        raise DivergedError(
+        raise ForecasterError(
             f"rolled forward {steps} steps, the forecast of {panel.ids[int(bad.argmax())] or 'the series'} "
             f"reaches {largest[bad][0]:.2g}",
             "ask for a shorter horizon, or fit again with this one",

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster
-from forecaster.errors import DivergedError
+from forecaster.errors import ForecasterError
 from forecaster.evaluation.baselines import naive, seasonal_naive
 from forecaster.networks.keras import start_keras
 from forecaster.prediction import forecast as prediction
@@ -197,11 +197,11 @@ def test_forecasts_beyond_reason_name_their_series(fitted):
     values = np.full((len(panel), 2, 1), 50.0)
     prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
     values[1] = 1e7
-    with pytest.raises(DivergedError, match=r"rolled forward 2 steps, the forecast of longer reaches 1e\+07"):
-        prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
+    with pytest.raises(ForecasterError, match=r"rolled forward 2 steps, the forecast of longer reaches 1e\+07"):
+        prediction.refuse_beyond_reason(panel, values, 2, panel.ranges)
     values[1] = np.nan
-    with pytest.raises(DivergedError, match="the forecast of longer reaches nan"):
-        prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
+    with pytest.raises(ForecasterError, match="the forecast of longer reaches nan"):
+        prediction.refuse_beyond_reason(panel, values, 2, panel.ranges)
 
 
 @pytest.mark.parametrize(("rows", "season", "expected"), [(4, 4, 0), (3, 4, 1), (3, 1, 1), (0, 1, 1)])

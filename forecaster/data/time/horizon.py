@@ -26,6 +26,8 @@ DEFAULT_HORIZONS = {
 
 #: Steps, and characters, of a horizon at most.
 MAX_HORIZON, LONGEST_TEXT = 100_000, 40
+#: The last whole year that a timestamp of nanoseconds can be in.
+LAST_YEAR = 2261
 
 _GRAMMAR = "write a horizon as steps (10), a span (12h, 30d, 8w, 6mo, 1y) or a date (2027-01-31)"
 _SPANS = {"ms": "ms", "s": "s", "min": "min", "h": "h", "d": "D", "w": "W"}
@@ -45,7 +47,8 @@ def horizon_steps(horizon: str, last: np.datetime64 | int, freq: str) -> int:
         freq: the freq of the panel.
 
     Raises:
-        SettingError: it cannot be read, is not ahead of the cutoff, is shorter than a step, or beyond 100,000 steps.
+        SettingError: it cannot be read, is not ahead of the cutoff, is shorter than a step, beyond 100,000 steps or
+            beyond the year 2261.
     """
     text, parts = str(horizon).strip(), Freq.of(freq).pace
     if len(text) > LONGEST_TEXT:
@@ -62,10 +65,12 @@ def horizon_steps(horizon: str, last: np.datetime64 | int, freq: str) -> int:
         steps = _steps_until(_end_of(text), _microseconds(last), parts)
         if steps < 1:
             raise SettingError(f"horizon '{text}' is not after the last reading, {format_time(last)}", _GRAMMAR)
-    if steps > MAX_HORIZON or _end_year(last, steps, parts) > 2261:
-        raise SettingError(
-            f"horizon '{text}' is {steps:,} steps, expected at most {MAX_HORIZON:,}, up to the year 2261", _GRAMMAR
-        )
+    if steps > MAX_HORIZON:
+        raise SettingError(f"horizon '{text}' is {steps:,} steps, expected at most {MAX_HORIZON:,}", _GRAMMAR)
+    year = _end_year(last, steps, parts)
+    if year > LAST_YEAR:
+        far = f"about the year {year:.0f}, expected one up to the year {LAST_YEAR}"
+        raise SettingError(f"horizon '{text}' ends in {far}", _GRAMMAR)
     return steps
 
 
