@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from forecaster.artifact.names import FILES, FORMAT, LIMITS, MANIFEST, lock_path, resolve
+from forecaster.artifact.siblings import STAGING
 from forecaster.errors import ForecasterError, SettingError
 
 #: Times that a lock is tried for: who holds it removes its file before letting go.
@@ -25,7 +28,7 @@ def lock_directory(directory: Path) -> Iterator[Path]:
         Path: its real place, where the model is to be written whatever becomes of links to it meanwhile.
 
     Raises:
-        ForecasterError: another process holds it, or the folder above cannot be written.
+        ForecasterError: another process holds it, the folder above cannot be written, or the model there not replaced.
         SettingError: ``directory`` holds something else than a model, or cannot be replaced as a whole.
     """
     refuse_foreign(directory)
@@ -39,6 +42,7 @@ def lock_directory(directory: Path) -> Iterator[Path]:
             raise write_refusal(directory, error) from None
         with handle:
             try:
+                _refuse_unwritable(place, directory)
                 yield place
             finally:
                 with suppress(OSError):  # a folder that was removed, or may not be written any more
@@ -61,6 +65,27 @@ def refuse_foreign(directory: Path) -> None:
     if (place.exists() and place.samefile(os.curdir)) or place.is_mount():
         kind = "a mount point" if place.is_mount() else "the current folder"
         raise SettingError(f"'{directory}' is {kind}, which no model can replace", "name a folder in it with --model")
+
+
+def _refuse_unwritable(place: Path, directory: Path) -> None:
+    """Refuse a place where no model can be made, or an older one not be moved away and removed, before it is trained.
+
+    Raises:
+        ForecasterError: saying why.
+    """
+    try:
+        if place.exists() and not _replaceable(place):
+            raise PermissionError(errno.EACCES, "this user may not replace the one that is there")
+        Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=STAGING, dir=place.parent)).rmdir()
+    except OSError as error:
+        raise write_refusal(directory, error) from None
+
+
+def _replaceable(place: Path) -> bool:
+    """Return whether this user may rename a directory, also in a folder such as ``/tmp``, and empty it."""
+    above, user = place.parent.stat(), os.geteuid()
+    sticky = bool(above.st_mode & stat.S_ISVTX) and user not in (0, above.st_uid, place.stat().st_uid)
+    return not sticky and os.access(place, os.W_OK | os.X_OK)
 
 
 def _ours(directory: Path) -> bool:

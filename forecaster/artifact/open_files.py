@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -37,7 +38,8 @@ def open_model_files(directory: Path) -> Iterator[dict[str, BufferedReader]]:
                 files, settled = _found(directory, stack)
             except OSError as error:
                 what = f"{error.filename} of " if error.filename in LIMITS else ""
-                raise ModelError(f"cannot read {what}the model at '{directory}': {error.strerror}", AGAIN) from None
+                hint = _hint(error, directory)
+                raise ModelError(f"cannot read {what}the model at '{directory}': {error.strerror}", hint) from None
             if len(files) > len(FILES) or (files and settled):
                 yield files
                 return
@@ -45,6 +47,15 @@ def open_model_files(directory: Path) -> Iterator[dict[str, BufferedReader]]:
             break
         time.sleep(PAUSE)
     raise NotFoundError(f"no model at '{directory}'", "make one with: forecaster fit DATA, or name one with --model")
+
+
+def _hint(error: OSError, directory: Path) -> str:
+    """Return what to do about a model that the system does not open; only a damaged one is to be made again."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"let this user read it, such as with: chmod -R u+rX {shlex.quote(str(directory))}"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit of open files (ulimit -n)"
+    return AGAIN
 
 
 def refuse_absent(files: dict[str, BufferedReader], names: Iterable[str], directory: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from forecaster.artifact.model import Model
 from forecaster.artifact.names import resolve
 from forecaster.artifact.save import save_model
+from forecaster.artifact.siblings import remove_leftovers
 from forecaster.errors import ForecasterError, NotFoundError
 
 
@@ -36,7 +37,10 @@ def save_or_rescue(model: Model, directory: Path, place: Path) -> None:
             place.parent.mkdir(parents=True)
             return save_model(model, place)
     refuge = _refuge(model, place.name)
-    raise ForecasterError(failed.message, f"{failed.hint}; the model was put into '{refuge}'") if refuge else failed
+    if not refuge:
+        raise failed
+    remove_leftovers(place, model.record)
+    raise ForecasterError(failed.message, f"{failed.hint}; the model was put into '{refuge}'")
 
 
 def _refuge(model: Model, name: str) -> Path | None:

@@ -32,6 +32,7 @@ from conftest import snapshot
 from forecaster import Forecaster
 from forecaster.artifact import history
 from forecaster.artifact import load as reading
+from forecaster.artifact import lock as locking
 from forecaster.artifact import open_files as opening
 from forecaster.artifact import save as writing
 from forecaster.artifact.load import load_model
@@ -522,6 +523,30 @@ def test_what_is_no_lock_is_neither_followed_nor_waited_for(folder, kind):
     assert os.listdir(folder) == [".model.lock"]
 
 
+@pytest.mark.parametrize("problem", ["read-only", "sticky", "name"])
+def test_a_place_that_cannot_take_the_model_is_refused_before_it_is_trained(model, folder, monkeypatch, problem):
+    place, message = model, "this user may not replace the one that is there"
+    if problem == "read-only":
+        monkeypatch.setattr(locking.os, "access", lambda path, mode: Path(path) != model.resolve())  # root may do all
+    elif problem == "sticky":
+        folder.chmod(0o1777)
+        monkeypatch.setattr(locking.os, "geteuid", lambda: folder.stat().st_uid + 12_345)
+    else:
+        place, message = folder / ("m" * 240), "File name too long"  # only with what is put before and after it
+    before = snapshot(folder)
+    with pytest.raises(ForecasterError, match=message) as error, lock_directory(place):
+        pytest.fail("locked")
+    assert error.value.hint == "choose another place with --model"
+    assert snapshot(folder) == before
+
+
+def test_a_place_that_takes_the_model_is_left_as_it_was(model, folder):
+    before = snapshot(folder)
+    with lock_directory(model):
+        assert {name for name in snapshot(folder) if name not in before} == {".forecaster-model.lock"}
+    assert snapshot(folder) == before
+
+
 def test_a_lock_left_behind_by_a_killed_process_does_no_harm(folder):
     (folder / ".model.lock").write_text("")
     with lock_directory(Path("model")):
@@ -567,6 +592,30 @@ def test_only_regular_files_inside_the_directory_are_read(model, folder, name, k
         place.mkdir()
     with pytest.raises(ModelError, match=f"cannot read {name} of the model at 'forecaster-model': "):
         load_model(Path("forecaster-model"))
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EACCES, "let this user read it, such as with: chmod -R u+rX forecaster-model"),
+        (errno.EPERM, "let this user read it, such as with: chmod -R u+rX forecaster-model"),
+        (errno.EMFILE, "raise the limit of open files (ulimit -n)"),
+        (errno.EIO, opening.AGAIN),
+    ],
+)
+@pytest.mark.parametrize("name", [None, "weights.npz"])
+def test_only_a_model_that_is_damaged_is_to_be_made_again(model, monkeypatch, number, hint, name):
+    def refused(path, *rest, **options):
+        if path == (name or Path("forecaster-model")):
+            raise OSError(number, os.strerror(number), str(path))
+        return system_open(path, *rest, **options)
+
+    system_open = os.open
+    monkeypatch.setattr(opening.os, "open", refused)
+    what = f"{name} of " if name else ""
+    with pytest.raises(ModelError, match=f"cannot read {what}the model at 'forecaster-model': ") as error:
+        load_model(Path("forecaster-model"))
+    assert error.value.hint == hint
 
 
 def test_a_file_too_large_to_be_one_of_ours_is_not_read(model):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import os
 import pty
 import re
@@ -26,8 +28,9 @@ from forecaster.artifact import rescue
 from forecaster.artifact import save as writing
 from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.names import resolve
+from forecaster.artifact.names import BEGUN, resolve
 from forecaster.artifact.rescue import save_or_rescue
+from forecaster.artifact.siblings import fit_id
 from forecaster.cli import fit
 from forecaster.data.readers import compression as streams
 from forecaster.data.readers import sources
@@ -35,7 +38,7 @@ from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
 from forecaster.fitting import fit as fitting
 from forecaster.system import signals
-from forecaster.system.files import json_text, read_through_pipe
+from forecaster.system.files import json_text, read_through_pipe, write_sealed
 from forecaster.system.native import _Lenient
 from forecaster.system.signals import STOPS, defer_signals
 
@@ -189,6 +192,27 @@ def test_a_model_that_cannot_be_written_is_put_elsewhere(folder, trained, monkey
     with pytest.raises(ForecasterError, match="cannot write the model"):
         save_or_rescue(model, Path("/proc/model"), place)
     assert len(list((folder / "home").iterdir())) == 1
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_is_put_elsewhere_leaves_a_checkpoint_only_to_go_on_with(folder, trained, monkeypatch, interrupted):
+    model, checkpoint = load_model(trained), folder / ".m.checkpoint"
+    begun = json.dumps({"settings": {}})
+    model.record |= {"fit": fit_id(begun), "interrupted": interrupted}
+    checkpoint.mkdir()
+    write_sealed(checkpoint / BEGUN, begun.encode())
+    swap = writing._swap
+
+    def refused(staging: Path, place: Path) -> None:
+        if place == folder / "m":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        swap(staging, place)
+
+    monkeypatch.setattr(writing, "_swap", refused)
+    with pytest.raises(ForecasterError, match="cannot write the model 'm': Permission denied") as error:
+        save_or_rescue(model, Path("m"), folder / "m")
+    refuge = re.search(r"the model was put into '(?:\./)?(.*)'", error.value.hint)[1]
+    assert sorted(os.listdir(folder)) == sorted([refuge, *([".m.checkpoint"] if interrupted else [])])
 
 
 def test_a_model_that_nothing_takes_says_why(folder, trained, monkeypatch):
