@@ -14,8 +14,8 @@ from forecaster import Forecaster
 from forecaster.artifact import history
 from forecaster.artifact.load import load_model
 from forecaster.artifact.save import save_model
-from forecaster.cli import output as common
 from forecaster.config import Config
+from forecaster.data import writers
 from forecaster.data.panel.packed import (
     PackedPanel,
     concatenate_panels,
@@ -126,19 +126,19 @@ def table() -> pd.DataFrame:
 
 @pytest.mark.parametrize("at_once", [7, 100_000])
 def test_csv_is_what_pandas_writes(monkeypatch, at_once):
-    monkeypatch.setattr(common, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(writers, "ROWS_AT_ONCE", at_once)
     whole = table()
     for rows in (0, 1, len(whole)):
         shown = whole.head(rows).copy()
         shown['da"y'] = shown['da"y'].dt.strftime("%Y-%m-%d")
         shown["zoned"] = [time.isoformat() for time in shown["zoned"]]
         expected = shown.to_csv(index=False, lineterminator="\n")
-        assert b"".join(common._csv(whole.head(rows))).decode() == expected
+        assert b"".join(writers._csv(whole.head(rows))).decode() == expected
 
 
 def test_times_as_text_once_for_each_time():
     times = pd.to_datetime(["2024-01-02", "2024-01-01", None, "2024-01-02"])
-    shown = common.text_time(pd.DataFrame({"day": times, "x": range(4)}))
+    shown = writers.text_time(pd.DataFrame({"day": times, "x": range(4)}))
     assert shown["day"].tolist()[:2] == ["2024-01-02", "2024-01-01"] and shown["day"].isna().tolist() == [0, 0, 1, 0]
 
 

@@ -16,7 +16,7 @@ from conftest import Command, snapshot
 
 from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.names import FORMAT_VERSION
-from forecaster.cli import output as common
+from forecaster.cli import output
 from forecaster.cli.main import run
 from forecaster.data.readers import sources
 from forecaster.errors import ForecasterError
@@ -350,7 +350,7 @@ def test_a_message_for_which_there_is_no_memory(here, monkeypatch, capfd):
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr(common, "printable_line", full)
+    monkeypatch.setattr(output, "printable_line", full)
     assert run(["inspect", "none.csv"]) == 1
     assert capfd.readouterr().err == "forecaster: error: out of memory\n"
 

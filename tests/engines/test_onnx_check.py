@@ -42,7 +42,7 @@ def test_a_small_network_runs():
 def test_every_shape_is_what_it_is_when_the_network_is_run(path, windows, monkeypatch):
     """ONNX Runtime gives out every value; its shape is the one that was inferred without a run."""
     found: dict[str, tuple[int, ...]] = {}
-    made = graphs.made_by
+    made = graphs.count_bytes_made
 
     def spied(graph, kinds, values, opset, passes):
         most = made(graph, kinds, values, opset, passes)
@@ -51,7 +51,7 @@ def test_every_shape_is_what_it_is_when_the_network_is_run(path, windows, monkey
             found["most"] = (most,)
         return most
 
-    monkeypatch.setattr(graphs, "made_by", spied)
+    monkeypatch.setattr(graphs, "count_bytes_made", spied)
     graph, model = Graph(path.read_bytes()), onnx.load(path)
     shapes = {name: (windows, *shape) for name, shape in graph.inputs.items()}
     assert graph.together(shapes) == windows

@@ -51,7 +51,7 @@ class Pretended:
 def tried(monkeypatch):
     """Return a function that tries networks of said MASE, each of which takes said seconds."""
     clock = [0.0]
-    monkeypatch.setattr(shortlist, "elapsed", lambda: clock[0])
+    monkeypatch.setattr(shortlist, "replayed_elapsed_time", lambda: clock[0])
 
     def call(mases, budget="1h", seconds=60.0, together=9.0, interrupted=False, **settings):
         config = Config.of(network="auto", budget=budget, **settings)
@@ -69,8 +69,8 @@ def tried(monkeypatch):
                 mase = together if len(attempts) > 1 else attempts[0].scores["mase"]["network"]
                 self.scores = {"mase": {"network": mase}}
 
-        monkeypatch.setattr(shortlist, "Attempt", attempt)
-        monkeypatch.setattr(shortlist, "Together", Joined)
+        monkeypatch.setattr(shortlist, "MemberFit", attempt)
+        monkeypatch.setattr(shortlist, "Ensemble", Joined)
         clock[0], notes = seconds, []
         first = Pretended(plan, "lstm", mases["lstm"])
         first.run.interrupted = interrupted

@@ -337,7 +337,7 @@ def test_past_covariates_that_help_by_luck_are_not_used(shops, monkeypatch):
     """A smaller loss that is no steady one: all the gain comes from one stretch."""
     loss = property(lambda self: 0.5 if self.ready.encoder.past_width else 1)
     monkeypatch.setattr(attempt.MemberFit, "loss", loss)
-    monkeypatch.setattr(attempt, "steadiness", lambda before, after, windows: 1.5)
+    monkeypatch.setattr(attempt, "gain_t_statistic", lambda before, after, windows: 1.5)
     table, settings = known(shops)[0].drop(columns=["price", "promo"]), {k: v for k, v in SHOPS.items() if k != "past"}
     found = Forecaster(**{**settings, "future_columns": None}, **QUICK).fit(table)
     assert not found.model.history.roles.past

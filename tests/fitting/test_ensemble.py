@@ -73,7 +73,7 @@ def four():
             super().__init__(*args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("forecaster.fitting.choices.Prepared", Counted)
+        patch.setattr("forecaster.fitting.choices.TrainingData", Counted)
         fitted = Forecaster(lookbacks="12,24", members=2, **QUICK).fit(monthly(), progress.append)
     return Fitted(fitted, progress, len(made))
 

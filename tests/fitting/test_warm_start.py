@@ -187,7 +187,7 @@ def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
 def test_the_new_model_is_deterministic_where_it_was_trained_so(before, monkeypatch, own, given):
     for name in ("fix_threads", "trained", "member_networks"):
         monkeypatch.setattr(continuing, name, lambda *_, **__: [])
-    monkeypatch.setattr(continuing, "finished", lambda *_: before.model)
+    monkeypatch.setattr(continuing, "finish_model", lambda *_: before.model)
     start = replace(before.model, config=before.model.config.replace(deterministic=own))
     newer, _ = before.panel(table(ROWS + NEWER).tail(NEWER))
     found = continuing.fit_further(start, newer, given, [], None)

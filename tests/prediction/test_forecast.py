@@ -198,10 +198,10 @@ def test_forecasts_beyond_reason_name_their_series(fitted):
     prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
     values[1] = 1e7
     with pytest.raises(ForecasterError, match=r"rolled forward 2 steps, the forecast of longer reaches 1e\+07"):
-        prediction.refuse_beyond_reason(panel, values, 2, panel.ranges)
+        prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
     values[1] = np.nan
     with pytest.raises(ForecasterError, match="the forecast of longer reaches nan"):
-        prediction.refuse_beyond_reason(panel, values, 2, panel.ranges)
+        prediction.refuse_unreasonable_forecast(panel, values, 2, panel.ranges)
 
 
 @pytest.mark.parametrize(("rows", "season", "expected"), [(4, 4, 0), (3, 4, 1), (3, 1, 1), (0, 1, 1)])

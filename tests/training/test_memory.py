@@ -116,7 +116,7 @@ def test_the_memory_of_the_machine(tmp_path):
 
 def test_a_system_that_does_not_say_refuses_nothing(tmp_path, monkeypatch):
     assert available_bytes(tmp_path) is None
-    monkeypatch.setattr(memory, "available", lambda: None)
+    monkeypatch.setattr(memory, "available_bytes", lambda: None)
     assert refuse_beyond_memory(CONFIG, PLAN, plain(300)) == []
 
 
@@ -166,7 +166,7 @@ def test_the_limits_of_the_process(tmp_path, monkeypatch, limited, taken):
 
 
 def with_room(monkeypatch, room, gpu=False):
-    monkeypatch.setattr(memory, "available", lambda: room)
+    monkeypatch.setattr(memory, "available_bytes", lambda: room)
     monkeypatch.setattr(memory, "has_gpu", lambda: gpu)
     return partial(refuse_beyond_memory, new=True)
 
@@ -256,11 +256,11 @@ def test_where_no_setting_is_enough_fewer_rows_are(monkeypatch):
 
 
 def test_a_fit_tells_the_warning_and_a_fit_of_more_than_there_is_writes_nothing(monkeypatch, command, folder):
-    monkeypatch.setattr(memory, "available", lambda: 0.6e9)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 0.6e9)
     found = Forecaster(units=(2,), epochs=1, final=False, network="nlinear").fit("dataset:airline")
     [note] = [note for note in found.notes if note.name == "memory"]
     assert note.warning and note.value == "about 0.8 GB needed, 0.6 GB left"
-    monkeypatch.setattr(memory, "available", lambda: 0.1e9)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 0.1e9)
     ended = command("fit", "dataset:airline")
     assert ended.code == 1 and "not enough memory: training needs about 0.8 GB, and 0.1 GB are left" in ended.err
     assert not list(folder.glob("*/manifest.json"))
