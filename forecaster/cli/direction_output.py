@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from forecaster.data.readers.sources import Source
     from forecaster.direction.backtest import DirectionEvaluation
 
+#: What is said of a network in place of a verdict where Ctrl-C ended its training.
+HALF_TRAINED = "No verdict: its training was interrupted."
 #: Columns of the table of scores: name of the measure, its heading, and how it is written.
 _COLUMNS = (
     ("accuracy", "accuracy", ".1%"),
@@ -37,8 +39,8 @@ def echo_fit(model: Model, directory: str) -> None:
     click.echo(f"validation, {plural(scores['windows'], 'forecast')} of the direction over {steps};")
     click.echo(f"'stays' is {scores['stays']}:")
     _echo_scores(scores["models"])
-    click.echo(scores["verdict"])
-    if scores["better"]:
+    click.echo(HALF_TRAINED if record["interrupted"] else scores["verdict"])
+    if scores["better"] and not record["interrupted"]:
         click.echo("These rows also chose when training stopped; evaluate on newer rows to be sure.")
 
 

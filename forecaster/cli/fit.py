@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecaster.cli.direction_output import echo_fit
+from forecaster.cli.direction_output import HALF_TRAINED, echo_fit
 from forecaster.cli.options import (
     force_option,
     json_option,
@@ -197,7 +197,7 @@ def _echo_scores(model: Model, directory: str) -> None:
             continue  # it is naive
         click.echo(f"  {name:<16}{mase:>7.3f}" + (f"{scores['skill'][name]:>22.1%}" if name in scores["skill"] else ""))
     _echo_intervals(scores.get("intervals", {}))
-    click.echo(_verdict(scores, model.plan.season, trained=record["trained"]))
+    click.echo(HALF_TRAINED if record["interrupted"] else _verdict(scores, model.plan.season, record["trained"]))
 
 
 def _echo_intervals(levels: dict[str, dict[str, float]]) -> None:

@@ -402,6 +402,7 @@ def test_an_interrupted_fit_keeps_its_model_and_ends_with_130(command, folder, t
         "forecaster: error: interrupted",
         "  the best weights so far are kept in 'forecaster-model'; the same command with --resume goes on",
     ]
+    assert ended.out.splitlines()[-1] == "No verdict: its training was interrupted." and "beat" not in ended.out
     assert command("predict").code == 0
 
 

@@ -15,6 +15,7 @@ import pytest
 from scipy.stats import binom
 
 from forecaster import Forecaster
+from forecaster.cli.direction_output import echo_fit
 from forecaster.direction.outcomes import Outcomes
 from forecaster.direction.paired_test import p_value, separate_stretches
 from forecaster.direction.prediction import forecast_directions
@@ -478,6 +479,15 @@ def test_ctrl_c_in_a_refit_judges_no_directions(sides, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         sides.evaluate(origins=2, refit=1, tell=lines.append)
     assert len(lines) == 1
+
+
+def test_an_interrupted_fit_of_directions_gives_no_verdict(sides, monkeypatch, capsys):
+    echo_fit(sides.model, "m")
+    assert capsys.readouterr().out.splitlines()[-1] == sides.model.record["scores"]["verdict"]
+    scores = {**sides.model.record["scores"], "better": True}
+    monkeypatch.setattr(sides.model, "record", {**sides.model.record, "interrupted": True, "scores": scores})
+    echo_fit(sides.model, "m")
+    assert capsys.readouterr().out.splitlines()[-1] == "No verdict: its training was interrupted."
 
 
 def test_a_model_of_directions_is_trained_further_and_its_classes_stay(tmp_path):
