@@ -42,6 +42,8 @@ def scores(frame: pd.DataFrame, period: int, seed: int, actual: pd.DataFrame | N
     began = time.perf_counter()
     forecaster = Forecaster(HORIZON, seed=seed, holdout=origins * HORIZON, **settings).fit(frame)
     seconds = time.perf_counter() - began
+    if forecaster.model.record["interrupted"]:
+        raise KeyboardInterrupt  # a network trained by half is no result
     panel, _ = forecaster.panel(frame)
     models = {"network": lambda known, steps: forecaster.forecast_panel(known, steps, LEVELS)}
     models["seasonal-naive"] = baseline_forecast("seasonal-naive", period, LEVELS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,14 @@ def test_the_winner_of_the_competition_has_its_published_owa(benchmarks: Benchma
     for smape, mase, published in m4.PUBLISHED.values():
         if np.isfinite(smape):
             assert m4.owa(smape, mase, *m4.NAIVE2) == pytest.approx(published, abs=6e-4)
+
+
+def test_a_fit_that_ctrl_c_ended_is_no_result(benchmarks: Benchmarks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other benchmarks fit in processes of their own, whose parent Ctrl-C ends."""
+    stopped = SimpleNamespace(model=SimpleNamespace(record={"interrupted": True}))
+    monkeypatch.setattr(benchmarks.covariates, "Forecaster", lambda *_, **__: SimpleNamespace(fit=lambda _: stopped))
+    with pytest.raises(KeyboardInterrupt):
+        benchmarks.covariates.scores(pd.DataFrame(), 24, 0)
 
 
 def test_measures_of_the_competitions_by_hand(benchmarks: Benchmarks) -> None:
