@@ -84,8 +84,8 @@ def command(
     forecaster compare monday.csv tuesday.csv
     forecaster compare model-a model-b --data newer.csv --plot compared.png --fail-if "skill:model-b<0"
 
-    The first is compared with each of the others, and every pair by a Diebold-Mariano test and a bootstrap interval on
-    skill. --fail-if looks at the first: exit code 7 where its condition holds.
+    Every pair is compared by a Diebold-Mariano test and a bootstrap interval on skill; the verdict is about the first
+    model. --fail-if is about the first, too: exit code 7 where its condition holds.
     """
     from forecaster.api.forecaster import Forecaster
     from forecaster.direction.settings import refuse_comparing
@@ -132,7 +132,7 @@ def command(
 
 
 def _backtest(model: Forecaster, rows: Source | None, **options: Any) -> pd.DataFrame:
-    """Return the forecasts of a model over rolling origins; which rows it has seen, compare says of each."""
+    """Return the forecasts of a model over rolling origins; compare reports the rows it was trained on."""
     found = model.evaluate(rows, **options)
     say_notes([note for note in found.notes if note.name != "seen rows"], quiet=True)
     return found.table
@@ -145,7 +145,7 @@ def _echo_result(found: Comparison, shown: list[str]) -> None:
 
 
 def _names(places: tuple[str, ...]) -> list[str]:
-    """Return what to call each model: the last part of its path, or all of it where two end alike."""
+    """Return a name for each model: the last part of its path, or the whole path where two end alike."""
     from collections import Counter
 
     from forecaster.errors import SettingError
@@ -162,7 +162,7 @@ def _names(places: tuple[str, ...]) -> list[str]:
 
 
 def _refuse_rolling(source: Iterable[str]) -> None:
-    """Refuse the flags of a backtest that was run already."""
+    """Refuse flags that saved backtests cannot follow any more."""
     from click.core import ParameterSource
 
     from forecaster.errors import SettingError

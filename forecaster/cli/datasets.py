@@ -1,4 +1,4 @@
-"""``forecaster datasets``: list or copy the data sets that come along."""
+"""``forecaster datasets``: list or copy the bundled data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from forecaster.cli.output import echo_json
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the data sets that come along; every command takes dataset:NAME where it takes a file.
+    """List the bundled data sets; every command takes dataset:NAME where it takes a file.
 
     \b
     forecaster datasets

@@ -1,4 +1,4 @@
-"""What ``fit`` and ``evaluate`` print of a forecast of direction."""
+"""Output of ``fit`` and ``evaluate`` for forecasts of direction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forecaster.data.readers.sources import Source
     from forecaster.direction.backtest import DirectionEvaluation
 
-#: What is said of a network in place of a verdict where Ctrl-C ended its training.
+#: Printed instead of a verdict on a network whose training Ctrl-C ended.
 HALF_TRAINED = "No verdict: its training was interrupted."
 #: Columns of the table of scores: name of the measure, its heading, and how it is written.
 _COLUMNS = (
@@ -28,12 +28,12 @@ _COLUMNS = (
 
 
 def echo_fit(model: Model, directory: str) -> None:
-    """Print the validation scores beside the baselines, and whether they are worth more than a coin."""
+    """Print the validation scores next to those of the baselines, and whether they beat a coin."""
     from forecaster.words import plural
 
     scores, record = model.record["scores"], model.record
     click.echo(
-        f"model: {directory}, {record['rows']:,} rows up to {record['trained_until'][:19]}, {record['seconds']} s"
+        f"model: {directory}, {record['rows']:,} time steps up to {record['trained_until'][:19]}, {record['seconds']} s"
     )
     steps = "one step" if model.plan.horizon == 1 else f"{model.plan.horizon} steps"
     click.echo(f"validation, {plural(scores['windows'], 'forecast')} of the direction over {steps};")
@@ -45,10 +45,10 @@ def echo_fit(model: Model, directory: str) -> None:
 
 
 def refuse_unused(given: Mapping[str, object]) -> None:
-    """Refuse flags of ``evaluate`` that say nothing of directions.
+    """Refuse flags of ``evaluate`` that do not apply to directions.
 
     Args:
-        given: values by the name of the flag; what is empty was not given.
+        given: values by the name of the flag; empty ones were not given.
 
     Raises:
         SettingError: naming the flag.
@@ -70,17 +70,17 @@ def echo_directions(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Print the scores over rolling origins, how often what came that was given which probability, and the verdict.
+    """Print the scores over rolling origins, the reliability of the probabilities, and the verdict.
 
     Args:
         found: the backtest.
         model: the model's directory.
-        rows: the rows that were given, if any.
+        rows: the data given, if any.
         plot: where to draw the reliability, if anywhere.
         output: where to write the table, if anywhere; ``-`` prints it instead.
         force: replace files that exist.
         as_json: print one JSON document instead.
-        quiet: do not say what was written.
+        quiet: do not report files written.
     """
     if plot:
         save_picture(found.plot(title=picture_title("reliability", model, rows)), plot, force, quiet)
@@ -112,9 +112,9 @@ def _echo_scores(models: Sequence[dict[str, Any]]) -> None:
 
 
 def _echo_reliability(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a line for each tenth of probability: how often each direction came that was given so much."""
+    """Print one line for each tenth of probability: how often each direction occurred at that forecast probability."""
     names = list(dict.fromkeys(row["direction"] for row in rows))
-    click.echo("came, of the forecasts that gave it a probability of so much:")
+    click.echo("reliability: how often each direction occurred, by its forecast probability:")
     click.echo(f"  {'':<12}" + "".join(f"{name:>17}" for name in names))
     cells = {(row["low"], row["direction"]): f"{row['observed']:.0%} of {row['windows']:,}" for row in rows}
     for low, high in sorted({(row["low"], row["high"]) for row in rows}):

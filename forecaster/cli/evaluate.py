@@ -1,4 +1,4 @@
-"""``forecaster evaluate``: backtest a model beside the baselines."""
+"""``forecaster evaluate``: backtest a model against the baselines."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ if TYPE_CHECKING:
 @origins_option(", of directions 500")
 @stride_option
 @gap_option
-@click.option("--refit", is_flag=True, help="Train anew at each origin, on the rows before it only.")
+@click.option("--refit", is_flag=True, help="Train again at each origin, on the rows before it only.")
 @click.option(
-    "--refit-every", type=click.IntRange(0), metavar="K", help="Train anew at every K-th origin only; 0 is never."
+    "--refit-every", type=click.IntRange(0), metavar="K", help="Train again at every K-th origin only; 0 is never."
 )
 @click.option(
     "--window",
     metavar="expanding|sliding",
     default="expanding",
     show_default=True,
-    help="What is known at an origin: all rows before it, or always as many as before the oldest.",
+    help="Rows known at an origin: all before it, or always as many as before the oldest.",
 )
 @click.option(
-    "--adaptive", is_flag=True, help="Correct the network's intervals at each origin by their hits at those before."
+    "--adaptive", is_flag=True, help="Adapt the network's intervals at each origin to their coverage at earlier ones."
 )
 @baselines_option("usual")
 @click.option(
@@ -71,10 +71,10 @@ if TYPE_CHECKING:
     "splits",
     metavar="series|step|level",
     multiple=True,
-    help="Print a measure by series or step ahead, or those of each interval level; repeat it for several.",
+    help="Print a measure by series or by step ahead, or all of each interval level; repeat it for several.",
 )
 @metrics_option
-@click.option("--residuals", is_flag=True, help="Print tests of what is left in the network's errors.")
+@click.option("--residuals", is_flag=True, help="Print tests of the network's residuals.")
 @fail_if_option
 @source_options
 @level_option
@@ -109,7 +109,7 @@ def command(
     quiet: bool,
     **source: str | None,
 ) -> None:
-    """Backtest the network over rolling origins, beside the baselines, and say whether it is better.
+    """Backtest the network against the baselines over rolling origins, and say if it is better.
 
     \b
     forecaster evaluate --data newer.csv
@@ -119,14 +119,14 @@ def command(
     forecaster evaluate --output backtest.csv --plot backtest.png
     forecaster evaluate --fail-if "skill<0 or coverage-80<75%"
 
-    "Better" is said only where the 95 % interval on skill and a Diebold-Mariano test agree. --fail-if ends with exit
-    code 7 where its condition holds, or cannot be told as the network was trained on these rows; it knows the measures
-    of the network's row, p-value, skill-lo and skill-hi against seasonal naive, and any of these against another
+    "Better" means that the 95 % interval on skill and a Diebold-Mariano test agree. --fail-if exits with code 7 where
+    its condition holds, or cannot be checked because the network was trained on these rows. It takes the measures of
+    the network's row, p-value, skill-lo and skill-hi against seasonal naive, and any of these against another
     baseline: skill:AutoETS.
 
-    A model of directions is scored by accuracy, log loss and Brier score beside the most frequent direction, the last
-    one repeated, and a coin; "right more often" is said only where a paired test excludes luck. --plot then draws how
-    far its probabilities can be believed.
+    A model of directions is scored by accuracy, log loss and Brier score against the most frequent direction, the last
+    one repeated, and a coin; "right more often" means that a paired test excludes luck. --plot then draws the
+    reliability of its probabilities.
     """
     from forecaster.api.evaluation import NETWORK
     from forecaster.api.forecaster import Forecaster
@@ -179,11 +179,11 @@ def command(
 
 
 def _refit(refit: bool, every: int | None) -> int:
-    """Return at every how many origins the network is trained anew, 0 for never."""
+    """Return the number of origins between two trainings; 0 for never."""
     from forecaster.errors import SettingError
 
     if refit and every == 0:
-        raise SettingError("--refit trains anew, and --refit-every 0 never does", "leave one of them out")
+        raise SettingError("--refit trains again, and --refit-every 0 never does", "leave one of them out")
     return int(refit) if every is None else every
 
 
@@ -198,7 +198,7 @@ def _echo_document(found: Evaluation, model: str) -> None:
 def _echo_result(
     found: Evaluation, shown: list[str], splits: tuple[str, ...], metrics: str | None, residuals: bool
 ) -> None:
-    """Print the measures, those of each split, the tests, and what they come to."""
+    """Print the measures, their splits, the tests and the verdict."""
     echo_measures(found.summary, shown)
     for split in splits:
         echo_split(found.by(split), split, metrics, shown)
@@ -213,7 +213,7 @@ MOST_SERIES = 20
 
 
 def _echo_residuals(table: pd.DataFrame) -> None:
-    """Print the tests of the errors, a line a series, and what they mean."""
+    """Print the tests of the residuals, one line a series, and their meaning."""
     click.echo("errors of the network, actual less forecast:")
     names = [("mean", ".4g"), ("deviation", ".4g"), ("p-bias", ".3f"), ("lag-1", ".2f")]
     names += [("p-white", ".3f"), ("skewness", ".2f"), ("p-normal", ".3f")]
@@ -229,5 +229,5 @@ def _echo_residuals(table: pd.DataFrame) -> None:
         if told:
             click.echo(f"  {words} in {(table[column] < 0.05).sum():,} of {told:,} series (p < 0.05)")
     if steps > 1:
-        click.echo(f"  Errors up to {steps} steps ahead correlate in the best forecast too.")
+        click.echo(f"  Errors up to {steps} steps ahead are correlated even in the best forecast.")
         click.echo("  Test one step: --horizon 1 --stride 1.")

@@ -1,4 +1,4 @@
-"""Options and tables of measures that evaluate and compare share."""
+"""Options of evaluate and compare, and how they print measures and tests."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from forecaster.data.readers.sources import Source
     from forecaster.evaluation.fail_if import FailIf
 
-#: Measures that are printed where no others are asked for; of levels: those of each.
+#: Measures printed by default; the second group is printed for each level.
 SHOWN, SHOWN_OF_LEVELS = ("mae", "rmse", "mase", "smape", "owa"), ("coverage", "msis")
-#: Rows of a table of measures that are printed.
+#: Rows of a table of measures printed at most.
 MOST_ROWS = 200
 
 metrics_option = click.option(
@@ -46,7 +46,7 @@ gap_option = click.option(
 
 
 def origins_option(others: str = "") -> Callable[[F], F]:
-    """Return the ``--origins`` option; ``others`` goes on with what its default is."""
+    """Return the ``--origins`` option; ``others`` is appended to its default."""
     return click.option(
         "--origins",
         type=click.IntRange(1),
@@ -62,15 +62,15 @@ def baselines_option(default: str) -> Callable[[F], F]:
         metavar="a,b|usual|all|none",
         default=default,
         show_default=True,
-        help="Baselines to run beside; usual is all but the slow AutoARIMA.",
+        help="Baselines to compare with; usual is all but the slow AutoARIMA.",
     )
 
 
 def baselines_of(text: str) -> tuple[str, ...]:
-    """Return the baselines that a person named.
+    """Return the baselines named on the command line.
 
     Raises:
-        SettingError: an unknown one.
+        SettingError: unknown name.
     """
     from forecaster.evaluation.baselines import BASELINES, USUAL_BASELINES, find_baseline
 
@@ -84,7 +84,7 @@ def baselines_of(text: str) -> tuple[str, ...]:
 
 
 def measures_of(text: str | None, levels: tuple[int, ...]) -> list[str]:
-    """Return the columns of measures that a person asked for, those of levels with each level.
+    """Return the columns of the measures named on the command line, one for each level where a measure has levels.
 
     Raises:
         SettingError: an unknown one.
@@ -105,10 +105,10 @@ def measures_of(text: str | None, levels: tuple[int, ...]) -> list[str]:
 
 
 def fail_if_of(text: str | None, levels: tuple[int, ...], others: Sequence[str]) -> FailIf | None:
-    """Return the gate of ``--fail-if``, None where there is none.
+    """Return the parsed ``--fail-if``; None without one.
 
     Raises:
-        SettingError: it cannot be read, or names a measure that there will not be.
+        SettingError: it cannot be parsed, or names a measure that will not be computed.
     """
     if text is None:
         return None
@@ -118,20 +118,19 @@ def fail_if_of(text: str | None, levels: tuple[int, ...], others: Sequence[str])
 
 
 def echo_measures(table: pd.DataFrame, shown: list[str]) -> None:
-    """Print a table of measures, a line a model: those to show that it has."""
+    """Print a table of measures, one line a model; measures that the table lacks are skipped."""
     names = [name for name in ("rank", *shown) if name in table.columns]
     _echo_table(table, ["model"], names)
 
 
 def echo_split(table: pd.DataFrame, split: str, asked: str | None, shown: list[str]) -> None:
-    """Print a measure by ``series`` or ``step``, a column a model; by ``level`` its measures, a line a model and level.
+    """Print one measure by ``series`` or ``step`` (a column a model), or all measures by ``level``.
 
     Args:
         table: of :func:`forecaster.evaluation.summary.summarise`.
         split: what it is split by.
-        asked: the ``--metrics`` that were given, of which the first is printed; MASE by default, or MAE where there is
-            no scale.
-        shown: those measures as columns.
+        asked: ``--metrics`` as given; the first is printed. By default MASE, or MAE where there is no scale.
+        shown: the columns of these measures.
     """
     if split == "level":
         click.echo("by level:")
@@ -161,7 +160,7 @@ def _echo_table(table: pd.DataFrame, keys: list[str], names: list[str], form: st
 
 
 def echo_tests(tests: pd.DataFrame, heading: str) -> None:
-    """Print the tests of some pairs of models, a line each."""
+    """Print the tests of pairs of models, one line a pair."""
     if not len(tests):
         return
     single = tests["model"].nunique() == 1
@@ -175,12 +174,12 @@ def echo_tests(tests: pd.DataFrame, heading: str) -> None:
 
 
 def picture_title(what: str, model: str, rows: Source | None) -> str:
-    """Return the title of a picture: what it shows, of which model, and on which rows where they are not its own."""
+    """Return the title of a picture: its subject, the model, and the data unless they are the model's own."""
     return f"{what} of {model}" + (f" on {rows.shown}" if rows else "")
 
 
 def save_picture(figure: Figure, path: str, force: bool, quiet: bool) -> None:
-    """Write a figure and say where it is."""
+    """Write a figure and report its path."""
     from forecaster.plotting import save_figure
 
     save_figure(figure, path, force)
@@ -189,7 +188,7 @@ def save_picture(figure: Figure, path: str, force: bool, quiet: bool) -> None:
 
 
 def number_text(value: float, form: str) -> str:
-    """Return a number as it is printed, ``-`` where there is none."""
+    """Return a formatted number; ``-`` for NaN and infinity."""
     return f"{value:{form}}" if math.isfinite(value) else "-"
 
 

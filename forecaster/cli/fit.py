@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from forecaster.training.phases import Progress
 
 
-#: Separate stretches of one horizon below which the coverage of intervals is mostly luck.
+#: Separate spans of one horizon below which the coverage of intervals is mostly luck.
 ENOUGH_STRETCHES = 4
-#: Width of an interval, in seasonal scales, from which on it is told in powers of ten.
+#: Width of an interval, in seasonal scales, from which it is printed in powers of ten.
 WRITTEN_OUT = 1e6
 #: What ``--network`` chooses among.
 EPILOG = "\b\nNetworks:\n" + "\n".join(f"  {name:<16}{says}" for name, says in FAMILIES.items())
@@ -48,12 +48,15 @@ EPILOG = "\b\nNetworks:\n" + "\n".join(f"  {name:<16}{says}" for name, says in F
     "--config", "config_file", metavar="FILE", help="TOML file with any of the settings below; flags win over it."
 )
 @click.option(
-    "--from", "start", metavar="MODEL", help="Train this model further on DATA: newer rows, its settings and weights."
+    "--from",
+    "start",
+    metavar="MODEL",
+    help="Continue to train this model on DATA: newer rows, with its settings and weights.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from the last checkpoint of the same fit; from the start where there is none.",
+    help="Continue from the last checkpoint of the same fit; start over where there is none.",
 )
 @click.option("--future", metavar="FILE", help="Table of covariates known beyond the cutoff; - for standard input.")
 @source_options
@@ -99,7 +102,7 @@ def command(
     forecaster fit prices.csv --target close --task direction --horizon 5
 
     Time column, target, series, covariates, freq, season, lookback and horizon are inferred and printed; every one has
-    a flag. What is wrong with a table is told by: forecaster inspect DATA
+    a flag. To see what is wrong with a table: forecaster inspect DATA
     """
     from pathlib import Path
 
@@ -129,14 +132,14 @@ def command(
 
 
 def _next(model: Model, directory: str) -> str:
-    """Return the commands that come next."""
-    flag = _model_flag(directory)
+    """Return the commands to run next."""
+    flag, horizon = _model_flag(directory), f"--horizon {model.plan.horizon}"
     if model.config.task == "direction":
         return f"next: forecaster predict{flag}"
     if not model.history.of_role("future"):
-        return f"next: forecaster predict{flag} --horizon 10 --plot forecast.png"
-    fill = f"next: forecaster make-future{flag} --horizon 10 --output future.csv, fill it in, then"
-    return f"{fill} forecaster predict{flag} --horizon 10 --future future.csv"
+        return f"next: forecaster predict{flag} {horizon} --plot forecast.png"
+    fill = f"next: forecaster make-future{flag} {horizon} --output future.csv, fill it in, then"
+    return f"{fill} forecaster predict{flag} {horizon} --future future.csv"
 
 
 @contextmanager
@@ -181,12 +184,12 @@ def _echo_document(model: Model, directory: str) -> None:
 
 
 def _echo_scores(model: Model, directory: str) -> None:
-    """Print the validation scores and what they mean."""
+    """Print the validation scores and the verdict."""
     from forecaster.words import plural
 
     scores, record = model.record["scores"], model.record
     click.echo(
-        f"model: {directory}, {record['rows']:,} rows up to {record['trained_until'][:19]}, {record['seconds']} s"
+        f"model: {directory}, {record['rows']:,} time steps up to {record['trained_until'][:19]}, {record['seconds']} s"
     )
     _echo_networks("tried", record.get("tried", []), _TRIED)
     _echo_networks("members", record.get("members", []), _MEMBERS)
@@ -201,7 +204,7 @@ def _echo_scores(model: Model, directory: str) -> None:
 
 
 def _echo_intervals(levels: dict[str, dict[str, float]]) -> None:
-    """Print how good intervals are that the older half of the validation rows has made, on the newer half."""
+    """Print the scores on the newer half of the validation rows of intervals learned on the older half."""
     if not levels:
         return
     few = _too_few(*(int(next(iter(levels.values()))[name]) for name in ("windows", "stretches")))
@@ -216,20 +219,20 @@ def _shown(size: float) -> str:
 
 
 def _too_few(windows: int, stretches: int) -> str:
-    """Return what is to be said where coverage is measured on few separate stretches of time."""
+    """Return a caveat where coverage is measured on few separate spans of time."""
     if stretches >= ENOUGH_STRETCHES:
         return ""
-    apart = "stretch" if stretches == 1 else "stretches"
+    apart = "span" if stretches == 1 else "spans"
     of = f"{windows:,} overlapping windows of {stretches} separate {apart}" if windows > 1 else "1 window"
     return f" ({of}: too few to tell)"
 
 
 def _echo_networks(heading: str, rows: list[dict[str, Any]], columns: dict[str, tuple[int, str]]) -> None:
-    """Print a line for each network that was trained, where there are some.
+    """Print one line for each network trained, if any.
 
     Args:
-        heading: what they are.
-        rows: what is known of each: its ``name``, and ``chosen`` or ``diverged`` where not all were kept.
+        heading: of the table.
+        rows: of each network its ``name``, and ``chosen`` or ``diverged`` where not all were kept.
         columns: the width and the format of each number.
     """
     if not rows:
@@ -243,14 +246,14 @@ def _echo_networks(heading: str, rows: list[dict[str, Any]], columns: dict[str, 
 
 
 _HEADINGS = {"mase": "MASE"}
-#: The numbers of what ``--network auto`` tried, and of the networks of an ensemble.
+#: The numbers of the candidates of ``--network auto``, and of the members of an ensemble.
 _TRIED = {"mase": (8, ".3f"), "loss": (9, ".4f"), "seconds": (9, ".1f"), "parameters": (12, ",")}
 _MEMBERS = {"share": (7, ".2f"), "seed": (6, "d"), "lookback": (10, "d"), "mase": (8, ".3f"), "seconds": (9, ".1f")}
 
 
 def _verdict(scores: dict[str, Any], season: int, trained: bool) -> str:
-    """Say whether the network beats the simple forecasts, in one sentence."""
-    what = "The network" if trained else "The forecast that training did not improve"
+    """Return one sentence: does the network beat the baselines."""
+    what = "The network" if trained else "The forecast it started from, which training did not improve,"
     simple = {"seasonal-naive": "repeating the last season", "naive": "repeating the last value"}
     if season == 1:
         simple.pop("seasonal-naive")
@@ -259,7 +262,7 @@ def _verdict(scores: dict[str, Any], season: int, trained: bool) -> str:
         return f"{what} cannot be compared with {' or '.join(undefined)}, which makes no error on the training rows."
     lost = [words for name, words in simple.items() if not round(scores["skill"][name], 3) > 0]  # as it is printed
     if lost:
-        return f"{what} does NOT beat {' or '.join(lost)} on the validation rows: use the simple forecast instead."
+        return f"{what} does NOT beat {' or '.join(lost)} on the validation rows: use that baseline instead."
     beaten = " and ".join(simple.values())
     return f"{what} beats {beaten} on the validation rows, which also chose when training stopped."
 
@@ -274,7 +277,7 @@ def _plot_curve(model: Model, path: str, force: bool, quiet: bool) -> None:
 
 
 class _progress:
-    """A progress bar on stderr with loss, validation skill and time left; nothing where ``hidden``."""
+    """A progress bar on stderr with loss, validation skill and time left; nothing if ``hidden``."""
 
     def __init__(self, hidden: bool) -> None:
         self.hidden = hidden

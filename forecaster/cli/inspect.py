@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forecaster.inspection.inspect import Inspection
     from forecaster.inspection.problems import Problem
 
-#: Series printed at most, those with the most harm.
+#: Series printed at most: those with the worst problems.
 MOST_PRINTED = 20
 WIDTH = 100
 
@@ -41,7 +41,7 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Say what DATA holds, what fit would infer from it, and what is wrong with it: rows, and the flag that mends them.
+    """Report what DATA holds, what fit would infer, and what is wrong with it, with rows and the flag that fixes it.
 
     \b
     forecaster inspect sales.csv
@@ -73,7 +73,7 @@ def command(
 
 
 def _echo_report(found: Inspection, quiet: bool) -> None:
-    """Print the table of series, what is inferred and the problems; only the problems where ``quiet``."""
+    """Print the table of series, the inferred settings and the problems; only the problems with ``quiet``."""
     from forecaster.words import plural
 
     if not quiet:
@@ -102,8 +102,8 @@ def _summary(problems: list[Problem]) -> str:
     if not problems:
         return "no problem found"
     counts = {kind: sum(p.severity == kind for p in problems) for kind in ("error", "warning", "note")}
-    told = [plural(n, kind) for kind, n in counts.items() if n]
-    return f"problems, the most harmful first: {', '.join(told)}"
+    parts = [plural(n, kind) for kind, n in counts.items() if n]
+    return f"problems, worst first: {', '.join(parts)}"
 
 
 def _echo_problem(number: int, problem: Problem) -> None:
@@ -122,7 +122,7 @@ def _wrapped(start: str, text: str) -> str:
     return "\n".join((start if i == 0 else " " * len(start)) + line for i, line in enumerate(lines))
 
 
-#: How the columns of the table of series are headed, and what they hold.
+#: Headings of the table of series, where they differ from the names of its columns.
 HEADS = {"missing": "miss", "duplicates": "dup", "constant": "same", "outliers": "odd"}
 LEGEND = (
     "miss: empty readings, gaps: absent steps, dup: repeated times, same: longest run of one value, odd: outliers; "
@@ -131,7 +131,7 @@ LEGEND = (
 
 
 def _echo_series(series: pd.DataFrame) -> None:
-    """Print the table of series, each column as wide as it must be."""
+    """Print the table of series, each column as wide as its longest cell."""
     from forecaster.inspection.measurements import worst_series
 
     shown = worst_series(series, MOST_PRINTED)
@@ -149,7 +149,7 @@ def _echo_series(series: pd.DataFrame) -> None:
         ]
         click.echo("  " + space.join(line).rstrip())
     if len(series) > len(shown):
-        click.echo(f"  the {len(shown)} with the most to mend of {len(series):,} series; all: --output series.csv")
+        click.echo(f"  the {len(shown)} worst of {len(series):,} series; all: --output series.csv")
     click.echo(_wrapped("  ", LEGEND))
 
 
@@ -179,7 +179,7 @@ def _plot(found: Inspection, path: str, force: bool, quiet: bool) -> None:
     from forecaster.plotting.files import save_figure
 
     if found.panel is None:
-        raise DataError("there is nothing to draw: the table cannot be read", "mend it as the report says")
+        raise DataError("there is nothing to draw: the table cannot be read", "fix it as the report says")
     save_figure(plot_diagnosis(found.panel, found.season), path, force)
     if not quiet:
         say(f"picture: {path}")

@@ -20,14 +20,14 @@ os.environ.pop("MPLBACKEND", None)
 
 #: Command: (module in forecaster.cli, line of help). A table, so that ``--help`` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "inspect": ("inspect", "Say what a table holds, what is wrong with it, and what mends it."),
+    "inspect": ("inspect", "Report what a table holds, what is wrong with it, and how to fix it."),
     "fit": ("fit", "Train a network on a table of readings."),
     "predict": ("predict", "Forecast from a trained model, with intervals."),
     "make-future": ("make_future", "Write the table of future covariates to fill in."),
-    "evaluate": ("evaluate", "Backtest a model beside the baselines."),
+    "evaluate": ("evaluate", "Backtest a model against the baselines."),
     "compare": ("compare", "Compare models, or saved backtests, on the same windows."),
     "plot": ("plot", "Draw a forecast to PNG or SVG."),
-    "datasets": ("datasets", "List or copy the data sets that come along."),
+    "datasets": ("datasets", "List or copy the bundled data sets."),
 }
 ALIASES = {"forecast": "predict"}
 
@@ -43,7 +43,7 @@ column or model not found, 5 bad data or model, 6 training diverged,
 
 
 def _told_of_reader(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method of click end with :data:`READER_GONE` where its output has no reader any more."""
+    """Make a method of click exit with :data:`READER_GONE` where the reader of its output is gone."""
 
     def called(*args: Any, **options: Any) -> Any:
         try:
@@ -55,7 +55,7 @@ def _told_of_reader(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Commands(click.Group):
-    """The commands of the table, each imported when it is run or asked for help."""
+    """The commands of the table, each imported when it is run or its help is shown."""
 
     make_context = _told_of_reader(click.Group.make_context)
     invoke = _told_of_reader(click.Group.invoke)
@@ -73,7 +73,7 @@ class Commands(click.Group):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command; an unknown one is answered with the nearest."""
+        """Find the command; the error for an unknown one names the nearest."""
         from forecaster.errors import SettingError, nearest
         from forecaster.system.limits import READING, refuse_without_addresses, refuse_without_threads
 
@@ -142,7 +142,7 @@ def _run_stoppable(args: list[str]) -> int:
         install_stop_handlers()
         code = run(args)
         ignore_stops()
-    except KeyboardInterrupt:  # it fell beside what run explains, such as a second one while the first is told
+    except KeyboardInterrupt:  # outside of what run explains, such as a second one while the first is reported
         ignore_stops()
         if "--traceback" in args:
             raise
@@ -151,7 +151,7 @@ def _run_stoppable(args: list[str]) -> int:
 
 
 def _end(codes: list[int]) -> None:
-    """End the process with its exit code; Python would take libraries down whose threads abort it then, at times.
+    """Exit at once: at a normal exit Python unloads libraries whose threads sometimes abort the process.
 
     Arrow's do, of a file that they have read for Python: https://github.com/apache/arrow/issues/34314.
     """
@@ -163,7 +163,7 @@ def _end(codes: list[int]) -> None:
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback without the secrets of the arguments, as it is made to be shown to others."""
+    """Print a traceback with secrets redacted, as people share it."""
     from traceback import format_exception
 
     from forecaster.cli.output import redact_arguments
@@ -172,14 +172,14 @@ def _show_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 
 
 def _open_closed_streams() -> None:
-    """Give a standard stream that the caller closed (``2>&-``) nothing to read and nowhere to write."""
+    """Replace standard streams that the caller closed (``2>&-``) by the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (kept open to the end)
 
 
 def _open_output_again() -> None:
-    """Let stdout be written whole, with ``PYTHONUNBUFFERED`` too, and whatever its encoding has no character for."""
+    """Reopen stdout buffered, also with ``PYTHONUNBUFFERED``, escaping characters its encoding lacks."""
     encoding, number = sys.stdout.encoding, sys.stdout.fileno()
     sys.stdout = open(number, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
 
@@ -204,7 +204,7 @@ def _run(args: list[str]) -> int:
             if _drop_unwritable_output() and isinstance(error, OSError) and not error.filename:
                 return _say(f"cannot write the output: {error.strerror}", "choose another place, or free some space", 1)
             return _explain(KeyboardInterrupt() if _is_of_a_signal(error) else error, "fit" in args)
-        except (ImportError, MemoryError, SystemError):  # to say what happened takes memory too
+        except (ImportError, MemoryError, SystemError):  # building the message takes memory too
             os.write(sys.stderr.fileno(), b"forecaster: error: out of memory\n")
             return 1
     return code if isinstance(code, int) else 0
@@ -219,7 +219,7 @@ def _refuse_nul(args: list[str]) -> None:
 
 
 def _is_of_a_signal(error: BaseException) -> bool:
-    """Return whether an error is what a library made of Ctrl-C, and none of ours."""
+    """Return True for an error that a library raised because of Ctrl-C."""
     from forecaster.errors import ForecasterError
     from forecaster.system.signals import was_stopped
 
@@ -231,10 +231,10 @@ def _is_of_a_signal(error: BaseException) -> bool:
 
 
 def _drop_unwritable_output() -> bool:
-    """Let what could not be written to stdout go, so that Python does not try and complain again when it ends.
+    """Drop output that stdout could not take, so that Python does not retry and complain at exit.
 
     Returns:
-        bool: there was some, and not because its reader is gone.
+        bool: True if there was some, and its reader is not gone.
     """
     try:
         sys.stdout.flush()
@@ -248,8 +248,8 @@ def _explain(error: BaseException, trains: bool) -> int:
     """Print one message for an error and return its exit code.
 
     Args:
-        error: what ended the command.
-        trains: the command trains a network.
+        error: the exception that ended the command.
+        trains: True if the command trains a network.
     """
     from forecaster.errors import ForecasterError
     from forecaster.system.limits import is_of_memory

@@ -38,7 +38,7 @@ def hints_of(model: str, data: str | None) -> Iterator[None]:
 def command(
     model: str, horizon: str | None, data: str | None, output: str, force: bool, quiet: bool, **source: str | None
 ) -> None:
-    """Write the table that predict --future reads: each series, each timestamp to come, a column a future covariate.
+    """Write the table that predict --future reads: a row for each series and future timestamp, a column a covariate.
 
     \b
     forecaster make-future --horizon 10 --output future.csv

@@ -83,12 +83,12 @@ def _default_text(default: Any) -> str:
     return f"[default: {','.join(map(str, default)) if isinstance(default, tuple) else default}]"
 
 
-#: How a table is to be read where that cannot be found out: the fields of :class:`forecaster.Source`.
+#: How to read a table where that cannot be inferred: the fields of :class:`forecaster.Source`.
 _SOURCE_OPTIONS = {
     "sql": ("QUERY", "Query whose result is the table, where the table is the URL or file of a database."),
-    "delimiter": ("TEXT", "What separates the cells of a CSV file. [default: found out]"),
-    "decimal": ("TEXT", "Decimal mark of numbers, . or , [default: found out]"),
-    "encoding": ("NAME", "Encoding of a text file. [default: found out]"),
+    "delimiter": ("TEXT", "Separator of the cells of a CSV file. [default: inferred]"),
+    "decimal": ("TEXT", "Decimal mark of numbers, . or , [default: inferred]"),
+    "encoding": ("NAME", "Encoding of a text file. [default: inferred]"),
     "sheet": ("NAME", "Sheet of an Excel file. [default: the first]"),
 }
 
@@ -101,7 +101,7 @@ def source_options(command: F) -> F:
 
 
 def read_source(place: str, **options: str | None) -> Source:
-    """Return what a command was told to read.
+    """Return the source of a table named on the command line.
 
     Args:
         place: a path, a folder, ``-``, ``dataset:NAME`` or the URL of a database.
@@ -113,5 +113,5 @@ def read_source(place: str, **options: str | None) -> Source:
 
 
 def horizon_option(help: str) -> Callable[[F], F]:
-    """Return the ``--horizon`` option with a command's own words."""
+    """Return the ``--horizon`` option with the help text of a command."""
     return click.option("--horizon", metavar="N|SPAN|DATE", envvar="FORECASTER_HORIZON", help=help)

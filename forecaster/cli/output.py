@@ -1,4 +1,4 @@
-"""Options that several commands share, and how results and notes are printed."""
+"""How results, notes and errors are printed, and where tables are written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def command_line() -> str:
-    """Return the command as it was given, for a shell, without the secrets of its arguments."""
+    """Return the command as given, quoted for a shell, its secrets redacted."""
     import shlex
 
     from forecaster.system.redaction import redact_address
@@ -27,10 +27,7 @@ def command_line() -> str:
 
 
 def printable_line(text: str) -> str:
-    """Return text as one line for a terminal: without the secrets of the arguments, control characters as escapes.
-
-    Of a very long word it has the two ends.
-    """
+    """Return text as one line for a terminal: secrets redacted, control characters escaped, long words shortened."""
     text = re.sub(
         r"[\udc80-\udcff]+", _as_utf8, redact_arguments(text)
     )  # an ASCII locale leaves bytes of arguments as they are
@@ -44,13 +41,13 @@ def _as_utf8(found: re.Match[str]) -> str:
 
 
 def redact_arguments(text: str) -> str:
-    """Return text without the secrets of the arguments that the command was given."""
+    """Return text without the secrets in the arguments of this command."""
     from forecaster.system.redaction import redact_known, secrets_of
 
     return redact_known(text, set[str]().union(*map(secrets_of, sys.argv[1:])))
 
 
-#: Characters of a word, and of a message, that are printed; more are hardly what a person wants to read.
+#: Characters of a word, and of a message, printed at most.
 LONGEST_WORD, LONGEST_TEXT = 200, 1_500
 
 
@@ -60,7 +57,7 @@ def say(line: str) -> None:
 
 
 def say_notes(notes: Iterable[Note], quiet: bool = False) -> None:
-    """Print notes on stderr; warnings even where ``quiet``."""
+    """Print notes on stderr; with ``quiet`` only warnings."""
     for note in notes:
         if note.warning:
             say(f"note: {note}")
@@ -70,7 +67,7 @@ def say_notes(notes: Iterable[Note], quiet: bool = False) -> None:
 
 
 def echo_json(document: Any) -> None:
-    """Print one JSON document on stdout, in UTF-8 wherever that is; NaN becomes null."""
+    """Print one JSON document on stdout, in UTF-8 in any locale; NaN becomes null."""
     from forecaster.system.files import json_text
 
     click.echo(json_text(document).encode())
@@ -83,14 +80,14 @@ def write_and_print_result(
     document: Callable[[], None] | None,
     text: Callable[[], None],
 ) -> None:
-    """Write a table where it was asked for, and print the result once: the table, one JSON document, or text.
+    """Write the table to ``output`` if given, and print the result once: as table, JSON document or text.
 
     Args:
         table: every forecast.
         output: where to write it, if anywhere; ``-`` prints it instead of the text.
         force: replace a file that exists.
-        document: prints the JSON document, where one was asked for.
-        text: prints the result for a person.
+        document: prints the JSON document; None for text.
+        text: prints the result as text.
     """
     if output and (output != "-" or document is None):
         write_table(table, output, force)
@@ -101,7 +98,7 @@ def write_and_print_result(
 
 
 def check_table(path: str | None, force: bool) -> None:
-    """Refuse a table's path that cannot be written, before work is spent; ``-`` and devices take CSV.
+    """Refuse a table path that cannot be written, before any work; ``-`` and devices take CSV.
 
     Raises:
         SettingError: it exists and ``force`` is False, or has another suffix.
@@ -114,7 +111,7 @@ def check_table(path: str | None, force: bool) -> None:
 
 
 def check_picture(path: str | None, force: bool) -> None:
-    """Refuse a picture's path that cannot be written, before work is spent.
+    """Refuse a picture path that cannot be written, before any work.
 
     Raises:
         SettingError: it exists and ``force`` is False, or has another suffix.
@@ -134,7 +131,7 @@ def _check_file(path: str, force: bool, suffixes: Sequence[str]) -> None:
 
     if Path(path).suffix.lower() not in suffixes and not Path(path).is_dir():
         raise SettingError(
-            f"cannot tell what to write from the name '{path}'", f"name a file that ends in {' or '.join(suffixes)}"
+            f"cannot tell the format from the name '{path}'", f"name a file that ends in {' or '.join(suffixes)}"
         )
     check_free(path, force)
 

@@ -78,7 +78,7 @@ def command(
 
 
 def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFrame:
-    """Return the readings of a table whose time column is that of the forecast."""
+    """Return the readings of a table that has the time column of the forecast."""
     from forecaster.config import Config
     from forecaster.data.panel.build import build_panel
     from forecaster.data.readers.sources import read_table
@@ -91,7 +91,7 @@ def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFra
 
 
 def _read_forecast(path: str) -> pd.DataFrame:
-    """Return a table that predict wrote."""
+    """Read a table that predict wrote."""
     from forecaster.data.readers.sources import read_table
     from forecaster.errors import DataError, SettingError
 
@@ -99,7 +99,7 @@ def _read_forecast(path: str) -> pd.DataFrame:
     if "direction" in table.columns and "forecast" not in table.columns:
         raise SettingError(
             f"'{path}' holds directions, which have no curve to draw",
-            "how far they can be believed is drawn by: forecaster evaluate --plot reliability.png",
+            "draw their reliability with: forecaster evaluate --plot reliability.png",
         )
     if "forecast" not in table.columns or "series" not in table.columns:
         raise DataError(

@@ -93,8 +93,8 @@ def test_help_of_fit_lists_every_network_in_one_line(command):
     ("validation", "few"),
     [
         (24, " (1 window: too few to tell)"),
-        (30, " (4 overlapping windows of 1 separate stretch: too few to tell)"),
-        (72, " (25 overlapping windows of 3 separate stretches: too few to tell)"),
+        (30, " (4 overlapping windows of 1 separate span: too few to tell)"),
+        (72, " (25 overlapping windows of 3 separate spans: too few to tell)"),
         (96, ""),
     ],
 )
@@ -377,15 +377,15 @@ def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeyp
     ended = command("fit", "dataset:airline")
     assert ended.code == 0
     lines = ended.out.splitlines()
-    assert lines[0].startswith("model: forecaster-model, 144 rows up to 1960-12-01")
+    assert lines[0].startswith("model: forecaster-model, 144 time steps up to 1960-12-01")
     assert [line.split()[0] for line in lines[3:6]] == ["network", "seasonal-naive", "naive"]
     assert " beats repeating the last season and repeating the last value on the validation rows" in lines[-1]
-    assert ended.err.endswith("next: forecaster predict --horizon 10 --plot forecast.png\n")
+    assert ended.err.endswith("next: forecaster predict --horizon 12 --plot forecast.png\n")
     again = command("fit", "dataset:airline", "-q", "--model", "forecaster-model")
     assert (again.code, again.err) == (0, "")
     assert os.listdir(folder) == ["forecaster-model"]
     assert command("fit", "dataset:airline", "--model", "m").err.endswith(
-        "--model m --horizon 10 --plot forecast.png\n"
+        "--model m --horizon 12 --plot forecast.png\n"
     )
 
 

@@ -103,13 +103,13 @@ class TestEvaluate:
             ("--baselines naive,AutoRIMA", "unknown baseline 'AutoRIMA'", "did you mean 'AutoARIMA'"),
             ("--metrics mae,mese", "unknown measure 'mese', expected one of mae, rmse", "did you mean"),
             ("--window rolling", "unknown window 'rolling', expected expanding or sliding", ""),
-            ("--refit --refit-every 0", "--refit trains anew, and --refit-every 0 never does", "leave one"),
+            ("--refit --refit-every 0", "--refit trains again, and --refit-every 0 never does", "leave one"),
             ("--gap -1", "Invalid value for '--gap'", "see: forecaster evaluate --help"),
             ("--fail-if skill", "the condition 'skill' cannot be read", "such as: skill<0"),
             ("--fail-if skil<0", "names no measure: 'skil'", "did you mean 'skill'"),
             ("--fail-if coverage-90<1", "names no measure: 'coverage-90'", "did you mean"),
             ("--fail-if skill:mean<0 --baselines naive", "names no measure: 'skill:mean'", "did you mean"),
-            ("--residual-plot x.pdf", "cannot tell what to write from the name 'x.pdf'", ".png or .svg"),
+            ("--residual-plot x.pdf", "cannot tell the format from the name 'x.pdf'", ".png or .svg"),
         ],
     )
     def test_mistakes(
@@ -196,7 +196,7 @@ class TestCompare:
             ("forecaster-model .", 4, "no model at '.'", "forecaster fit DATA"),
             ("forecaster-model newer.csv", 5, "'newer.csv' is not a backtest: it has no column 'model'", "--output"),
             ("a b --fail-if skill:c<0", 2, "names no measure: 'skill:c'", ""),
-            ("a b --output x.xlsx", 2, "cannot tell what to write from the name 'x.xlsx'", ""),
+            ("a b --output x.xlsx", 2, "cannot tell the format from the name 'x.xlsx'", ""),
         ],
     )
     def test_mistakes(

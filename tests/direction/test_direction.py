@@ -599,7 +599,7 @@ def test_the_commands(command, folder):
     assert document["forecast"][0]["direction"] in CLASSES
     evaluate = command("evaluate", "--data", "wave.csv", "--plot", "reliability.png", "--output", "windows.csv")
     assert evaluate.code == 0, evaluate.err
-    assert "came, of the forecasts that gave it a probability of so much:" in evaluate.out
+    assert "reliability: how often each direction occurred, by its forecast probability:" in evaluate.out
     assert (folder / "reliability.png").stat().st_size > 10_000
     assert list(pd.read_csv("windows.csv")["model"].unique()) == ["network", "majority", "persistence"]
     found = json.loads(command("evaluate", "--data", "wave.csv", "--json", "-q").out)

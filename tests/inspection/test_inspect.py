@@ -466,7 +466,7 @@ def test_the_report_is_on_stdout_and_the_exit_code_says_that_fit_would_refuse(co
 
 def test_quiet_prints_the_problems_only(command: Command, sales: Path):
     ended = command("inspect", "sales.csv", "-q", "--duplicates", "first")
-    assert ended.out.startswith("problems, the most harmful first: ") and "inferred" not in ended.out
+    assert ended.out.startswith("problems, worst first: ") and "inferred" not in ended.out
     assert command("inspect", "dataset:airline", "-q").out == "no problem found\n"
 
 
@@ -495,7 +495,7 @@ def test_many_series_are_told_by_the_worst(command: Command, folder: Path):
     table = pd.concat([hourly(200, shop=f"s{i}") for i in range(30)])
     table.drop(index=[100, 101]).to_csv("many.csv", index=False)
     ended = command("inspect", "many.csv", "--series", "shop")
-    assert "the 20 with the most to mend of 30 series; all: --output series.csv" in ended.out
+    assert "the 20 worst of 30 series; all: --output series.csv" in ended.out
 
 
 def test_a_table_that_is_not_there_is_no_report(command: Command):

@@ -27,9 +27,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from forecaster.artifact.siblings import checkpoint_folder
-
 from forecaster import Forecaster
+from forecaster.artifact.siblings import checkpoint_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 FIT = "fit dataset:airline --units 8 --patience 100"
