@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from forecaster.api.forecaster import Forecaster
     from forecaster.config import Config
     from forecaster.data.readers.sources import Source
+    from forecaster.data.writers import save_table
     from forecaster.direction.backtest import DirectionEvaluation
     from forecaster.errors import ForecasterError
     from forecaster.features.windows import Windows, make_windows
@@ -30,6 +31,7 @@ _HOMES = {
     "Source": "forecaster.data.readers.sources",
     "Windows": "forecaster.features.windows",
     "make_windows": "forecaster.features.windows",
+    "save_table": "forecaster.data.writers",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Source",
     "Windows",
     "make_windows",
+    "save_table",
 ]
 
 

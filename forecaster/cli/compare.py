@@ -33,6 +33,7 @@ from forecaster.cli.options import (
     source_options,
 )
 from forecaster.cli.output import check_picture, check_table, echo_json, say_notes, write_and_print_result
+from forecaster.data.writers import format_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 @fail_if_option
 @source_options
 @level_option
-@click.option("--output", metavar="FILE", help="Every forecast compared, to CSV, JSON or Parquet; - prints CSV.")
+@click.option("--output", metavar="FILE", help=f"Every forecast compared, to {format_names()}; - prints CSV.")
 @click.option("--plot", metavar="FILE", help="Draw errors and skills to a PNG or SVG.")
 @force_option
 @json_option

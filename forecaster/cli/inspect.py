@@ -9,6 +9,7 @@ import click
 
 from forecaster.cli.options import force_option, json_option, quiet_option, read_source, setting_options, source_options
 from forecaster.cli.output import check_picture, check_table, echo_json, printable_line, say, write_table
+from forecaster.data.writers import format_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ WIDTH = 100
 
 @click.command("inspect")
 @click.argument("data", metavar="DATA")
-@click.option("--output", metavar="FILE", help="The table of all series, to CSV, JSON or Parquet; - prints CSV.")
+@click.option("--output", metavar="FILE", help=f"The table of all series, to {format_names()}; - prints CSV.")
 @click.option("--plot", metavar="FILE", help="Draw readings, decomposition and autocorrelation to a PNG or SVG.")
 @force_option
 @json_option

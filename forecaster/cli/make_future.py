@@ -10,6 +10,7 @@ import click
 
 from forecaster.cli.options import force_option, horizon_option, model_option, quiet_option, read_source, source_options
 from forecaster.cli.output import check_table, say, say_notes, write_table
+from forecaster.data.writers import format_names
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def hints_of(model: str, data: str | None) -> Iterator[None]:
 @model_option
 @horizon_option("How far to forecast: 10, 30d, 2027-01-31. [default: as trained]")
 @click.option("--data", metavar="FILE", help="Newer rows of the same series, or other series. [default: the model's]")
-@click.option("--output", metavar="FILE", default="-", help="CSV, JSON or Parquet file; - prints CSV. [default: -]")
+@click.option("--output", metavar="FILE", default="-", help=f"{format_names()} file; - prints CSV. [default: -]")
 @force_option
 @quiet_option
 @source_options

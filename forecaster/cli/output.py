@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from forecaster.data.writers import TABLE_WRITERS, _csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,11 +101,10 @@ def check_table(path: str | None, force: bool) -> None:
     Raises:
         SettingError: it exists and ``force`` is False, or has another suffix.
     """
-    from pathlib import Path
+    from forecaster.data.writers import check_path
 
-    if path is None or path == "-" or (Path(path).exists() and not Path(path).is_dir() and not Path(path).is_file()):
-        return
-    _check_file(path, force, tuple(TABLE_WRITERS))
+    if path is not None and path != "-":
+        check_path(path, force)
 
 
 def check_picture(path: str | None, force: bool) -> None:
@@ -116,34 +113,29 @@ def check_picture(path: str | None, force: bool) -> None:
     Raises:
         SettingError: it exists and ``force`` is False, or has another suffix.
     """
-    if path is not None:
-        _check_file(path, force, PICTURES)
-
-
-PICTURES = (".png", ".svg")
-
-
-def _check_file(path: str, force: bool, suffixes: Sequence[str]) -> None:
     from pathlib import Path
 
     from forecaster.errors import SettingError
     from forecaster.system.files import check_free
 
-    if Path(path).suffix.lower() not in suffixes and not Path(path).is_dir():
+    if path is None:
+        return
+    if Path(path).suffix.lower() not in PICTURES and not Path(path).is_dir():
         raise SettingError(
-            f"cannot tell the format from the name '{path}'", f"name a file that ends in {' or '.join(suffixes)}"
+            f"cannot tell the format from the name '{path}'", f"name a file that ends in {' or '.join(PICTURES)}"
         )
     check_free(path, force)
 
 
-def write_table(table: pd.DataFrame, path: str, force: bool) -> None:
-    """Write a table by the suffix of its path; ``-`` prints CSV."""
-    from pathlib import Path
+#: Suffixes of pictures.
+PICTURES = (".png", ".svg")
 
-    from forecaster.system.files import write_file
+
+def write_table(table: pd.DataFrame, path: str, force: bool) -> None:
+    """Write a table in the format of its path's suffix; ``-`` prints CSV."""
+    from forecaster.data.writers import csv_pieces, save_table
 
     if path == "-":
-        sys.stdout.buffer.writelines(_csv(table))
-        return
-    written_as = TABLE_WRITERS.get(Path(path).suffix.lower(), _csv)  # a device has no suffix
-    write_file(path, written_as(table), force)
+        sys.stdout.buffer.writelines(csv_pieces(table))
+    else:
+        save_table(table, path, force)

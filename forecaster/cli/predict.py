@@ -16,7 +16,7 @@ from forecaster.cli.options import (
     source_options,
 )
 from forecaster.cli.output import check_picture, check_table, echo_json, say, say_notes, write_table
-from forecaster.data.writers import text_time
+from forecaster.data.writers import format_names, text_time
 
 
 @click.command("predict")
@@ -28,7 +28,7 @@ from forecaster.data.writers import text_time
 )
 @source_options
 @level_option
-@click.option("--output", metavar="FILE", default="-", help="CSV, JSON or Parquet file; - prints CSV. [default: -]")
+@click.option("--output", metavar="FILE", default="-", help=f"{format_names()} file; - prints CSV. [default: -]")
 @click.option("--plot", metavar="FILE", help="Draw the forecast to a PNG or SVG.")
 @force_option
 @json_option

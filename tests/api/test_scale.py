@@ -15,7 +15,6 @@ from forecaster.artifact import history
 from forecaster.artifact.load import load_model
 from forecaster.artifact.save import save_model
 from forecaster.config import Config
-from forecaster.data import writers
 from forecaster.data.panel.packed import (
     PackedPanel,
     concatenate_panels,
@@ -106,40 +105,6 @@ def test_series_that_move_against_a_loop(panel):
 
 
 # Tables
-
-
-def table() -> pd.DataFrame:
-    bits = RNG.integers(0, 2**63, 3_000, dtype=np.int64).view(np.float64)
-    spread = 10.0 ** RNG.uniform(-7, 18, 3_000)
-    numbers = [bits, spread, -np.round(spread, 2), RNG.integers(-1_000, 1_000, 500), 10.0 ** np.arange(-30, 30)]
-    numbers = np.concatenate([*numbers, [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e15, 1e16, 9.999e-5, 1e-4, 1e10]])
-    rows, ids = len(numbers), np.array(["a", "b,c", 'd"e', "f\ng", "h\ri", " x ", "é", "", "NA", "-1"], object)
-    days = pd.Timestamp("2024-03-30") + pd.to_timedelta(RNG.integers(0, 100, rows), "D")
-    found = pd.DataFrame({"series": ids[RNG.integers(0, len(ids), rows)], 'da"y': days, "forecast": numbers})
-    with np.errstate(over="ignore", invalid="ignore"):
-        found["single"] = numbers.astype(np.float32)
-    found["count"], found["seen"] = RNG.integers(-5, 5, rows), RNG.random(rows) > 0.5
-    found["zoned"] = (found['da"y'] + pd.Timedelta("1h")).dt.tz_localize("Europe/Berlin")
-    found.loc[5:9, "series"] = None
-    return found
-
-
-@pytest.mark.parametrize("at_once", [7, 100_000])
-def test_csv_is_what_pandas_writes(monkeypatch, at_once):
-    monkeypatch.setattr(writers, "ROWS_AT_ONCE", at_once)
-    whole = table()
-    for rows in (0, 1, len(whole)):
-        shown = whole.head(rows).copy()
-        shown['da"y'] = shown['da"y'].dt.strftime("%Y-%m-%d")
-        shown["zoned"] = [time.isoformat() for time in shown["zoned"]]
-        expected = shown.to_csv(index=False, lineterminator="\n")
-        assert b"".join(writers._csv(whole.head(rows))).decode() == expected
-
-
-def test_times_as_text_once_for_each_time():
-    times = pd.to_datetime(["2024-01-02", "2024-01-01", None, "2024-01-02"])
-    shown = writers.text_time(pd.DataFrame({"day": times, "x": range(4)}))
-    assert shown["day"].tolist()[:2] == ["2024-01-02", "2024-01-01"] and shown["day"].isna().tolist() == [0, 0, 1, 0]
 
 
 def test_a_file_in_pieces(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.cli.output import write_table
+from forecaster.data.writers import save_table
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.evaluation.comparison import compare
 from forecaster.evaluation.saved_backtests import COLUMNS, read_run
@@ -160,7 +160,7 @@ class TestFiles:
         table = run(series=series, zone=zone)
         table.loc[3, "forecast"] = np.nan
         path = str(tmp_path / f"run.{suffix}")
-        write_table(table, path, False)
+        save_table(table, path)
         expected = table.copy()
         for name in ("cutoff", "time"):
             if zone:
@@ -174,7 +174,7 @@ class TestFiles:
         table = table.assign(
             cutoff=table["cutoff"].dt.dayofyear.astype(int), time=table["time"].dt.dayofyear.astype(int)
         )
-        write_table(table, str(tmp_path / "run.csv"), False)
+        save_table(table, tmp_path / "run.csv")
         pd.testing.assert_frame_equal(read_run(tmp_path / "run.csv"), table, check_dtype=False)
 
     @pytest.mark.parametrize(

@@ -16,17 +16,32 @@ PART_NAMES = ("year", "quarter", "month", "week", "day", "weekday", "dayofweek",
 
 
 def frame_of(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
-    """Return a table whose times are a column, whatever the caller's index was.
-
-    A ``DatetimeIndex``, a ``PeriodIndex`` (its starts) and a ``MultiIndex`` become columns, an unnamed one ``time``; so
-    does any other index of a table that has a name. A Series becomes its value column, beside ``step`` (0, 1, 2, ...)
-    where its index holds no times.
+    """Return a table with rows, its times in a column; see :func:`index_to_columns`.
 
     Args:
         data: a table, or one series of readings.
 
     Raises:
-        DataError: it is no table, is empty, or two columns have one name.
+        DataError: it is not a table, is empty, or two columns have the same name.
+    """
+    frame = index_to_columns(data)
+    if not len(frame):
+        raise DataError("the table has no rows")
+    return frame
+
+
+def index_to_columns(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
+    """Return a table that keeps in columns what its index holds, all column names as text.
+
+    A ``DatetimeIndex``, a ``PeriodIndex`` (its starts) and a ``MultiIndex`` become columns, an unnamed one ``time``; so
+    does any other index of a table that has a name. A Series becomes its value column, next to ``step`` (0, 1, 2, ...)
+    if its index holds no times.
+
+    Args:
+        data: a table, or one series of readings.
+
+    Raises:
+        DataError: it is not a table, or two columns have the same name.
     """
     if not isinstance(data, (pd.DataFrame, pd.Series)):
         raise DataError(
@@ -49,8 +64,6 @@ def frame_of(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
         frame = frame.reset_index(drop=True)
     names = [str(name) for name in frame.columns]
     check_names(names, "the table")
-    if not len(frame):
-        raise DataError("the table has no rows")
     return frame if names == list(frame.columns) else frame.set_axis(names, axis=1)
 
 
