@@ -44,7 +44,9 @@ def setting(name: str, value: Any = None) -> str:
         return _flag(_FLAGS.get(name, name).replace("_", "-"), value)
     if value is None:
         return name
-    return f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
+    if isinstance(value, str):
+        return f"{name}={value!r}" if '"' in value else f'{name}="{value}"'
+    return f"{name}={value}"
 
 
 def _flag(name: str, value: Any) -> str:

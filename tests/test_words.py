@@ -27,6 +27,7 @@ def test_the_examples_of_docstrings_are_true():
         ("final", True, "final=True", "--final"),
         ("final", False, "final=False", "--no-final"),
         ("start", "MODEL", 'start="MODEL"', "--from MODEL"),
+        ("sql", 'SELECT "y"', "sql='SELECT \"y\"'", "--sql 'SELECT \"y\"'"),
         ("levels", 80, "levels=80", "--level 80"),
     ],
 )

@@ -44,9 +44,9 @@ def save_table(table: pd.DataFrame, path: str | Path, force: bool = False) -> Pa
         >>> save_table(Forecaster.load("forecaster-model").predict(), "forecast.parquet")  # doctest: +SKIP
     """
     check_path(path, force)
-    writer, plain = writer_of(path), _keep_index(table)
+    writer = writer_of(path)
     try:
-        return write_file(path, writer.pieces(plain), force)
+        return write_file(path, writer.pieces(_keep_index(table)), force)
     except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
         raise DataError(f"the table cannot be written as {writer.name}: {one_line(error)}") from None
 
@@ -79,16 +79,18 @@ def format_names() -> str:
 
 
 def _keep_index(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table that keeps in columns what its index holds: times, names, or text without a name."""
+    """Return a table that keeps in columns an index that is more than row numbers, its column names as text."""
     import pandas as pd
-
-    from forecaster.data.readers.dataframe import index_to_columns
 
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"a table to write is a DataFrame, not {type(table).__name__}", "make one with: pd.DataFrame")
     index = table.index
-    known = isinstance(index, (pd.MultiIndex, pd.PeriodIndex)) or index.name is not None
-    return index_to_columns(table if known or index.dtype.kind != "O" or not len(index) else table.rename_axis("index"))
+    if index.nlevels > 1 or index.name is not None or (index.dtype.kind not in "iu" and len(index)):
+        unnamed = "time" if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) else "index"
+        table = table.reset_index(names=unnamed if index.nlevels == 1 and index.name is None else None)
+    if not table.columns.is_unique:
+        raise DataError("the table has two columns of one name", "give every column its own name")
+    return table.set_axis([str(name) for name in table.columns], axis=1)
 
 
 def text_time(table: pd.DataFrame) -> pd.DataFrame:

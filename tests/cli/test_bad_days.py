@@ -33,7 +33,7 @@ from forecaster.artifact.rescue import save_or_rescue
 from forecaster.artifact.siblings import fit_id
 from forecaster.cli import fit
 from forecaster.data.readers import compression as streams
-from forecaster.data.readers import sources
+from forecaster.data.readers import csv, sources
 from forecaster.data.readers.sources import Source, read_table
 from forecaster.errors import DataError, ForecasterError
 from forecaster.fitting import fit as fitting
@@ -300,7 +300,7 @@ def test_a_table_that_is_changed_while_it_is_read_is_refused(change, moment, tmp
     """Whatever reading it came to: a table of both, an error of half of it, or the older one."""
     path = Path(shutil.copy(AIRLINE, tmp_path / "t.csv"))
     whole = read_table(path)
-    reader = sources.READERS[".csv"]
+    reader = csv.read_csv
 
     def read(*arguments: Any) -> pd.DataFrame:
         if moment == "before":
@@ -310,7 +310,7 @@ def test_a_table_that_is_changed_while_it_is_read_is_refused(change, moment, tmp
             CHANGES[change](path)
         return frame
 
-    monkeypatch.setitem(sources.READERS, ".csv", read)
+    monkeypatch.setattr(csv, "read_csv", read)
     with pytest.raises(DataError, match=r"'.*t.csv' was changed while it was read") as error:
         read_table(path)
     assert error.value.hint == "wait until it is complete, or read a copy of it"

@@ -104,7 +104,7 @@ def test_a_table_that_cannot_be_written_leaves_the_older_file(tmp_path):
         save_table(mixed, path, force=True)
     with pytest.raises(DataError, match="the table cannot be written as JSON: "):
         save_table(pd.DataFrame({"x": [1, object()]}), tmp_path / "a.json")
-    with pytest.raises(DataError, match="the table names more than one column 'x'"):
+    with pytest.raises(DataError, match="the table has two columns of one name"):
         save_table(pd.DataFrame([[1, 2]], columns=["x", "x"]), path, force=True)
     with pytest.raises(DataError, match="a table to write is a DataFrame, not list"):
         save_table([1, 2], path, force=True)

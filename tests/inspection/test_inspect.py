@@ -25,6 +25,7 @@ from forecaster.inspection.inspect import COLUMNS, Inspection, inspect_table
 from forecaster.inspection.measurements import worst_series
 from forecaster.inspection.problems import KINDS, SEVERITIES, Problem
 from forecaster.inspection.runs_and_jumps import find_jumps
+from forecaster.words import settings_as_flags
 
 RANDOM = np.random.default_rng(11)
 NOISE = RANDOM.normal(size=5000)
@@ -623,5 +624,6 @@ def test_a_flag_is_named_once(tmp_path: Path):
     path = tmp_path / "latin.csv"
     rows = [f"2024-01-{day:02d},{day % 3},K\xf6ln" for day in range(1, 31)]
     path.write_bytes("\n".join(["day,y,town", *rows]).encode("latin-1"))
-    problem = the(inspect_table(read_table(path), Config()), "encoding")
+    with settings_as_flags():
+        problem = the(inspect_table(read_table(path), Config()), "encoding")
     assert "--" not in problem.what and problem.mend == "--encoding overrides"

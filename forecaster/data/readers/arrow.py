@@ -1,4 +1,4 @@
-"""Arrow arrays to the columns of a DataFrame, small: text as categories, times with their zone, decimals as floats."""
+"""Turn Arrow arrays into compact columns: text as categories, times with their zone, decimals as floats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def is_supported_type(kind: pa.DataType) -> bool:
-    """Tell whether a column of this type can hold times, ids, or numbers: not lists, structs and raw bytes."""
+    """Return True if a column of this type can hold times, ids or numbers: not lists, structs and raw bytes."""
     import pyarrow.types as t
 
     if t.is_dictionary(kind):
@@ -22,7 +22,7 @@ def is_supported_type(kind: pa.DataType) -> bool:
 
 
 def to_compact_array(array: pa.Array) -> pa.Array:
-    """Return an array in the form that is kept: text as a dictionary, dates as timestamps, decimals as float64."""
+    """Return an array in compact form: text as a dictionary, dates as timestamps, decimals as float64."""
     import pyarrow as pa
     import pyarrow.types as t
 
@@ -45,17 +45,17 @@ def to_compact_array(array: pa.Array) -> pa.Array:
 
 
 def to_column(arrays: list[pa.Array]) -> Any:
-    """Return a column of a DataFrame from the pieces that :func:`to_compact_array` made; their types may differ.
+    """Return a column of a DataFrame from pieces of :func:`to_compact_array`, whose types may differ.
 
-    Text that repeats itself becomes a ``Categorical``, text that is different on most rows stays text. The list is
-    emptied, so that the pieces need no memory beside the whole for longer than they must.
+    Text that repeats becomes a ``Categorical``, text that differs on most rows stays text. The list is emptied, so that
+    pieces and whole share the memory no longer than they must.
     """
     import pyarrow as pa
     import pyarrow.types as t
 
     kinds = list(dict.fromkeys(a.type for a in arrays))
     if len(kinds) > 1:
-        arrays = _of_one_type(arrays, kinds)
+        arrays = _cast_to_common_type(arrays, kinds)
     chunked = pa.chunked_array(arrays)
     arrays.clear()
     if not t.is_dictionary(chunked.type):
@@ -68,14 +68,14 @@ def to_column(arrays: list[pa.Array]) -> Any:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether this is a type of text."""
+    """Return True if this is a type of text."""
     import pyarrow.types as t
 
     return t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
 
 
-def _of_one_type(arrays: list[pa.Array], kinds: list[pa.DataType]) -> list[pa.Array]:
-    """Cast pieces to the type that holds them all; text where there is none."""
+def _cast_to_common_type(arrays: list[pa.Array], kinds: list[pa.DataType]) -> list[pa.Array]:
+    """Cast pieces to the type that holds them all, or to text."""
     import pyarrow as pa
     import pyarrow.types as t
 
@@ -90,7 +90,7 @@ def _of_one_type(arrays: list[pa.Array], kinds: list[pa.DataType]) -> list[pa.Ar
 
 
 def array_of(values: Sequence[Any]) -> pa.Array:
-    """Return Python values as they come from a database as an array; what Arrow cannot hold becomes text."""
+    """Return Python values, such as a database returns, as an array; values that Arrow cannot hold become text."""
     import pyarrow as pa
 
     try:
@@ -103,7 +103,7 @@ def array_of(values: Sequence[Any]) -> pa.Array:
 
 
 def table_of(columns: dict[str, list[pa.Array]]) -> pd.DataFrame:
-    """Return a DataFrame from the pieces of each column, which are given up one by one to save memory."""
+    """Return a DataFrame from the pieces of each column, which are dropped one by one to save memory."""
     made = {}
     for name in list(columns):
         made[name] = to_column(columns.pop(name))
@@ -111,12 +111,12 @@ def table_of(columns: dict[str, list[pa.Array]]) -> pd.DataFrame:
 
 
 def return_memory() -> None:
-    """Give the memory that Arrow and the C library keep for later back to the system."""
+    """Return to the system the memory that Arrow and the C library hold back for later."""
     import ctypes
 
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc only
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
     if trim:
         trim(0)

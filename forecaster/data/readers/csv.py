@@ -1,4 +1,4 @@
-"""CSV and its dialects to a DataFrame: the delimiter, the decimal mark and the encoding are found out and told."""
+"""Read CSV and its dialects: delimiter, decimal mark and encoding are inferred, and reported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from pandas.errors import DtypeWarning, EmptyDataError, ParserError, ParserWarning
 
 from forecaster.data.readers.compression import Stored
-from forecaster.data.readers.csv_layout import BLANKS, Layout, delimiter_of, find_layout, split_rows
+from forecaster.data.readers.csv_layout import BLANKS, Layout, find_layout, parse_delimiter, split_rows
 from forecaster.data.readers.csv_numbers import (
     MISSING,
     ColumnPlan,
@@ -28,7 +28,10 @@ from forecaster.data.readers.csv_numbers import (
 )
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
-from forecaster.words import plural, quote_names
+from forecaster.words import plural, quote_names, setting
+
+if TYPE_CHECKING:
+    from forecaster.data.readers.sources import Source
 
 _HEAD = 1 << 20  # bytes looked at before a text file is parsed
 
@@ -42,25 +45,26 @@ _TRIED = ("utf-8", "cp1252", "latin-1")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
-def read_text(
-    stored: Stored,
-    columns: Sequence[str] | None = None,
-    delimiter: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    usual: str = ",",
-) -> pd.DataFrame:
+def read_csv(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the rows of a text table whose delimiter needs no note if it is a comma; see :func:`read_text`."""
+    return read_text(stored, source, columns, ",")
+
+
+def read_tsv(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the rows of a text table whose delimiter needs no note if it is a tab; see :func:`read_text`."""
+    return read_text(stored, source, columns, "\t")
+
+
+def read_text(stored: Stored, source: Source, columns: Sequence[str] | None, usual: str) -> pd.DataFrame:
     """Return the rows of a text table; dates stay text.
 
-    Row ``i`` keeps the index label of its line less two, also where comments and blank lines were skipped, and
+    The index label of a row is its line number less two, also below comments and blank lines that were skipped, and
     ``frame.attrs`` holds ``lines`` (True), ``columns`` (all that the file has) and ``notes``.
 
     Args:
         stored: its bytes.
+        source: its ``delimiter``, ``decimal`` and ``encoding``, each None to be inferred.
         columns: read only these; names that the file does not have are ignored.
-        delimiter: one character, ``tab`` or ``space``; None to find it out.
-        decimal: ``,`` or ``.``; None to find it out.
-        encoding: as Python names it; None for what the file begins with, UTF-8, else cp1252.
         usual: the delimiter that needs no note.
 
     Raises:
@@ -71,10 +75,11 @@ def read_text(
     with stored.open() as handle:
         start = handle.read(4)
     mark = next((m for m in _MARKS if start.startswith(m)), b"")
-    tried = (_known(encoding),) if encoding else (_MARKS[mark],) if mark else _TRIED
-    given, failed = delimiter_of(delimiter), None
+    encoding = source.encoding
+    tried = (_codec_name(encoding),) if encoding else (_MARKS[mark],) if mark else _TRIED
+    given, failed = parse_delimiter(source.delimiter), None
     for name in tried:
-        text = _Text(stored, name, len(mark), given, decimal, usual)
+        text = _Text(stored, name, len(mark), given, source.decimal, usual)
         try:
             frame = text.read(columns)
         except UnicodeDecodeError as error:
@@ -83,13 +88,14 @@ def read_text(
         if failed and not encoding:
             frame.attrs["notes"].append(_encoding_note(name, failed).to_dict())
         elif name.startswith("utf-16") and not encoding:
-            frame.attrs["notes"].append(Note("encoding", "UTF-16", "as its first two bytes say").to_dict())
+            frame.attrs["notes"].append(Note("encoding", "UTF-16", "by its first two bytes").to_dict())
         return frame
-    called = tried[0].upper() if tried[0].startswith("utf") else tried[0]
-    raise DataError(f"{stored.name} is not {called} text: {failed}", "name its encoding with --encoding")
+    shown = tried[0].upper() if tried[0].startswith("utf") else tried[0]
+    raise DataError(f"{stored.name} is not {shown} text: {failed}", f"name its encoding: {setting('encoding', 'NAME')}")
 
 
-def _known(encoding: str) -> str:
+def _codec_name(encoding: str) -> str:
+    """Return the name of a codec as Python writes it; UTF-8 also for its kin."""
     try:
         name = codecs.lookup(encoding).name
         "a".encode(name)
@@ -100,12 +106,12 @@ def _known(encoding: str) -> str:
 
 def _encoding_note(name: str, failed: UnicodeDecodeError) -> Note:
     byte = failed.object[failed.start]
-    return Note("encoding", name, f"byte 0x{byte:02X} is not UTF-8; --encoding overrides", warning=True)
+    return Note("encoding", name, f"byte 0x{byte:02X} is not UTF-8; {setting('encoding')} overrides", warning=True)
 
 
 @dataclass
-class _Counted:
-    """What was seen of the body of a text file while it was parsed."""
+class _BodyCounts:
+    """Line ends and quotes in the body of a text file, counted while it is parsed."""
 
     newlines: int = 0
     quotes: bool = False
@@ -114,7 +120,7 @@ class _Counted:
 class _Utf8(io.RawIOBase):
     """Turns bytes of any encoding into UTF-8, counts what comes by, and refuses a line without end."""
 
-    def __init__(self, stream: IO[bytes], encoding: str, name: str, counted: _Counted) -> None:
+    def __init__(self, stream: IO[bytes], encoding: str, name: str, counted: _BodyCounts) -> None:
         self._stream, self._name, self._counted, self._left = stream, name, counted, b""
         self._line, self._ends = 0, {b"\n": 0, b"\r": 0}
         self._decoder = codecs.getincrementaldecoder(encoding)() if encoding != "utf-8" else None
@@ -155,8 +161,8 @@ class _Utf8(io.RawIOBase):
         super().close()
 
 
-class _Joined(io.RawIOBase):
-    """Some bytes, then a stream."""
+class _PrefixedStream(io.RawIOBase):
+    """A stream of some bytes followed by another stream."""
 
     def __init__(self, first: bytes, stream: IO[bytes]) -> None:
         self._first, self._stream = first, stream
@@ -178,7 +184,8 @@ class _Joined(io.RawIOBase):
 
 def _not_text(name: str) -> DataError:
     return DataError(
-        f"{name} is not text: it holds NUL bytes", "expected CSV; UTF-16 without its mark needs --encoding"
+        f"{name} is not text: it holds NUL bytes",
+        f"expected CSV; UTF-16 without its mark needs {setting('encoding', 'utf-16')}",
     )
 
 
@@ -194,7 +201,7 @@ class _Text:
     usual: str
     layout: Layout = field(init=False)
     plan: ColumnPlan = field(init=False)
-    counted: _Counted = field(init=False, default_factory=_Counted)
+    counted: _BodyCounts = field(init=False, default_factory=_BodyCounts)
 
     @property
     def name(self) -> str:
@@ -206,15 +213,15 @@ class _Text:
         rows = self.layout.rows
         self.plan = plan_columns({n: {r[i] for r in rows if i < len(r)} for i, n in enumerate(names)}, self.decimal)
         wanted = [n for n in names if n in set(columns)] if columns is not None else []
-        frame = self._parsed(wanted or names, self.plan.kinds)
+        frame = self._parse(wanted or names, self.plan.kinds)
         if not len(frame):
             raise DataError(f"{self.name} has column names but no rows")
-        frame, notes = self._settled(frame)
-        frame = self._labelled(frame)
-        frame = _without_blank_lines(_without_empty_columns(self._stripped(frame)))
+        frame, notes = self._settle_columns(frame)
+        frame = self._label_rows(frame)
+        frame = _drop_blank_lines(_drop_empty_columns(self._strip_padding(frame)))
         if not len(frame):
             raise DataError(f"{self.name} has column names but no rows")
-        notes += self._short_rows(frame, names)
+        notes += self._check_short_rows(frame, names)
         frame.attrs = {
             "lines": True,
             "columns": names if wanted else list(frame.columns),
@@ -225,7 +232,7 @@ class _Text:
     def _open(self) -> io.BufferedReader:
         stream = self.stored.open()
         stream.read(self.mark)
-        self.counted = _Counted()
+        self.counted = _BodyCounts()
         return io.BufferedReader(_Utf8(stream, self.encoding, self.name, self.counted), 1 << 18)
 
     def _head(self) -> str:
@@ -261,14 +268,14 @@ class _Text:
         self.counted.newlines -= head[:ends].count(b"\n")
         joint = " " if self.layout.delimiter == BLANKS else self.layout.delimiter
         line = joint.join(f"c{i}" for i in range(len(self.layout.names))).encode() + b"\n"
-        return io.BufferedReader(_Joined(line + head[ends:], stream), 1 << 18)
+        return io.BufferedReader(_PrefixedStream(line + head[ends:], stream), 1 << 18)
 
-    def _parsed(self, wanted: list[str], kinds: dict[str, str], strict: bool = True) -> pd.DataFrame:
+    def _parse(self, wanted: list[str], kinds: dict[str, str], strict: bool = True) -> pd.DataFrame:
         names = self.layout.names
         partly = len(wanted) < len(names)
         try:
             with self._body() as handle, warnings.catch_warnings():
-                warnings.simplefilter("ignore", DtypeWarning)  # a column of numbers and text is settled later
+                warnings.simplefilter("ignore", DtypeWarning)  # columns of numbers and text are settled later
                 # cells beyond the header's columns would be lost
                 warnings.simplefilter("error" if strict else "ignore", ParserWarning)
                 return pd.read_csv(
@@ -287,25 +294,25 @@ class _Text:
                 )
         except ParserWarning:
             self._count_short()  # raises where the cells too many are not empty
-            return self._parsed(wanted, kinds, strict=False)
+            return self._parse(wanted, kinds, strict=False)
         except EmptyDataError:
             raise DataError(f"{self.name} has column names but no rows") from None
         except ParserError as error:
-            raise _ragged(str(error), self.name, self.layout.lines - 1) from None
+            raise _parser_error(str(error), self.name, self.layout.lines - 1) from None
 
     def _too_wide(self, line: int) -> DataError:
         columns = f"the {len(self.layout.names)} columns its header names"
         return DataError(f"the rows of {self.name} have more cells than {columns}, first on line {line}")
 
-    def _settled(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
-        """Read columns that turned out not to be plain numbers again as text, and decide on all of their cells."""
+    def _settle_columns(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
+        """Read columns that are not plain numbers after all again, as text, and decide by all of their cells."""
         kinds = self.plan.kinds
         native = [n for n in frame.columns if kinds[n] == "number"]
         again = [n for n in native if not (is_numeric_dtype(frame[n]) or is_bool_dtype(frame[n]))]
         columns = {n: frame[n] for n in frame.columns if kinds[n] == "unsettled"}
         if again:
             counted = self.counted
-            reread = self._parsed(again, {**kinds, **dict.fromkeys(again, "unsettled")})
+            reread = self._parse(again, {**kinds, **dict.fromkeys(again, "unsettled")})
             columns.update({n: reread[n] for n in again})
             self.counted = counted
         settled, notes = (
@@ -316,16 +323,16 @@ class _Text:
             notes.insert(0, writing_note(Writing(",", ""), commas))
         return frame.assign(**settled) if settled else frame, notes
 
-    def _stripped(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Cut the blanks behind the words of columns that are padded with them."""
+    def _strip_padding(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Strip the blanks that pad the cells of a column on the right."""
         at = {name: i for i, name in enumerate(self.layout.names)}
         for name in [n for n in frame.columns if not is_numeric_dtype(frame[n])]:
             if any(len(row) > at[name] and row[at[name]].endswith(" ") for row in self.layout.rows):
                 frame[name] = frame[name].str.rstrip(" ")
         return frame
 
-    def _labelled(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Label each row with its line less two, also below cells that span several lines."""
+    def _label_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Label each row with its line number less two, also below cells that span several lines."""
         first = self.layout.lines - 1
         labels: Any = pd.RangeIndex(first, first + len(frame))
         if self.counted.newlines > len(frame) and self.counted.quotes:
@@ -336,13 +343,13 @@ class _Text:
             labels = np.arange(first, first + len(frame)) + np.append(0, np.cumsum(breaks)[:-1])
         return frame.set_axis(labels, axis=0)
 
-    def _short_rows(self, frame: pd.DataFrame, names: list[str]) -> list[Note]:
-        """Tell of rows that have fewer cells than the header; with only some columns read, refuse longer ones."""
+    def _check_short_rows(self, frame: pd.DataFrame, names: list[str]) -> list[Note]:
+        """Report rows that have fewer cells than the header; if only some columns are read, refuse longer ones."""
         last = frame.get(names[-1])
         partly, expected = len(frame.columns) < len(names), len(frame) * (len(names) - 1)
         if len(names) == 1 or not (partly or last is None or last.isna().any()):
             return []
-        if self.layout.delimiter != BLANKS and not self.counted.quotes and self._delimiters() == expected:
+        if self.layout.delimiter != BLANKS and not self.counted.quotes and self._count_delimiters() == expected:
             return []
         short, first = self._count_short()
         if not short:
@@ -351,20 +358,21 @@ class _Text:
             raise DataError(
                 f"{plural(short, 'row')} of {self.name}, {short / len(frame):.0%} of them, have fewer cells than the "
                 f"{len(names)} columns its header names, first on line {first}",
-                "name the delimiter with --delimiter, or mend the file",
+                f"name the delimiter with {setting('delimiter')}, or fix the file",
             )
         reason = f"they have fewer cells than the header, the others are read as empty; first on line {first}"
         return [Note("short rows", plural(short, "row"), reason, warning=True)]
 
-    def _delimiters(self) -> int:
+    def _count_delimiters(self) -> int:
         """Count the delimiters between the cells."""
-        mark, count = self.layout.delimiter.encode(), 1 - len(self.layout.names)  # less those of the line we put above
+        mark, count = self.layout.delimiter.encode(), 1 - len(self.layout.names)  # less those of the line put above
         with self._body() as handle:
             while data := handle.read(1 << 18):
                 count += data.count(mark)
         return count
 
     def _count_short(self) -> tuple[int, int]:
+        """Return the number of rows with fewer cells than the header, and the line of the first."""
         width, short, first = len(self.layout.names), 0, 0
         with self._body() as handle, io.TextIOWrapper(handle, "utf-8", newline="") as text:
             begin = self.layout.lines
@@ -381,7 +389,7 @@ class _Text:
         return short, first
 
 
-def _ragged(message: str, name: str, above: int) -> DataError:
+def _parser_error(message: str, name: str, above: int) -> DataError:
     found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message)
     if found:
         expected, line, saw = map(int, found.groups())
@@ -393,13 +401,13 @@ def _ragged(message: str, name: str, above: int) -> DataError:
     return DataError(f"{name} cannot be read as a table: {shown}")
 
 
-def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Drop columns that have no name and no value: every line begins or ends with the delimiter."""
+def _drop_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drop columns without name and values: each line begins or ends with the delimiter."""
     empty = [n for n in frame.columns if re.fullmatch(r"unnamed \d+", n) and frame[n].isna().all()]
     return frame.drop(columns=empty) if empty and len(empty) < len(frame.columns) else frame
 
 
-def _without_blank_lines(frame: pd.DataFrame) -> pd.DataFrame:
+def _drop_blank_lines(frame: pd.DataFrame) -> pd.DataFrame:
     blank = frame.iloc[:, 0].isna()
     for column in frame.columns[1:]:
         if not blank.any():
@@ -408,20 +416,21 @@ def _without_blank_lines(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[~blank] if blank.any() else frame
 
 
-def read_texts(files: Iterable[Stored], columns: Sequence[str] | None = None, **dialect: Any) -> pd.DataFrame:
-    """Return the rows of several text tables of one header, one below the other.
+def read_texts(files: Iterable[Stored], source: Source, columns: Sequence[str] | None, usual: str) -> pd.DataFrame:
+    """Return the rows of several text tables with the same header, one below the other.
 
     Args:
-        files: their bytes, in the order that is wanted.
+        files: their bytes, in order.
+        source: as in :func:`read_text`.
         columns: read only these.
-        dialect: as in :func:`read_text`.
+        usual: as in :func:`read_text`.
 
     Raises:
         DataError: a file has other columns than the first, or cannot be read by itself.
     """
     frames: list[pd.DataFrame] = []
     for stored in files:
-        frame = read_text(stored, columns, **dialect)
+        frame = read_text(stored, source, columns, usual)
         if frames and set(frame.attrs["columns"]) != set(frames[0].attrs["columns"]):
             raise DataError(
                 f"{stored.name} has the columns {quote_names(frame.attrs['columns'])}, others in the folder have "

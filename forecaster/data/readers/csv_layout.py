@@ -1,4 +1,4 @@
-"""How a text table is laid out: its delimiter, the line of its column names, what stands above them."""
+"""Find the layout of a text table: its delimiter, the line of its column names, and the lines above them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from forecaster.data.readers.csv_numbers import looks_like_data
 from forecaster.data.readers.dataframe import check_names
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
-from forecaster.words import plural
+from forecaster.words import plural, setting
 
-#: The delimiters that are tried; where two fit, the earlier one: a comma may well be a decimal mark.
+#: The delimiters that are tried; if two fit, the earlier one wins: a comma may be a decimal mark.
 DELIMITERS = ("\t", ";", "|", ",")
 
-#: Stands for any run of blanks.
+#: Any run of blanks, as a delimiter.
 BLANKS = r"\s+"
 
-_LOOKED_AT = 200  # rows, for the delimiter
-_SAMPLED = 30_000  # rows, for what their cells are
+_SAMPLED_FOR_DELIMITER = 200  # rows, for the delimiter
+_SAMPLED = 30_000  # rows, for the kinds of their cells
 
 _SEP_LINE = re.compile(r"sep=(.)", re.I)  # as Excel writes and reads it
 _SKIPPED = re.compile(r"\s*#|sep=.\s*$", re.I)
@@ -38,9 +38,9 @@ class Layout:
     Attributes:
         delimiter: one character, or :data:`BLANKS`.
         names: of the columns.
-        lines: physical lines up to the end of the one with the names.
-        rows: the rows at the beginning, as cells.
-        notes: what was found out.
+        lines: physical lines up to the end of the column names.
+        rows: the first rows, as cells.
+        notes: what was inferred.
     """
 
     delimiter: str
@@ -50,11 +50,11 @@ class Layout:
     notes: list[Note]
 
 
-def delimiter_of(given: str | None) -> str | None:
-    """Return the delimiter that a person named: one character, or ``tab``, ``space``, ``comma``, ``semicolon``.
+def parse_delimiter(given: str | None) -> str | None:
+    """Return the delimiter for a setting: one character, or ``tab``, ``space``, ``comma``, ``semicolon``.
 
     Raises:
-        SettingError: it is none.
+        SettingError: it is not a delimiter.
     """
     if given is None:
         return None
@@ -65,7 +65,7 @@ def delimiter_of(given: str | None) -> str | None:
 
 
 def split_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[list[str], int]]:
-    """Return the cells of each row, and the number of physical lines up to its end.
+    """Yield the cells of each row, and the number of physical lines up to its end.
 
     Args:
         lines: with their line ends.
@@ -85,23 +85,23 @@ def find_layout(text: str, name: str, given: str | None, usual: str) -> Layout:
     Args:
         text: its beginning.
         name: of the file, for messages.
-        given: the delimiter the person named, as :func:`delimiter_of` returns it; None to find it out.
+        given: the delimiter that was given, as :func:`parse_delimiter` returns it; None to infer it.
         usual: the delimiter that needs no note: a comma, a tab for ``.tsv``.
 
     Raises:
-        DataError: there is no line of column names, or two columns have one name.
+        DataError: there is no line of column names, or two columns have the same name.
     """
     lines = list(io.StringIO(text, newline=""))
-    if given is None and (told := _SEP_LINE.fullmatch(lines[0].strip())):
-        given = told[1]
+    if given is None and (found := _SEP_LINE.fullmatch(lines[0].strip())):
+        given = found[1]
     try:
-        return _found(lines, name, given, usual)
+        return _layout_of(lines, name, given, usual)
     except csv.Error as error:
         raise DataError(f"line 1 of {name} holds no column names: {error}") from None
 
 
-def _found(lines: list[str], name: str, given: str | None, usual: str) -> Layout:
-    above = _comment_lines(lines)
+def _layout_of(lines: list[str], name: str, given: str | None, usual: str) -> Layout:
+    above = _count_comment_lines(lines)
     body = lines[above:]
     if not body or not body[0].strip():
         raise DataError(
@@ -109,8 +109,8 @@ def _found(lines: list[str], name: str, given: str | None, usual: str) -> Layout
             if body
             else f"{name} holds nothing but comments"
         )
-    delimiter, skipped = _delimiter(body, given, usual)
-    notes = [_split_note(delimiter)] if delimiter != usual and given is None else []
+    delimiter, skipped = _find_delimiter(body, given, usual)
+    notes = [_delimiter_note(delimiter)] if delimiter != usual and given is None else []
     rows = split_rows(body[skipped:], delimiter)
     header, used = next(rows)
     begin = above + skipped
@@ -130,10 +130,10 @@ def _found(lines: list[str], name: str, given: str | None, usual: str) -> Layout
         raise DataError(f"line {begin + 1} of {name} is blank, expected column names separated by '{delimiter}'")
     names = [cell or f"unnamed {i + 1}" for i, cell in enumerate(names)]
     check_names(names, f"line {begin + 1} of {name}")
-    return Layout(delimiter, names, begin + used, _until_damaged(rows), notes)
+    return Layout(delimiter, names, begin + used, _read_until_damaged(rows), notes)
 
 
-def _until_damaged(rows: Iterator[tuple[list[str], int]]) -> list[list[str]]:
+def _read_until_damaged(rows: Iterator[tuple[list[str], int]]) -> list[list[str]]:
     found = []
     try:
         for row, _ in islice(rows, _SAMPLED):
@@ -143,8 +143,8 @@ def _until_damaged(rows: Iterator[tuple[list[str], int]]) -> list[list[str]]:
     return found
 
 
-def _comment_lines(lines: list[str]) -> int:
-    """Count the lines at the top that begin with #, and the blank ones below them."""
+def _count_comment_lines(lines: list[str]) -> int:
+    """Return the number of lines at the top that begin with #, blank ones below them included."""
     count = 0
     while count < len(lines) and (_SKIPPED.match(lines[count]) or (count and not lines[count].strip())):
         count += 1
@@ -152,7 +152,7 @@ def _comment_lines(lines: list[str]) -> int:
 
 
 def _commented_names(line: str, delimiter: str, first: list[str]) -> list[str]:
-    """Return the names in a comment right above rows of data, as NumPy writes them; none where it holds no names."""
+    """Return the column names in a comment right above rows of data, as NumPy writes them, if it holds any."""
     cells = next(split_rows([line.strip()[1:].strip() or "#"], delimiter))[0]
     names = [cell.strip() or "#" for cell in cells]
     if len(names) != len(first) or not any(map(looks_like_data, first)) or any(map(looks_like_data, names)):
@@ -160,62 +160,62 @@ def _commented_names(line: str, delimiter: str, first: list[str]) -> list[str]:
     return names if len(names) > 1 else []
 
 
-def _split_note(delimiter: str) -> Note:
+def _delimiter_note(delimiter: str) -> Note:
     shown = {"\t": "tab", BLANKS: "blanks"}.get(delimiter, f"'{delimiter}'")
-    return Note("delimiter", shown, "splits the lines into equally many cells; --delimiter overrides")
+    return Note("delimiter", shown, f"splits all lines into the same number of cells; {setting('delimiter')} overrides")
 
 
-def _delimiter(lines: list[str], given: str | None, usual: str) -> tuple[str, int]:
-    """Return the delimiter, and how many lines stand above the column names."""
+def _find_delimiter(lines: list[str], given: str | None, usual: str) -> tuple[str, int]:
+    """Return the delimiter, and the number of lines above the column names."""
     tried = (given,) if given else DELIMITERS
     tables = {d: _first_rows(lines, d) for d in tried}
-    shares = {d: _share(rows, len(rows[0][0])) for d, rows in tables.items() if len(rows[0][0]) > 1}
+    shares = {d: _share_of_width(rows, len(rows[0][0])) for d, rows in tables.items() if len(rows[0][0]) > 1}
     if shares:
         best = max(shares.values())
-        if best >= 0.5 or not (below := _below_preamble(tables)):
+        if best >= 0.5 or not (below := _find_below_preamble(tables)):
             return next(d for d in shares if shares[d] == best), 0
         return below
-    if below := _below_preamble(tables):
+    if below := _find_below_preamble(tables):
         return below
     if given:
         return given, 0
     words = _first_rows(lines, BLANKS)
-    if len(words[0][0]) > 1 and len(words) > 1 and _share(words, len(words[0][0])) == 1:
+    if len(words[0][0]) > 1 and len(words) > 1 and _share_of_width(words, len(words[0][0])) == 1:
         return BLANKS, 0
-    commas = [line.count(",") for line in lines[1:_LOOKED_AT] if line.strip()]
+    commas = [line.count(",") for line in lines[1:_SAMPLED_FOR_DELIMITER] if line.strip()]
     return (";" if usual == "," and commas and max(commas) == 1 and _all_decimals(lines) else usual), 0
 
 
 def _all_decimals(lines: list[str]) -> bool:
-    return all(looks_like_data(line) for line in lines[1:_LOOKED_AT] if line.strip())
+    return all(looks_like_data(line) for line in lines[1:_SAMPLED_FOR_DELIMITER] if line.strip())
 
 
 def _first_rows(lines: list[str], delimiter: str) -> list[tuple[list[str], int]]:
-    """Return the first rows that are not blank, each with the lines up to its beginning."""
+    """Return the first rows that are not blank, each with the number of lines above it."""
     found, before = list[tuple[list[str], int]](), 0
     try:
         for row, after in split_rows(lines, delimiter):
             if any(cell.strip() for cell in row):
                 found.append((row, before))
             before = after
-            if len(found) == _LOOKED_AT:
+            if len(found) == _SAMPLED_FOR_DELIMITER:
                 break
     except csv.Error:
         pass
     return found or [([""], 0)]
 
 
-def _share(rows: list[tuple[list[str], int]], width: int) -> float:
+def _share_of_width(rows: list[tuple[list[str], int]], width: int) -> float:
     below = [row for row, _ in rows[1:]]
-    return sum(_fits(row, width) for row in below) / len(below) if below else 1.0
+    return sum(_has_width(row, width) for row in below) / len(below) if below else 1.0
 
 
-def _fits(row: list[str], width: int) -> bool:
+def _has_width(row: list[str], width: int) -> bool:
     return len(row) == width or (len(row) == width + 1 and not row[-1].strip())
 
 
-def _below_preamble(tables: dict[str, list[tuple[list[str], int]]]) -> tuple[str, int] | None:
-    """Find column names below a title and the like: the first of many equally wide rows, itself without data."""
+def _find_below_preamble(tables: dict[str, list[tuple[list[str], int]]]) -> tuple[str, int] | None:
+    """Find column names below a title and the like: the first of many rows of one width, itself without data."""
     for delimiter, rows in tables.items():
         widths = Counter(len(row) for row, _ in rows)
         width, count = widths.most_common(1)[0]
@@ -223,6 +223,6 @@ def _below_preamble(tables: dict[str, list[tuple[list[str], int]]]) -> tuple[str
             continue
         at, before = next((i, before) for i, (row, before) in enumerate(rows) if len(row) == width)
         header = rows[at][0]
-        if at and all(c.strip() and not looks_like_data(c) for c in header) and _share(rows[at:], width) > 0.9:
+        if at and all(c.strip() and not looks_like_data(c) for c in header) and _share_of_width(rows[at:], width) > 0.9:
             return delimiter, before
     return None

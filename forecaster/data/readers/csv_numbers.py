@@ -1,4 +1,4 @@
-"""What the cells of a text file are: numbers in one of the world's ways of writing them, times, codes or words."""
+"""Tell numbers, in any of the usual notations, from times, codes and words in the cells of a text file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pandas as pd
 
 from forecaster.data.readers.dataframe import PART_NAMES
 from forecaster.notes import Note
+from forecaster.words import setting
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Cells that mean "no value" among numbers and times. Among words only an empty cell does: NA is Namibia there.
+#: Cells that mean "no value" among numbers and times. Among words only an empty cell does: there NA is Namibia.
 MISSING = (
     *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "N.A.", "n.a.", "na", "Na"),
     *("NaN", "nan", "NAN", "-nan", "-NaN", "NaT"),
@@ -24,8 +25,8 @@ MISSING = (
 )
 _MISSING = frozenset(MISSING)
 
-#: Share of the filled cells that must be numbers for a column to be one of numbers; the others are reported by line.
-_MOST = 0.9
+#: A column is one of numbers if more than this share of its filled cells are; the others are reported by line.
+_NUMBER_SHARE = 0.9
 
 _INFINITE = r"[+-]?(?:[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
@@ -45,14 +46,14 @@ _MINUS = "\u2212"
 
 
 class Writing(NamedTuple):
-    """A way of writing numbers: the decimal mark, and what stands between thousands."""
+    """A way of writing numbers: the decimal mark, and the mark between thousands."""
 
     decimal: str
     group: str
 
     @property
     def pattern(self) -> str:
-        """A regular expression for a whole cell, in the syntax that Python and RE2 share."""
+        """Return a regular expression for a whole cell, in the syntax that Python and RE2 share."""
         mark = re.escape(self.decimal)
         plain = rf"(?:[0-9]+(?:{mark}[0-9]*)?|{mark}[0-9]+){_EXPONENT}"
         groups = rf"[1-9][0-9]{{0,2}}(?:{_GROUPS[self.group]}[0-9]{{3}})+(?:{mark}[0-9]*)?|" if self.group else ""
@@ -67,13 +68,13 @@ WRITINGS = tuple(Writing(decimal, group) for group in ("", *_GROUPS) for decimal
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """How each column of a text file is to be read.
+    """The way to read each column of a text file.
 
     Attributes:
-        decimal: the decimal mark that the parser takes.
+        decimal: the decimal mark for the parser.
         kinds: of each column: ``number`` (by the parser), ``time`` or ``text`` (as they are), ``unsettled`` (as text,
-            and decided on all of its cells).
-        evidence: the decimal mark that columns without a doubt use; ``""`` where none has any.
+            until all of its cells are known).
+        evidence: the decimal mark of the unambiguous columns; ``""`` if there are none.
     """
 
     decimal: str
@@ -82,16 +83,16 @@ class ColumnPlan:
 
 
 def looks_like_data(cell: str) -> bool:
-    """Tell whether a cell is a number or a time, which column names hardly are."""
+    """Return True if a cell is a number or a time, which column names hardly are."""
     return any(p.fullmatch(cell.strip()) for p in (_PLAIN, _COMMA, _TIME_PATTERN))
 
 
 def plan_columns(columns: dict[str, Iterable[str]], decimal: str | None) -> ColumnPlan:
-    """Return how to read each column, from the cells at the beginning of the file.
+    """Return the plan for reading each column, from the cells at the beginning of the file.
 
     Args:
-        columns: the cells of each column that were looked at.
-        decimal: the decimal mark that the person gave; None to find it out.
+        columns: the sampled cells of each column.
+        decimal: the decimal mark that was given; None to infer it.
     """
     kinds = {name: _kind(name, {c.strip() for c in cells}) for name, cells in columns.items()}
     dots, commas = (sum(kind == of for kind in kinds.values()) for of in ("dot", "comma"))
@@ -124,20 +125,20 @@ def _kind(name: str, cells: set[str]) -> str:
 
 
 def _codes_matter(name: str) -> bool:
-    """Tell whether the zero of 007 means something: not in a column of months."""
+    """Return True if the zeros of 007 mean something; not in a column of months."""
     return name.lower() not in PART_NAMES
 
 
 def parse_number_columns(
     columns: dict[str, pd.Series], plan: ColumnPlan, decimal: str | None, delimiter: str
 ) -> tuple[dict[str, pd.Series], list[Note]]:
-    """Return columns of text as numbers where they are numbers, decided on every cell of each.
+    """Return columns of text as numbers where they are numbers, judged by all cells of each.
 
     Args:
         columns: text, empty cells as NaN.
-        plan: how the other columns were read: their decimal mark is evidence.
-        decimal: the decimal mark that the person gave; it is not doubted.
-        delimiter: of the file; ``;`` is taken where the comma or the dot is a decimal mark.
+        plan: for the other columns, whose decimal mark is evidence.
+        decimal: the decimal mark that was given, which is not questioned.
+        delimiter: of the file; ``;`` goes with a decimal comma or dot.
 
     Returns:
         The columns, and a note on each way of writing that is not the plain one.
@@ -145,34 +146,35 @@ def parse_number_columns(
     found = {name: _Cells(column, decimal) for name, column in columns.items()}
     sure = [cells.best[0].decimal for cells in found.values() if cells.best and cells.marked and not cells.in_doubt]
     evidence = plan.evidence or ("," if sure.count(",") > sure.count(".") else "." if sure else "")
-    settled, notes, told = dict[str, pd.Series](), list[Note](), dict[Writing, list[str]]()
+    settled, notes, named = dict[str, pd.Series](), list[Note](), dict[Writing, list[str]]()
     for name, cells in found.items():
         if not cells.best or (_codes_matter(name) and cells.has_codes):
-            settled[name] = cells.without_missing() if cells.are_no_names else columns[name]
+            settled[name] = cells.without_missing() if cells.are_times_or_flags else columns[name]
             continue
-        writing = cells.chosen(evidence or (cells.best[0].decimal if delimiter == ";" else "."))
+        writing = cells.choose(evidence or (cells.best[0].decimal if delimiter == ";" else "."))
         settled[name] = cells.numbers(writing)
         if cells.in_doubt and not decimal:
-            notes.append(_doubt(name, cells.marked, writing, bool(evidence), delimiter))
+            notes.append(_ambiguity_note(name, cells.marked, writing, bool(evidence), delimiter))
         elif cells.marked and writing != Writing(".", "") and not decimal:
-            told.setdefault(writing, []).append(name)
-    return settled, notes + [writing_note(writing, names) for writing, names in told.items()]
+            named.setdefault(writing, []).append(name)
+    return settled, notes + [writing_note(writing, names) for writing, names in named.items()]
 
 
 def writing_note(writing: Writing, names: list[str]) -> Note:
-    """Return the note on columns whose numbers are written in this way."""
+    """Return the note on columns whose numbers are written this way."""
     shown = ", ".join(f"'{n}'" for n in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     group = f", '{writing.group}' between thousands" if writing.group else ""
-    return Note("numbers", f"decimal '{writing.decimal}'{group}", f"as the cells of {shown} fit; --decimal overrides")
+    reason = f"as the cells of {shown} fit; {setting('decimal')} overrides"
+    return Note("numbers", f"decimal '{writing.decimal}'{group}", reason)
 
 
-def _doubt(name: str, example: str, writing: Writing, evidence: bool, delimiter: str) -> Note:
+def _ambiguity_note(name: str, example: str, writing: Writing, evidence: bool, delimiter: str) -> Note:
     shown = "tab" if delimiter == "\t" else f"'{delimiter}'"
-    why = "as in other columns" if evidence else f"as is usual beside the delimiter {shown}"
+    why = "as in other columns" if evidence else f"as is usual with the delimiter {shown}"
     read = example.replace(writing.group, "") if writing.group else example
     value = f"'{example}' in '{name}' is {read.replace(writing.decimal, '.')}"
     other = "," if writing.decimal == "." else "."
-    reason = f"every cell could be thousands or decimals; {why}; --decimal {other} reads the other"
+    reason = f"every cell could be thousands or decimals; {why}; {setting('decimal', other)} reads the other"
     return Note("numbers", value, reason, warning=True)
 
 
@@ -196,7 +198,7 @@ class _Cells:
             if decimal in (None, w.decimal)
         }
         most = max(shares.values(), default=0)
-        self.best = [w for w, share in shares.items() if share == most] if most > _MOST else []
+        self.best = [w for w, share in shares.items() if share == most] if most > _NUMBER_SHARE else []
 
     def _matches(self, pattern: str) -> np.ndarray:
         import pyarrow.compute as pc
@@ -205,29 +207,29 @@ class _Cells:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the cells could mean different numbers: 1,234 with a decimal comma or with thousands."""
+        """True if the cells could be different numbers: 1,234 with a decimal comma or with thousands."""
         return len({w.decimal for w in self.best}) > 1 and bool(self.marked)
 
     @property
     def marked(self) -> str:
-        """The first cell that is not the same number in every way of writing; empty where there is none."""
+        """The first cell that is not the same number in every way of writing; empty if there is none."""
         found = np.flatnonzero(self._matches("[0-9][., '\u2019\u00a0\u202f\u2009][0-9]") & ~self.missing)
         if len(self.best) > 1:
             found = np.flatnonzero(self._matches("[0-9][.,][0-9]") & ~self.missing)
         return str(self.texts[int(found[0])].as_py()) if len(found) else ""
 
     @property
-    def are_no_names(self) -> bool:
-        """Whether every filled cell is a time, or every one true or false, so that NA is no name among them."""
+    def are_times_or_flags(self) -> bool:
+        """True if every filled cell is a time, or every one true or false, so that NA is no name among them."""
         return any(bool((self._matches(kind) | self.missing).all()) for kind in (_TIME, "(?i)^(?:true|false)$"))
 
     @property
     def has_codes(self) -> bool:
-        """Whether cells such as 007 are there, whose zeros a number would lose."""
+        """True if there are cells such as 007, whose zeros a number would lose."""
         return bool(self._matches(f"^{_CODE}$").any())
 
-    def chosen(self, decimal: str) -> Writing:
-        """Return the plainest way that fits, with this decimal mark where there is a choice."""
+    def choose(self, decimal: str) -> Writing:
+        """Return the plainest way of writing that fits, with this decimal mark if there is a choice."""
         return next((w for w in self.best if w.decimal == decimal), self.best[0])
 
     def without_missing(self) -> pd.Series:
@@ -235,11 +237,11 @@ class _Cells:
         return self.column.mask(self._spread(self.missing, True))
 
     def _spread(self, values: np.ndarray, empty: object) -> np.ndarray:
-        """Return a value for every row from those of the distinct cells."""
+        """Return a value for each row from those of the distinct cells."""
         return np.append(values, np.asarray([empty], dtype=values.dtype))[self.places]
 
     def numbers(self, writing: Writing) -> pd.Series:
-        """Return float64 or int64; where a few cells are no numbers, text with plain numbers."""
+        """Return float64 or int64; if a few cells are not numbers, text with plain numbers."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -269,7 +271,7 @@ class _Cells:
 
 
 def wrapped_number(cell: object) -> str:
-    """Return how to write a cell whose number stands among other characters: ``$1.50``, ``5%``, ``(3)``; or ``""``."""
+    """Return the advice for a cell with a number among other characters (``$1.50``, ``5%``, ``(3)``), or ``""``."""
     text = str(cell).strip()
     found = re.fullmatch(r"([^\w\s+-]{0,2}|[A-Z]{3})\s*([+-]?\d[\d.,]*)\s*([^\d+-]{0,12})", text)
     if not found or not (found[1] or found[3]) or not re.search(r"\d$", found[2]):

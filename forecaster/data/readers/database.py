@@ -1,4 +1,4 @@
-"""The rows of a query on a database: SQLite and DuckDB files, servers through SQLAlchemy; nothing is changed."""
+"""Read the rows of a query on a database: SQLite and DuckDB files, servers through SQLAlchemy; nothing is changed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from forecaster.data.readers.dataframe import check_names, similar_file_hint
 from forecaster.errors import DataError, DependencyError, NotFoundError, SettingError
 from forecaster.notes import Note
 from forecaster.system.redaction import redact_address, redact_errors
-from forecaster.words import one_line, quote_names
+from forecaster.words import one_line, quote_names, setting
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Seconds that a server has to answer.
+    from forecaster.data.readers.compression import Stored
+    from forecaster.data.readers.sources import Source
+
+#: Seconds in which a server must answer.
 TIMEOUT = 10
 
-_ROWS = 50_000  # read at a time
+_ROWS = 50_000  # read at once
 
 _INSTALL = "pip install 'forecaster[sql]'"
 
-#: How the drivers call the setting of seconds to wait for a connection.
+#: Setting of each driver for the seconds to wait for a connection.
 _TIMEOUTS = {
     "psycopg": "connect_timeout",
     "psycopg2": "connect_timeout",
@@ -40,19 +43,30 @@ _TIMEOUTS = {
 }
 
 
+def read_database_file(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the rows of a query on an SQLite or DuckDB file; see :func:`read_database`.
+
+    Raises:
+        SettingError: the bytes are in memory, which the libraries cannot read.
+    """
+    if stored.path is None:
+        raise SettingError("a database cannot come from standard input", "give its path")
+    return read_database(str(stored.path), source.sql, columns)
+
+
 def read_database(place: str, sql: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return what a query on a database finds. Text is kept as categories, Decimal becomes float64.
+    """Return the rows of a query on a database. Text becomes categories, Decimal becomes float64.
 
     Args:
         place: an address (``postgresql://user:password@host/database``, ``sqlite:///file.db``,
             ``duckdb:///file.duckdb``), or the path of an SQLite or DuckDB file.
-        sql: the query; None for all of the only table of a file.
+        sql: the query; None for all rows of the only table of a file.
         columns: keep only these of the columns it returns.
 
     Raises:
         DependencyError: the driver is not installed.
         NotFoundError: there is no such file, server or database.
-        SettingError: the address is none, or there are several tables and no query.
+        SettingError: it is not an address, or there are several tables and no query.
         DataError: the server refuses, the query fails or returns nothing.
     """
     with redact_errors(place):
@@ -74,7 +88,7 @@ def _read(place: str, sql: str | None, columns: Sequence[str] | None) -> pd.Data
         reader = _from_duckdb if kind == "duckdb" else _from_sqlite
         return reader(path, f"'{path}'", sql, columns)
     if sql is None:
-        raise SettingError(f"{shown} is a database: which rows?", "--sql 'SELECT time, value FROM readings'")
+        raise SettingError(f"{shown} is a database: which rows?", setting("sql", "SELECT time, value FROM readings"))
     return _from_server(place, shown, sql, columns)
 
 
@@ -84,7 +98,7 @@ def database_kind(head: bytes) -> str:
 
 
 def _file_of(place: str) -> str | None:
-    """Return the file of a database; None where it is on a server."""
+    """Return the file of a database; None if it is on a server."""
     scheme, separator, rest = place.partition("://")
     dialect = scheme.lower().partition("+")[0]
     if not separator:
@@ -94,20 +108,23 @@ def _file_of(place: str) -> str | None:
     file = unquote(rest.partition("?")[0]).removeprefix("/")
     if not rest.startswith("/") or file in ("", ":memory:"):
         raise SettingError(
-            f"'{place}' names no file", f"{dialect}:///name.db beside you, {dialect}:////folder/name.db anywhere"
+            f"'{place}' names no file", f"{dialect}:///name.db in this folder, {dialect}:////folder/name.db anywhere"
         )
     return file
 
 
 def _only_table(tables: list[str], name: str) -> tuple[str, Note]:
+    """Return the query for all rows of the only table, and the note on it."""
     if not tables:
         raise DataError(f"{name} has no tables")
     if len(tables) > 1:
         raise SettingError(
-            f"{name} has {len(tables)} tables: {quote_names(tables)}", f"choose rows: --sql 'SELECT * FROM {tables[0]}'"
+            f"{name} has {len(tables)} tables: {quote_names(tables)}",
+            f"choose rows: {setting('sql', f'SELECT * FROM {tables[0]}')}",
         )
     quoted = tables[0].replace('"', '""')
-    return f'SELECT * FROM "{quoted}"', Note("table", f"'{tables[0]}'", "the only one in the file; --sql for a query")
+    note = Note("table", f"'{tables[0]}'", f"the only one in the file; {setting('sql')} for a query")
+    return f'SELECT * FROM "{quoted}"', note
 
 
 def _from_sqlite(path: Path, name: str, sql: str | None, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -117,25 +134,25 @@ def _from_sqlite(path: Path, name: str, sql: str | None, columns: Sequence[str] 
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=TIMEOUT)) as connection:
             connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
-            connection.set_authorizer(_no_other_file)
+            connection.set_authorizer(_refuse_attach)
             if sql is None:
                 master = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"
                 sql, note = _only_table([row[0] for row in connection.execute(master)], name)
                 notes.append(note)
             cursor = connection.execute(sql)
             names = [item[0] for item in cursor.description or ()]
-            return _frame(names, _fetched(cursor.fetchmany, names), name, columns, notes)
+            return _frame(names, _fetch_pieces(cursor.fetchmany, names), name, columns, notes)
     except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
-        raise _query_failed(name, error) from None
+        raise _query_error(name, error) from None
 
 
-def _no_other_file(action: int, *_: object) -> int:
-    """Refuse ATTACH, which would make a file that is not there."""
+def _refuse_attach(action: int, *_: object) -> int:
+    """Refuse ATTACH, which would create a file that does not exist."""
     return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def _check_whole(path: Path, name: str) -> None:
-    """Compare the size of an SQLite file with its header, since SQLite reads what is cut off as zeros.
+    """Compare the size of an SQLite file with its header, since SQLite reads missing pages as zeros.
 
     Source: https://www.sqlite.org/fileformat.html#the_database_header
     """
@@ -147,7 +164,7 @@ def _check_whole(path: Path, name: str) -> None:
         raise DataError(f"{name} is cut short: its header declares {size * pages:,} bytes", "copy it again")
 
 
-def _fetched(fetch: Callable[[int], Sequence[Any]], names: list[str]) -> Iterator[list[pa.Array]]:
+def _fetch_pieces(fetch: Callable[[int], Sequence[Any]], names: list[str]) -> Iterator[list[pa.Array]]:
     while rows := fetch(_ROWS):
         yield [array_of([row[i] for row in rows]) for i in range(len(names))]
 
@@ -155,7 +172,7 @@ def _fetched(fetch: Callable[[int], Sequence[Any]], names: list[str]) -> Iterato
 def _frame(
     names: list[str], pieces: Iterator[list[pa.Array]], name: str, columns: Sequence[str] | None, notes: list[Note]
 ) -> pd.DataFrame:
-    """Put the pieces of the columns together."""
+    """Return a DataFrame from the pieces of all columns."""
     if not names:
         raise DataError(f"the query on {name} returns no table", "it must be a SELECT")
     names = [str(n) for n in names]
@@ -173,7 +190,7 @@ def _frame(
     return frame
 
 
-def _query_failed(name: str, error: BaseException) -> DataError:
+def _query_error(name: str, error: BaseException) -> DataError:
     return DataError(f"the query on {name} failed: {one_line(error)}", "try it in a database client")
 
 
@@ -197,12 +214,12 @@ def _from_duckdb(path: Path, name: str, sql: str | None, columns: Sequence[str] 
             if found is None:
                 return _frame([], iter(()), name, columns, notes)
             read = getattr(found, "to_arrow_reader", None) or found.fetch_arrow_reader
-            return _frame(list(found.columns), _batches(read(_ROWS)), name, columns, notes)
+            return _frame(list(found.columns), _compact_batches(read(_ROWS)), name, columns, notes)
     except (duckdb.Error, RuntimeError, ValueError) as error:
-        raise _query_failed(name, error) from None
+        raise _query_error(name, error) from None
 
 
-def _batches(reader: Any) -> Iterator[list[pa.Array]]:
+def _compact_batches(reader: Any) -> Iterator[list[pa.Array]]:
     for batch in reader:
         if len(batch):
             yield [to_compact_array(c) if is_supported_type(c.type) else array_of(c.to_pylist()) for c in batch.columns]
@@ -219,18 +236,18 @@ def _from_server(place: str, shown: str, sql: str, columns: Sequence[str] | None
         try:
             connection = engine.connect()
         except (DBAPIError, OSError) as error:
-            raise _unreachable(engine.url, shown, error) from None
+            raise _connection_error(engine.url, shown, error) from None
         with connection:
             options: dict[str, Any] = {"stream_results": True, "no_parameters": True, "max_row_buffer": _ROWS}
             if engine.dialect.name == "postgresql":
                 options["postgresql_readonly"] = True
             result = connection.execution_options(**options).exec_driver_sql(sql)
             names = list(result.keys()) if result.returns_rows else []
-            return _frame(names, _fetched(result.fetchmany, names) if names else iter(()), shown, columns, [])
+            return _frame(names, _fetch_pieces(result.fetchmany, names) if names else iter(()), shown, columns, [])
     except DBAPIError as error:
-        raise _query_failed(shown, error.orig or error) from None
+        raise _query_error(shown, error.orig or error) from None
     except (SQLAlchemyError, ValueError, OSError, sqlalchemy.exc.NoSuchColumnError) as error:
-        raise _query_failed(shown, error) from None
+        raise _query_error(shown, error) from None
     finally:
         engine.dispose()
 
@@ -256,7 +273,7 @@ def _engine(place: str, shown: str) -> Any:
         ) from None
     except (ArgumentError, ValueError, TypeError):
         raise SettingError(
-            f"{shown} is no database address", "such as postgresql://user:password@host:5432/database"
+            f"{shown} is not a database address", "such as postgresql://user:password@host:5432/database"
         ) from None
     except ImportError as error:
         install = _INSTALL if place.startswith("postgres") else f"pip install {error.name or 'its driver'}"
@@ -271,8 +288,8 @@ def _postgres_driver() -> str:
     return "psycopg2" if find_spec("psycopg2") and not find_spec("psycopg") else "psycopg"
 
 
-def _unreachable(url: Any, shown: str, error: BaseException) -> NotFoundError | DataError:
-    """Say what kept a server from letting us in, with its address."""
+def _connection_error(url: Any, shown: str, error: BaseException) -> NotFoundError | DataError:
+    """Return the error for a failed connection: refused, no such database, or no answer."""
     cause = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split())
     place = f"{url.host or 'localhost'}:{url.port}" if url.port else url.host or "this machine"

@@ -1,4 +1,4 @@
-"""Tables as all readers hand them on: times in a column, names in text, and the line of a row where there is one."""
+"""Check and shape DataFrames: times in a column, names as text, rows named by their line in the file."""
 
 from __future__ import annotations
 
@@ -10,28 +10,13 @@ import pandas as pd
 from forecaster.errors import DataError, nearest
 from forecaster.words import quote_names
 
-#: Names of columns that hold one part of a time: none is a time or a target by itself, and the zero of month 01 means
-#: nothing.
+#: Names of columns that hold one part of a time: none is a time or a target by itself, and the zero of month 01 has no
+#: meaning.
 PART_NAMES = ("year", "quarter", "month", "week", "day", "weekday", "dayofweek", "hour", "minute", "second")
 
 
 def frame_of(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
-    """Return a table with rows, its times in a column; see :func:`index_to_columns`.
-
-    Args:
-        data: a table, or one series of readings.
-
-    Raises:
-        DataError: it is not a table, is empty, or two columns have the same name.
-    """
-    frame = index_to_columns(data)
-    if not len(frame):
-        raise DataError("the table has no rows")
-    return frame
-
-
-def index_to_columns(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
-    """Return a table that keeps in columns what its index holds, all column names as text.
+    """Return a table with its times in a column, whatever the caller's index was.
 
     A ``DatetimeIndex``, a ``PeriodIndex`` (its starts) and a ``MultiIndex`` become columns, an unnamed one ``time``; so
     does any other index of a table that has a name. A Series becomes its value column, next to ``step`` (0, 1, 2, ...)
@@ -41,7 +26,7 @@ def index_to_columns(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
         data: a table, or one series of readings.
 
     Raises:
-        DataError: it is not a table, or two columns have the same name.
+        DataError: it is not a table, is empty, or two columns have the same name.
     """
     if not isinstance(data, (pd.DataFrame, pd.Series)):
         raise DataError(
@@ -64,6 +49,8 @@ def index_to_columns(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
         frame = frame.reset_index(drop=True)
     names = [str(name) for name in frame.columns]
     check_names(names, "the table")
+    if not len(frame):
+        raise DataError("the table has no rows")
     return frame if names == list(frame.columns) else frame.set_axis(names, axis=1)
 
 
@@ -74,21 +61,21 @@ def line_of(frame: pd.DataFrame | pd.Series, position: int) -> str:
 
 
 def similar_file_hint(path: Path) -> str:
-    """Return the hint where a file is absent: the file beside it whose name is the nearest."""
+    """Return the hint for an absent file: the file in its folder with the nearest name."""
     if not path.parent.is_dir():
         return f"there is no folder '{path.parent}' either"
     return nearest(path.name, tuple(sorted(p.name for p in path.parent.iterdir() if p.is_file())))
 
 
 def check_names(names: list[str], place: str) -> None:
-    """Refuse column names that are there twice.
+    """Refuse duplicate column names.
 
     Args:
         names: the names of a table's columns.
-        place: where they were read, for the message: ``line 1 of 'sales.csv'``.
+        place: where they are, for the message: ``line 1 of 'sales.csv'``.
 
     Raises:
-        DataError: two columns have one name.
+        DataError: two columns have the same name.
     """
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

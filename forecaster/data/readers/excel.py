@@ -1,11 +1,11 @@
-"""A sheet of an Excel workbook to a DataFrame."""
+"""Read a sheet of an Excel workbook."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,9 +13,12 @@ from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.dataframe import check_names
 from forecaster.errors import DataError, DependencyError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import one_line, quote_names
+from forecaster.words import one_line, quote_names, setting
 
-#: What openpyxl raises for a damaged workbook.
+if TYPE_CHECKING:
+    from forecaster.data.readers.sources import Source
+
+#: Errors that openpyxl raises for a damaged workbook.
 _DAMAGED = (
     *(ValueError, KeyError, TypeError, IndexError, AttributeError, NotImplementedError, SyntaxError),
     *(OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError),
@@ -24,18 +27,18 @@ _DAMAGED = (
 _FREE_BYTES, _MOST_GROWTH = 1 << 28, 200
 
 
-def read_excel(stored: Stored, columns: Sequence[str] | None = None, sheet: str | None = None) -> pd.DataFrame:
+def read_excel(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the rows of a sheet; the label of a row is its row in the sheet less two, as for lines of text.
 
     Args:
         stored: the workbook's bytes.
+        source: its ``sheet``; None for the first with rows.
         columns: keep only these.
-        sheet: name of the sheet; None for the first with rows.
 
     Raises:
         DependencyError: openpyxl is not installed.
         NotFoundError: there is no such sheet.
-        DataError: it is no workbook, or has no rows.
+        DataError: it is not a workbook, or has no rows.
     """
     try:
         import openpyxl  # noqa: F401
@@ -44,14 +47,14 @@ def read_excel(stored: Stored, columns: Sequence[str] | None = None, sheet: str 
             "reading Excel needs openpyxl, which is not installed", "pip install 'forecaster[excel]'"
         ) from None
     try:
-        return _read(stored, columns, sheet)
+        return _read(stored, source.sheet, columns)
     except (DataError, NotFoundError):
         raise
     except _DAMAGED as error:
         raise DataError(f"{stored.name} is not an Excel workbook that can be read: {one_line(error)}") from None
 
 
-def _read(stored: Stored, columns: Sequence[str] | None, sheet: str | None) -> pd.DataFrame:
+def _read(stored: Stored, sheet: str | None, columns: Sequence[str] | None) -> pd.DataFrame:
     with stored.raw() as handle:
         _check_size(handle, stored)
         with pd.ExcelFile(handle, engine="openpyxl") as book:
@@ -74,7 +77,8 @@ def _read(stored: Stored, columns: Sequence[str] | None, sheet: str | None) -> p
     notes = []
     if len(names) > 1 and sheet is None:
         others = quote_names([n for n in names if n != used])
-        notes.append(Note("sheet", f"'{used}'", f"the first with rows, beside {others}; --sheet NAME for another"))
+        reason = f"the first with rows, others are {others}; {setting('sheet', 'NAME')} for one of them"
+        notes.append(Note("sheet", f"'{used}'", reason))
     kept = [n for n in titles if columns is not None and n in set(columns)]
     frame = frame[kept] if kept else frame
     frame.attrs = {"columns": titles, "notes": [note.to_dict() for note in notes]}

@@ -1,4 +1,4 @@
-"""JSON and JSON lines to a DataFrame; nothing is interpreted, dates and ids stay text."""
+"""Read JSON and JSON lines; nothing is interpreted, dates and ids stay text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,20 +17,24 @@ from forecaster.data.readers.dataframe import frame_of
 from forecaster.errors import DataError
 from forecaster.words import one_line
 
-_ROWS = 50_000  # read at a time
+if TYPE_CHECKING:
+    from forecaster.data.readers.sources import Source
+
+_ROWS = 50_000  # read at once
 
 _SHAPES = 'expected a list of records, [{...}, {...}], or columns, {"date": [...], "y": [...]}'
 
 
-def read_json_lines(stored: Stored, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return a table of one record a line; each row keeps the label of its line less two.
+def read_json_lines(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a table with one record per line; the label of a row is its line number less two.
 
     Args:
         stored: its bytes, UTF-8.
+        source: not used.
         columns: keep only these.
 
     Raises:
-        DataError: a line is no record, or there is none.
+        DataError: a line is not a record, or there is none.
     """
     pieces, names, labels = dict[str, list[Any]](), dict[str, None](), list[np.ndarray]()
     try:
@@ -39,7 +43,7 @@ def read_json_lines(stored: Stored, columns: Sequence[str] | None = None) -> pd.
             while chunk := list(islice(records, _ROWS)):
                 names.update(dict.fromkeys(name for _, record in chunk for name in record))
                 wanted = [n for n in names if columns is not None and n in set(columns)] or list(names)
-                _add(pieces, chunk, wanted, sum(map(len, labels)), stored.name)
+                _add_records(pieces, chunk, wanted, sum(map(len, labels)), stored.name)
                 labels.append(np.array([line - 2 for line, _ in chunk]))
     except UnicodeDecodeError as error:
         raise DataError(f"{stored.name} is not UTF-8 text: {error.reason}", "JSON lines are UTF-8") from None
@@ -52,7 +56,7 @@ def read_json_lines(stored: Stored, columns: Sequence[str] | None = None) -> pd.
 
 
 def _records(lines: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Return the record on each line that is not blank, with the number of the line."""
+    """Yield the record on each line that is not blank, with the number of the line."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -62,41 +66,42 @@ def _records(lines: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, A
             message = f"line {number} of {name} is not JSON: {one_line(error)}"
             raise DataError(message, "each line is one record, {...}") from None
         if not isinstance(record, dict):
-            raise DataError(f'line {number} of {name} is no record: expected {{"name": value, ...}}')
+            raise DataError(f'line {number} of {name} is not a record: expected {{"name": value, ...}}')
         yield number, record
 
 
-def _add(
+def _add_records(
     pieces: dict[str, list[Any]], chunk: list[tuple[int, dict[str, Any]]], wanted: list[str], rows: int, name: str
 ) -> None:
-    """Add the values of some records to the pieces of each column; a column that is new was empty so far."""
+    """Add the values of some records to the pieces of each column; a new column was empty so far."""
     import pyarrow as pa
 
     for column in wanted:
         values = [record.get(column) for _, record in chunk]
         nested = next((i for i, value in enumerate(values) if isinstance(value, (dict, list))), None)
         if nested is not None:
-            raise _nested(column, name, f"line {chunk[nested][0]}")
+            raise _nested_error(column, name, f"line {chunk[nested][0]}")
         before = [] if column in pieces or not rows else [pa.nulls(rows)]
         pieces.setdefault(column, before).append(array_of(values))
 
 
-def _nested(column: str, name: str, place: str) -> DataError:
+def _nested_error(column: str, name: str, place: str) -> DataError:
     return DataError(
         f"column '{column}' of {name}, {place}: holds a list or a record, expected a number, a time or text",
         "flatten it first",
     )
 
 
-def read_json(stored: Stored, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the table in a JSON document: records, columns, or what ``DataFrame.to_json`` writes.
+def read_json(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the table in a JSON document: records, columns, or the output of ``DataFrame.to_json``.
 
     Args:
         stored: its bytes.
+        source: not used.
         columns: keep only these.
 
     Raises:
-        DataError: it is no JSON, or no table.
+        DataError: it is not JSON, or not a table.
     """
     try:
         with stored.open() as handle:
@@ -110,7 +115,7 @@ def read_json(stored: Stored, columns: Sequence[str] | None = None) -> pd.DataFr
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{stored.name} is JSON but not a table: {one_line(error)}; {_SHAPES}") from None
     names = [str(n) for n in frame.columns]
-    return _checked(_only(frame.set_axis(names, axis=1), columns), stored.name, names)
+    return _check_cells(_select(frame.set_axis(names, axis=1), columns), stored.name, names)
 
 
 def _lines_hint(stored: Stored) -> str:
@@ -120,7 +125,7 @@ def _lines_hint(stored: Stored) -> str:
 def _table(document: Any, name: str) -> pd.DataFrame:
     if isinstance(document, dict) and set(document) >= {"columns", "data"} and isinstance(document["data"], list):
         return pd.DataFrame(document["data"], columns=document["columns"])
-    while isinstance(document, dict):  # {"data": [...]}, as web services answer
+    while isinstance(document, dict):  # {"data": [...]}, as web services send
         inner = [value for value in document.values() if isinstance(value, list) and value]
         if len(inner) == 1 and all(isinstance(row, dict) for row in inner[0]):
             document = inner[0]
@@ -133,17 +138,17 @@ def _table(document: Any, name: str) -> pd.DataFrame:
     raise DataError(f"{name} is JSON but not a table: {_SHAPES}")
 
 
-def _only(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
+def _select(frame: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
     kept = [n for n in frame.columns if columns is not None and n in set(columns)]
     return frame[kept] if kept else frame
 
 
-def _checked(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFrame:
+def _check_cells(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFrame:
     if not len(frame) or not len(frame.columns):
         raise DataError(f"{name} has no rows")
     for column in frame.columns:
         if frame[column].dtype == object and (nested := frame[column].map(lambda v: isinstance(v, (dict, list)))).any():
-            raise _nested(column, name, f"row {frame.index[int(np.flatnonzero(nested)[0])]}")
+            raise _nested_error(column, name, f"row {frame.index[int(np.flatnonzero(nested)[0])]}")
     frame = frame_of(frame)
     frame.attrs = {"columns": names, "notes": []}
     return frame

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, and folders of them, to a DataFrame: column by column, so that memory holds them once."""
+"""Read Parquet and Arrow files, and folders of them, column by column, so that memory holds them once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-#: Bytes that a file may unfold to in memory, and how many times its own size beyond that.
+    from forecaster.data.readers.sources import Source
+
+#: Bytes that any file may unfold to in memory, and the factor of its own size allowed beyond.
 FREE_BYTES = 1 << 30
 MOST_GROWTH = 200
 
-_WORDS = {"parquet": "Parquet", "ipc": "Arrow"}
+_FORMAT_NAMES = {"parquet": "Parquet", "ipc": "Arrow"}
+
+
+def read_parquet(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the table in a Parquet file; see :func:`read_columnar`."""
+    return read_columnar(stored, "parquet", columns)
+
+
+def read_arrow(stored: Stored, source: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the table in an Arrow or Feather file; see :func:`read_columnar`."""
+    return read_columnar(stored, "ipc", columns)
 
 
 def read_columnar(stored: Stored, kind: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -37,12 +49,12 @@ def read_columnar(stored: Stored, kind: str, columns: Sequence[str] | None = Non
         columns: read only these; names that the file does not have are ignored.
 
     Raises:
-        DataError: it is cut short, damaged, no such file, or unfolds to unreasonably much.
+        DataError: it is truncated, damaged, in another format, or unfolds beyond the bound.
     """
     try:
         return _read(_dataset_of(stored, kind), stored.name, stored.size(), kind, columns)
     except _errors() as error:
-        raise _damaged(stored.name, kind, error) from None
+        raise _damage_error(stored.name, kind, error) from None
 
 
 def read_columnar_folder(
@@ -64,7 +76,7 @@ def read_columnar_folder(
     parts = [_Part(path, kind, folder) for path in files]
     schema = parts[0].schema
     for part in parts[1:]:
-        schema = part.joined(schema, parts[0])
+        schema = part.merge_schema(schema, parts[0])
     partitioning = _partitioning(folder, files)
     if partitioning:
         for name in partitioning.schema.names:
@@ -72,7 +84,7 @@ def read_columnar_folder(
                 raise DataError(
                     f"'{folder}' has a column '{name}' and folders named '{name}=...'", "rename one of them"
                 )
-        schema = _with_fields(schema, partitioning.schema)
+        schema = _append_fields(schema, partitioning.schema)
     try:
         dataset = ds.dataset(
             [str(p) for p in files],
@@ -83,20 +95,20 @@ def read_columnar_folder(
         )
         return _read(dataset, f"'{folder}'", sum(p.stat().st_size for p in files), kind, columns)
     except _errors() as error:
-        raise _damaged(f"'{folder}'", kind, error) from None
+        raise _damage_error(f"'{folder}'", kind, error) from None
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """Return what Arrow may raise for a damaged file; an OSError with an errno is the system's own."""
+    """Return the errors that Arrow raises for a damaged file; an OSError with an errno is the system's own."""
     import pyarrow as pa
 
     return (pa.ArrowException, ValueError, TypeError, KeyError, IndexError, NotImplementedError, MemoryError, OSError)
 
 
-def _damaged(name: str, kind: str, error: BaseException) -> BaseException:
+def _damage_error(name: str, kind: str, error: BaseException) -> BaseException:
     if isinstance(error, OSError) and error.errno is not None:
         return error
-    what = _WORDS[kind]
+    what = _FORMAT_NAMES[kind]
     article = "an" if what == "Arrow" else "a"
     if "magic bytes" in str(error):
         return DataError(
@@ -114,10 +126,10 @@ class _Part:
         try:
             self.schema: pa.Schema = _dataset_of(Stored(f"'{path}'", path), kind).schema
         except _errors() as error:
-            raise _damaged(f"'{path}'", kind, error) from None
+            raise _damage_error(f"'{path}'", kind, error) from None
 
-    def joined(self, schema: pa.Schema, first: _Part) -> pa.Schema:
-        """Return a schema that holds this file too."""
+    def merge_schema(self, schema: pa.Schema, first: _Part) -> pa.Schema:
+        """Return a schema that holds this file too; ``first`` is for messages."""
         import pyarrow as pa
 
         mine, others = set(self.schema.names), set(schema.names)
@@ -144,7 +156,7 @@ class _Part:
 
 
 def _partitioning(folder: Path, files: list[Path]) -> Any:
-    """Return what ``key=value`` in the folder names means; numbers with leading zeros are codes, so text."""
+    """Return the partitioning by ``key=value`` in folder names; numbers with leading zeros are codes, so text."""
     import pyarrow as pa
     import pyarrow.dataset as ds
 
@@ -162,7 +174,7 @@ def _partitioning(folder: Path, files: list[Path]) -> Any:
     return ds.partitioning(pa.schema(list(kinds.items())), flavor="hive") if kinds else None
 
 
-def _with_fields(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
+def _append_fields(schema: pa.Schema, more: pa.Schema) -> pa.Schema:
     for field in more:
         schema = schema.append(field)
     return schema
@@ -186,7 +198,7 @@ def _dataset_of(stored: Stored, kind: str) -> ds.Dataset:
 
 
 def _format(kind: str, schema: pa.Schema) -> Any:
-    """Return how to read files; text of Parquet straight as a dictionary."""
+    """Return the format of the files, with text of Parquet read as a dictionary."""
     import pyarrow as pa
     import pyarrow.dataset as ds
 
@@ -195,7 +207,7 @@ def _format(kind: str, schema: pa.Schema) -> Any:
     text = [f.name for f in schema if f.type in (pa.string(), pa.large_string())]
     return ds.ParquetFileFormat(
         read_options=ds.ParquetReadOptions(dictionary_columns=text),
-        default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # or the file is in memory too
+        default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # else the file is in memory too
     )
 
 
@@ -222,7 +234,7 @@ def _read(dataset: ds.Dataset, name: str, size: int, kind: str, columns: Sequenc
 
 
 def _titles(schema: pa.Schema) -> dict[str, str]:
-    """Return the columns in order, each with the name it is given: a pandas index comes first, row numbers go."""
+    """Return the columns in order, each with its title: a pandas index comes first, row numbers are dropped."""
     import pyarrow.types as t
 
     index = [n for n in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(n, str)]
@@ -241,7 +253,7 @@ def _titles(schema: pa.Schema) -> dict[str, str]:
 
 
 def _check_size(dataset: ds.Dataset, columns: list[str], name: str, size: int, kind: str) -> None:
-    """Refuse a file that would unfold to unreasonably much, from what it declares, before any of it is read."""
+    """Refuse a file that would unfold beyond the bound, by the sizes it declares, before any of it is read."""
     width = sum(_width(dataset.schema.field(n).type) for n in columns)
     fragments = list(dataset.get_fragments()) if kind == "parquet" and hasattr(dataset, "files") else []
     rows = sum(f.metadata.num_rows for f in fragments) if fragments else dataset.count_rows()
@@ -251,7 +263,7 @@ def _check_size(dataset: ds.Dataset, columns: list[str], name: str, size: int, k
         raise DataError(
             f"{name} declares {need / 1e9:,.1f} GB in {size / 1e6:,.1f} MB: not read, as a decompression "
             "bomb would fill the memory",
-            "if it is meant to be so, write it without compression and dictionaries, or only its latest rows",
+            "if that is intended, write it without compression and dictionaries, or only its latest rows",
         )
 
 
@@ -259,11 +271,11 @@ def _width(kind: pa.DataType) -> int:
     try:
         return max(1, kind.bit_width // 8)
     except ValueError:
-        return 4  # text is kept as the number of its word
+        return 4  # text is held as the code of its category
 
 
 def _frame(dataset: ds.Dataset, wanted: dict[str, str]) -> pd.DataFrame:
-    """Read one column after the other, those first that need most room beside the whole: text, then by width."""
+    """Read the columns one by one, those first that need most extra memory: text, then by width."""
     made = {}
     kinds = {name: dataset.schema.field(name).type for name in wanted}
     for name in sorted(wanted, key=lambda n: (not is_text(kinds[n]), -_width(kinds[n]))):
@@ -273,7 +285,7 @@ def _frame(dataset: ds.Dataset, wanted: dict[str, str]) -> pd.DataFrame:
 
 
 def _column(dataset: ds.Dataset, name: str) -> Any:
-    """Read a column piece by piece; each is checked, as a damaged one may crash what comes after."""
+    """Read a column piece by piece; each is validated, as a damaged one may crash later steps."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,7 +1,7 @@
-"""From a file, a folder, standard input, a database or a bundled data set to a DataFrame: nothing is interpreted.
+"""Read a table from a file, a folder, standard input, a database or a bundled data set; nothing is interpreted.
 
-Each format is one function and one entry of :data:`READERS`; what a file holds is told by its first bytes where they
-are unmistakable, else by its suffix, else by its content.
+Each format is one function in a file of its own and one entry of :data:`READERS`. The format of a file is inferred from
+its first bytes if they are unmistakable, else from its suffix, else from its content.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,24 +21,24 @@ from forecaster.data.readers.dataframe import similar_file_hint
 from forecaster.data.readers.unchanged import refuse_changes
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.system.redaction import redact_address
-from forecaster.words import one_line
+from forecaster.words import one_line, setting
 
-#: Files and folders at most that are looked at for tables: more are those of a whole disk.
+#: Most files and folders of a folder of tables; more suggest a whole disk.
 MOST_ENTRIES = 100_000
-#: The file of a model that says what it is, and the bytes at its start that do.
+#: The file of a model that identifies it, and the number of bytes at its start that do.
 MANIFEST, MANIFEST_HEAD = "manifest.json", 100
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table is, and how it is written where that is not to be found out.
+    """Location of a table, and how it is written if that is not to be inferred.
 
     Attributes:
         place: the path of a file or a folder, ``-`` for standard input, ``dataset:NAME``, or the address of a database:
             ``sqlite:///file.db``, ``duckdb:///file.duckdb``, ``postgresql://user:password@host/database``.
         sql: the query on a database.
-        delimiter: of a text file: one character, ``tab`` or ``space``; None to find it out.
-        decimal: ``,`` or ``.`` in the numbers of a text file; None to find it out, column by column.
+        delimiter: of a text file: one character, ``tab`` or ``space``; None to infer it.
+        decimal: ``,`` or ``.`` in the numbers of a text file; None to infer it, column by column.
         encoding: of a text file, as Python names it; None for UTF-8 or UTF-16 by its first bytes, else cp1252.
         sheet: of an Excel workbook; None for the first with rows.
     """
@@ -54,32 +56,32 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The place as it may be printed and stored: without its secrets."""
+        """The place without its secrets, fit to be printed and stored."""
         return redact_address(self.place)
 
 
 def read_table(source: str | Path | Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the rows of a table as they are written.
 
-    Numbers become numbers, in whichever way they are written; dates stay text where the format has no type for them.
-    ``frame.attrs`` says how the table was read:
+    Numbers become numbers, however they are written; dates stay text if the format has no type for them.
+    ``frame.attrs`` holds:
 
-    - ``notes``: what was found out or guessed (delimiter, decimal mark, encoding, skipped lines), as ``Note.to_dict``;
-    - ``columns``: the names of all columns there are, also where only some were read;
-    - ``lines``: True where row labels are the lines of a text file less two (the header is line 1), also below comments
+    - ``notes``: inferences and guesses (delimiter, decimal mark, encoding, skipped lines), as ``Note.to_dict``;
+    - ``columns``: the names of all columns of the table, also if only some were read;
+    - ``lines``: True if row labels are line numbers of a text file less two (the header is line 1), also below comments
       and blank lines, so that :func:`line_of` names the line.
 
     Args:
-        source: a path, ``-``, ``dataset:NAME``, a database address, or a :class:`Source` with more to say. Files are
+        source: a path, ``-``, ``dataset:NAME``, a database address, or a :class:`Source` with details. Files are
             CSV and its kin, JSON, JSON lines (each also as .gz, .bz2, .xz, .zst), Parquet, Arrow, Excel, SQLite or
             DuckDB; folders hold Parquet, Arrow or CSV files of one table.
-        columns: read only these; a name that the table does not have is ignored, and with none left all are read.
+        columns: read only these; names that the table does not have are ignored, and if none is left all are read.
 
     Raises:
         NotFoundError: there is no such file, data set, sheet, server or database, or it cannot be opened.
-        SettingError: what the source says does not fit what is there.
+        SettingError: a setting of the source does not fit the table.
         DependencyError: the format needs a package that is not installed; the hint is the install line.
-        DataError: the table is empty, damaged, or not what its name says; or the folder is a model of forecaster.
+        DataError: the table is empty, damaged or not in the format of its name; or a folder is a model of forecaster.
     """
     source = source if isinstance(source, Source) else Source(str(source))
     try:
@@ -95,13 +97,13 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
         return _read_address(source, columns)
     if source.place == "-":
         stored = read_stream(sys.stdin.buffer, "standard input")
-        return READERS[_kind(stored, "")](stored, source, columns)
-    path = _resolved(source.place)
+        return _reader(_kind_of(stored, ""))(stored, source, columns)
+    path = _resolve(source.place)
     if path.is_dir():
         if _is_model(path):
             raise DataError(
                 f"'{path}' is a model of forecaster, not a table",
-                f"give the table that it was fitted on; it forecasts with: forecaster predict --model {path}",
+                f"give the table that it was fitted on, and the model as {setting('directory', str(path))}",
             )
         with refuse_changes(f"'{path}'", lambda: _tables_in(path)) as files:
             return _read_folder(path, files, source, columns)
@@ -114,27 +116,33 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
 
 
 def _read_file(stored: Stored, path: Path, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-    kind = _kind(stored, _suffix(path))
-    if source.sql is not None and READERS[kind] is not _database:
-        raise SettingError(f"--sql needs a database, and '{path}' is none", "leave it out")
-    if source.sheet is not None and READERS[kind] is not _excel:
-        raise SettingError(f"--sheet needs an Excel workbook, and '{path}' is none", "leave it out")
-    if READERS[kind] is _database:  # which sees to that itself
-        return _database(stored, source, columns)
+    kind = _kind_of(stored, _suffix(path))
+    if source.sql is not None and READERS[kind] != _DATABASE:
+        raise SettingError(f"{setting('sql')} needs a database, and '{path}' is none", "leave it out")
+    if source.sheet is not None and READERS[kind] != _WORKBOOK:
+        raise SettingError(f"{setting('sheet')} needs an Excel workbook, and '{path}' is none", "leave it out")
+    if READERS[kind] == _DATABASE:  # which may change while it is read
+        return _reader(kind)(stored, source, columns)
     with refuse_changes(stored.name, lambda: [path]):
-        return READERS[kind](stored, source, columns)
+        return _reader(kind)(stored, source, columns)
+
+
+def _reader(kind: str) -> Reader:
+    module, _, function = READERS[kind].partition(".")
+    found: Any = getattr(import_module(f"{__package__}.{module}"), function)
+    return found
 
 
 def _read_address(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
     scheme = source.place.partition("://")[0].lower()
     if scheme in ("http", "https", "ftp", "s3", "gs", "az", "abfs", "hdfs", "file"):
-        raise SettingError(f"'{source.shown}' is no table on this machine", "give a path; download the file first")
+        raise SettingError(f"'{source.shown}' is not a table on this machine", "give a path; download the file first")
     from forecaster.data.readers.database import read_database
 
     return read_database(source.place, source.sql, columns)
 
 
-def _resolved(source: str) -> Path:
+def _resolve(source: str) -> Path:
     if source.startswith("dataset:"):
         from forecaster.data.bundled import dataset_path
 
@@ -148,15 +156,15 @@ def _resolved(source: str) -> Path:
 
 
 def _suffix(path: Path) -> str:
-    """Return the suffix below that of a compression, as :data:`READERS` has it."""
+    """Return the suffix before that of a compression, in lower case: a key of :data:`READERS`."""
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     return suffixes[-1] if suffixes else ""
 
 
-def _kind(stored: Stored, suffix: str) -> str:
-    """Return the entry of :data:`READERS` for a file: by its first bytes, its suffix, then its content."""
+def _kind_of(stored: Stored, suffix: str) -> str:
+    """Return the key of :data:`READERS` for a file, by its first bytes, its suffix, then its content."""
     head = stored.head(16)
     if head[8:12] == b"DUCK":
         return ".db"
@@ -202,19 +210,18 @@ def _read_folder(folder: Path, files: list[Path], source: Source, columns: Seque
     if kind == "text":
         from forecaster.data.readers.csv import read_texts
 
-        return read_texts([Stored(f"'{p}'", p) for p in files], columns, **_dialect(source, _suffix(files[0])))
+        usual = "\t" if _suffix(files[0]) in (".tsv", ".tab") else ","
+        return read_texts([Stored(f"'{p}'", p) for p in files], source, columns, usual)
     from forecaster.data.readers.parquet import read_columnar_folder
 
     return read_columnar_folder(folder, files, "parquet" if kind == "Parquet" else "ipc", columns)
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    """Return the files of a folder and below, in order.
-
-    Hidden ones, those of unknown suffix and those of models are left out.
+    """Return the files of a folder and its subfolders, in order, but hidden ones, unknown suffixes and models.
 
     Raises:
-        DataError: there is too much to look at.
+        DataError: there are more than :data:`MOST_ENTRIES` files and folders.
     """
     found = list(islice(folder.rglob("*"), MOST_ENTRIES + 1))
     if len(found) > MOST_ENTRIES:
@@ -223,11 +230,11 @@ def _tables_in(folder: Path) -> list[Path]:
         )
     models = {path.parent for path in found if path.name == MANIFEST and _is_model(path.parent)}
     files = (path for path in found if _suffix(path) in _FOLDER_KINDS and path.is_file())
-    return sorted(path for path in files if path.parent not in models and not _hidden(path, folder))
+    return sorted(path for path in files if path.parent not in models and not _is_hidden(path, folder))
 
 
 def _is_model(folder: Path) -> bool:
-    """Return whether a folder holds a model that ``fit`` wrote."""
+    """Return True if a folder holds a model written by ``fit``."""
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return False
@@ -235,85 +242,34 @@ def _is_model(folder: Path) -> bool:
         return b'"forecaster-model"' in file.read(MANIFEST_HEAD)
 
 
-def _hidden(path: Path, folder: Path) -> bool:
+def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
 
 
-def _dialect(source: Source, suffix: str) -> dict[str, str | None]:
-    return {
-        "delimiter": source.delimiter,
-        "decimal": source.decimal,
-        "encoding": source.encoding,
-        "usual": "\t" if suffix in (".tsv", ".tab") else ",",
-    }
-
-
+#: A function that reads the stored bytes of a table, with the settings of the source: the given columns, or all.
 Reader = Callable[[Stored, Source, "Sequence[str] | None"], pd.DataFrame]
 
+_DATABASE, _WORKBOOK = "database.read_database_file", "excel.read_excel"
 
-def _text(suffix: str) -> Reader:
-    def read(stored: Stored, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-        from forecaster.data.readers.csv import read_text
-
-        return read_text(stored, columns, **_dialect(source, suffix))  # type: ignore[arg-type]
-
-    return read
-
-
-def _columnar(kind: str) -> Reader:
-    def read(stored: Stored, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-        from forecaster.data.readers.parquet import read_columnar
-
-        return read_columnar(stored, kind, columns)
-
-    return read
-
-
-def _json_lines(stored: Stored, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-    from forecaster.data.readers.json import read_json_lines
-
-    return read_json_lines(stored, columns)
-
-
-def _json(stored: Stored, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-    from forecaster.data.readers.json import read_json
-
-    return read_json(stored, columns)
-
-
-def _excel(stored: Stored, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-    from forecaster.data.readers.excel import read_excel
-
-    return read_excel(stored, columns, source.sheet)
-
-
-def _database(stored: Stored, source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
-    from forecaster.data.readers.database import read_database
-
-    if stored.path is None:
-        raise SettingError("a database cannot come from standard input", "give its path")
-    return read_database(str(stored.path), source.sql, columns)
-
-
-#: What a file's suffix says about how to read it.
-READERS: dict[str, Reader] = {
-    ".csv": _text(".csv"),
-    ".tsv": _text(".tsv"),
-    ".tab": _text(".tab"),
-    ".txt": _text(".txt"),
-    ".parquet": _columnar("parquet"),
-    ".pq": _columnar("parquet"),
-    ".arrow": _columnar("ipc"),
-    ".feather": _columnar("ipc"),
-    ".ipc": _columnar("ipc"),
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".json": _json,
-    ".xlsx": _excel,
-    ".db": _database,
-    ".sqlite": _database,
-    ".sqlite3": _database,
-    ".duckdb": _database,
+#: The reader of each suffix, ``module.function`` in this package; a table, so that each is imported when it is used.
+READERS: dict[str, str] = {
+    ".csv": "csv.read_csv",
+    ".tsv": "csv.read_tsv",
+    ".tab": "csv.read_tsv",
+    ".txt": "csv.read_csv",
+    ".parquet": "parquet.read_parquet",
+    ".pq": "parquet.read_parquet",
+    ".arrow": "parquet.read_arrow",
+    ".feather": "parquet.read_arrow",
+    ".ipc": "parquet.read_arrow",
+    ".jsonl": "json.read_json_lines",
+    ".ndjson": "json.read_json_lines",
+    ".json": "json.read_json",
+    ".xlsx": _WORKBOOK,
+    ".db": _DATABASE,
+    ".sqlite": _DATABASE,
+    ".sqlite3": _DATABASE,
+    ".duckdb": _DATABASE,
 }
 
 #: The files that a folder of one table may hold.

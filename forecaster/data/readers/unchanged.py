@@ -1,4 +1,4 @@
-"""A table that is changed while it is read would be part old, part new: it is refused."""
+"""Refuse a table that is changed while it is read, which would be part old, part new."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from forecaster.errors import DataError
 
 @contextmanager
 def refuse_changes(name: str, files: Callable[[], list[Path]]) -> Iterator[list[Path]]:
-    """Compare files before and after they were read: which there are, and identity, size and time of change of each.
+    """Compare the files before and after a read: the list of them, and identity, size and modification time of each.
 
     Args:
         name: for the message: ``'sales.csv'``, with its quotes.
-        files: lists them, once before and once after.
+        files: lists them; called before and after.
 
     Yields:
-        list: those before.
+        list: the files before the read.
 
     Raises:
-        DataError: one was changed, replaced, added or removed meanwhile, whatever reading it came to.
+        DataError: one was changed, replaced, added or removed meanwhile, whatever else the read raised.
     """
     changed = DataError(f"{name} was changed while it was read", "wait until it is complete, or read a copy of it")
     listed = files()

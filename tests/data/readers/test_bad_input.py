@@ -236,7 +236,7 @@ def test_ten_gigabytes_in_a_small_file(kind, folder):
     assert len(small) < 20e6
     program = (
         "import resource, sys; from forecaster.cli.main import run\n"
-        "import forecaster.data.tables.text, pyarrow, pandas\n"
+        "import forecaster.data.readers.csv, pyarrow, pandas\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "codes = [run(['inspect', sys.argv[1]]), run(['fit', sys.argv[1]])]\n"
         "print(*codes, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import types
 import warnings
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.dataframe import frame_of, line_of
 from forecaster.data.readers.sources import READERS, Source, read_table
 from forecaster.errors import DataError, DependencyError, ForecasterError, NotFoundError, SettingError
@@ -79,6 +81,23 @@ def test_every_reader_returns_the_same_table_with_dates_as_text(suffix: str, tmp
     assert [note["name"] for note in frame.attrs["notes"]] == (["table"] if path.suffix in DATABASES else [])
     assert list(read_table(path, ["y", "absent"]).columns) == ["y"]
     json.dumps(frame.attrs)
+
+
+def test_a_new_reader_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_lines(stored: Stored, source: Source, columns: list[str] | None = None) -> pd.DataFrame:
+        with stored.open() as file:
+            days, numbers = zip(*(line.split() for line in file.read().decode().splitlines()), strict=True)
+        return pd.DataFrame({"date": days, "y": np.array(numbers, float)})
+
+    module = types.ModuleType("lines")
+    module.read_lines = read_lines  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "forecaster.data.readers.lines", module)
+    monkeypatch.setitem(READERS, ".lines", "lines.read_lines")
+    text = "".join(f"{day} {i}\n" for i, day in enumerate(DAYS))
+    (tmp_path / "a.lines").write_text(text)
+    (tmp_path / "a.lines.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ("a.lines", "a.lines.gz"):
+        pd.testing.assert_frame_equal(read_table(tmp_path / name), pd.DataFrame({"date": DAYS, "y": [0.0, 1.0, 2.0]}))
 
 
 @pytest.mark.parametrize("suffix", READERS)
@@ -340,7 +359,7 @@ def test_a_model_is_no_table(tmp_path: Path) -> None:
     golden = Path(__file__).parents[2] / "golden" / "0.2.0" / "rnn"
     with pytest.raises(DataError, match=r"rnn' is a model of forecaster, not a table") as caught:
         read_table(golden)
-    assert f"forecaster predict --model {golden}" in caught.value.hint
+    assert f'the model as directory="{golden}"' in caught.value.hint
     shutil.copytree(golden, tmp_path / "forecaster-model")
     write(tmp_path, TABLE)
     assert list(read_table(tmp_path).columns) == ["date", "y"]
@@ -424,8 +443,8 @@ def test_json_lines_name_the_broken_line_and_keep_text(tmp_path: Path) -> None:
     assert read_table(zipped)["id"].tolist() == ["007", "NA"]
     for bad, message in (
         ('{"date": "2024-01-01", "y": }\n', "line 4 of .* is not JSON"),
-        ("[1, 2]\n", "line 4 of .* is no record"),
-        ("7\n", "line 4 of .* is no record"),
+        ("[1, 2]\n", "line 4 of .* is not a record"),
+        ("7\n", "line 4 of .* is not a record"),
         ('{"date": "2024-01-03", "y": [1, 2]}\n', "column 'y' of .*, line 4: holds a list"),
         ('{"date": "2024-01-03"', "line 4 of .* is not JSON"),
     ):
@@ -498,7 +517,7 @@ def test_a_workbook_has_sheets(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"no sheet 'dta' .* 'cover', 'data', 'other'") as caught:
         read_table(Source(str(path), sheet="dta"))
     assert caught.value.hint == "did you mean 'data'?"
-    with pytest.raises(SettingError, match="--sheet needs an Excel workbook"):
+    with pytest.raises(SettingError, match="sheet needs an Excel workbook"):
         read_table(Source(str(write(tmp_path, TABLE)), sheet="a"))
 
 
