@@ -1,6 +1,6 @@
-"""Write the three public data sets from the packages that carry them: ``python make_public.py [FOLDER]``.
+"""Write the three public data sets from the packages that contain them: ``python make_public.py [FOLDER]``.
 
-statsforecast, which the project depends on, brings statsmodels along.
+statsmodels is installed with statsforecast, a dependency of the project.
 """
 
 from __future__ import annotations

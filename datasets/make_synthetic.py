@@ -69,7 +69,7 @@ def weather_rows(seed: int) -> Iterator[tuple[object, ...]]:
 
 
 def _autoregression(random: Random, steps: int, memory: float, spread: float) -> Iterator[float]:
-    """Yield an AR(1) process that forgets over ``memory`` steps and has standard deviation ``spread``."""
+    """Yield an AR(1) process with a decay time of ``memory`` steps and standard deviation ``spread``."""
     keep, value = exp(-1 / memory), 0.0
     for _ in range(steps):
         value = keep * value + sqrt(1 - keep**2) * random.gauss(0, spread)

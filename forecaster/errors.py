@@ -1,4 +1,4 @@
-"""Every error a person can cause, and the exit code each one ends with.
+"""Errors that people can cause, each with its exit code.
 
 ::
 
@@ -9,7 +9,7 @@
     ├── DataError              5   the data cannot be used as they are
     ├── ModelError             5   the model directory cannot be used as it is
     ├── DivergedError          6   training ended in NaN or infinity
-    ├── GateError              7   a ``--fail-if`` condition held
+    ├── GateError              7   a condition on an evaluation (``fail_if``) held
     └── InterruptedByUser    130   Ctrl-C; 129 and 143 where SIGHUP or SIGTERM took its place
 
 This module imports nothing of the project and nothing heavy.
@@ -19,11 +19,11 @@ from __future__ import annotations
 
 
 class ForecasterError(Exception):
-    """What went wrong, where, and what to do next.
+    """An error with a message (what is wrong, where, what was expected) and a hint.
 
     Args:
-        message: one sentence: what is wrong, where, and what was expected.
-        hint: the next step, often a flag or a command; may be empty.
+        message: one sentence.
+        hint: the next step, often a setting or a command; may be empty.
     """
 
     exit_code = 1
@@ -71,7 +71,7 @@ class DivergedError(ForecasterError):
 
 
 class GateError(ForecasterError):
-    """A condition given with ``--fail-if`` held."""
+    """A condition on an evaluation (``fail_if``) held."""
 
     exit_code = 7
 
@@ -83,10 +83,10 @@ class InterruptedByUser(ForecasterError):
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """Return ``"did you mean 'x'?"`` for the closest known name, or ``""``.
+    """Return the hint ``"did you mean 'x'?"`` for the closest known name, or ``""``.
 
     Args:
-        name: what the person wrote.
+        name: the unknown name.
         known: the names that exist.
     """
     import difflib

@@ -1,4 +1,4 @@
-"""Notes: what was inferred from the data or done to them, with the reason or the count, for a person to read."""
+"""Notes for people: inferences from the data and repairs to them, each with its reason or count."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Note:
 
     Attributes:
         name: the setting or the repair: ``season``, ``missing``.
-        value: what was chosen or done: ``12``, ``59 filled``.
-        reason: why, with the evidence, and the flag that changes it.
-        warning: True where a person should look twice.
-        counts: how many rows of each series a repair touched, by series id.
+        value: the choice or the repair: ``12``, ``59 filled``.
+        reason: the evidence, and the setting that changes it.
+        warning: True if it deserves a second look.
+        counts: number of rows of each series that a repair touched, by series id.
     """
 
     name: str
@@ -29,25 +29,25 @@ class Note:
         return f"{self.name}: {self.value} ({self.reason})" if self.reason else f"{self.name}: {self.value}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; counts only where there are any."""
+        """Return plain values for JSON; counts only if there are any."""
         plain = {"name": self.name, "value": self.value, "reason": self.reason, "warning": self.warning}
         return {**plain, "counts": dict(self.counts)} if self.counts else plain
 
 
 class ReportedNotes(list[Note]):
-    """A list that tells each note as it comes."""
+    """A list that reports each note when it is added."""
 
-    def __init__(self, tell: Callable[[Note], None] | None) -> None:
+    def __init__(self, report: Callable[[Note], None] | None) -> None:
         super().__init__()
-        self._tell = tell
+        self._report = report
 
     def append(self, note: Note) -> None:
-        """Add a note, and tell it."""
+        """Add a note and report it."""
         super().append(note)
-        if self._tell:
-            self._tell(note)
+        if self._report:
+            self._report(note)
 
     def extend(self, notes: Iterable[Note]) -> None:
-        """Add notes, and tell each."""
+        """Add notes and report each."""
         for note in notes:
             self.append(note)

@@ -1,4 +1,4 @@
-"""Words for people: counts, lists of names, settings as their reader writes them, lines short enough for a message."""
+"""Word messages: counts, lists of names, settings as their reader writes them, lines short enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 _as_flags: ContextVar[bool] = ContextVar("_as_flags", default=False)
 
-#: Flags of the command line that are named otherwise than the argument in Python.
+#: Flags of the command line whose name differs from the argument in Python.
 _FLAGS = {"start": "from", "levels": "level", "directory": "model"}
 
 
@@ -30,7 +30,7 @@ def setting(name: str, value: Any = None) -> str:
 
     Args:
         name: a field of :class:`forecaster.Config`, or an argument of a method of :class:`forecaster.Forecaster`.
-        value: what to set it to; None names the setting alone.
+        value: its value; None names the setting alone.
 
     Example:
         >>> setting("gaps", "mask"), setting("final", False), setting("horizon")
@@ -63,7 +63,7 @@ def _shell_word(text: str) -> str:
 
 
 def first_few(names: list[str], most: int = 5) -> str:
-    """Return a few names and how many more there are."""
+    """Return the first names and the number of the others: ``"a, b and 3 more"``."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -85,13 +85,13 @@ def plural(count: int, noun: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the first line of what a library says went wrong, short enough for a message."""
+    """Return the first line of a library's error, short enough for a message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return text if len(text) <= 200 else text[:200] + "..."
 
 
 def join_with_or(*ways: str | None) -> str:
-    """Return, for a person, the ways that there are, "a, b, or c"."""
+    """Return the ways that are not empty as ``"a, b, or c"``."""
     *others, last = (way for way in ways if way)
     return f"{', '.join(others)}, or {last}" if others else last

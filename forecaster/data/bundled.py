@@ -1,6 +1,6 @@
-"""The data sets that come with the project: what each is, where it is, and a copy of it.
+"""Describe, find and copy the bundled data sets.
 
-``datasets/README.md`` is the same table for a reader; a test compares the two with the files.
+``datasets/README.md`` is the same table for people; a test compares both with the files.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ class Dataset:
     """One CSV file with a header line, comma separated, times in ISO 8601 in the first column.
 
     Attributes:
-        name: what a person types after ``dataset:``.
+        name: the word after ``dataset:``.
         file: file name in the folder of data sets.
         title: one line for a list.
         freq: step between readings, a pandas offset alias.
         rows: lines below the header, over all series.
         columns: the header, time first.
-        target: the column that is forecast by default.
-        series: the column of series ids; None: one series.
-        source: where the readings come from, or what generated them.
-        licence: the terms they are under.
+        target: the column to forecast by default.
+        series: the column of series ids; None for one series.
+        source: the publication of the readings, or the script that generated them.
+        licence: their terms of use.
         synthetic: True where the readings were generated, not measured.
         sha256: checksum of the file's bytes, hexadecimal.
     """
@@ -123,7 +123,7 @@ DATASETS: dict[str, Dataset] = {
 
 
 def dataset_path(name: str) -> Path:
-    """Return where the file of a data set lies.
+    """Return the path of the file of a data set.
 
     Args:
         name: a key of :data:`DATASETS`.
@@ -132,10 +132,10 @@ def dataset_path(name: str) -> Path:
         NotFoundError: there is no such data set, or its file was not installed.
     """
     if name not in DATASETS:
-        guess = nearest(name, tuple(DATASETS))
+        hint = nearest(name, tuple(DATASETS))
         raise NotFoundError(
             f"unknown data set '{name}', expected one of {', '.join(DATASETS)}",
-            " ".join(filter(None, (guess, "list them with: forecaster datasets"))),
+            " ".join(filter(None, (hint, "list them with: forecaster datasets"))),
         )
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "datasets", package.parent / "datasets"):  # installed, or a checkout
@@ -152,13 +152,13 @@ def copy_dataset(name: str, destination: Path, force: bool = False) -> Path:
 
     Args:
         name: a key of :data:`DATASETS`.
-        destination: a folder that exists, or the path of the copy.
-        force: replace a file that is there already.
+        destination: an existing folder, or the path of the copy.
+        force: replace an existing file.
 
     Raises:
         NotFoundError: there is no such data set.
-        SettingError: the file is there already and ``force`` is False.
-        ForecasterError: the copy cannot be written; what was there stays.
+        SettingError: the file exists and ``force`` is False.
+        ForecasterError: the copy cannot be written; an existing file stays.
     """
     source = dataset_path(name)
     target = destination / source.name if destination.is_dir() else destination

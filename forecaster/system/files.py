@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, and values as JSON."""
+"""Write files whole or not at all, and values as JSON."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from forecaster.errors import ForecasterError, SettingError
+from forecaster.words import setting
 
 
 def write_file(path: str | Path, content: bytes | Iterable[bytes | memoryview], force: bool = False) -> Path:
     """Write a file through a temporary sibling that is renamed once it is complete.
 
     Args:
-        path: where to; a device such as ``/dev/stdout`` is written directly.
+        path: its place; a device such as ``/dev/stdout`` is written directly.
         content: all of it, or its pieces.
         force: replace an existing file.
 
@@ -57,14 +58,15 @@ def check_free(path: str | Path, force: bool = False) -> None:
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        pass  # what is absent is said below
+        pass  # reported below
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ForecasterError(f"cannot write '{path}': {reason}", "choose another name") from None
     if os.path.isdir(path):
         raise SettingError(f"'{path}' is a folder", "name a file in it")
     if os.path.isfile(path) and not force:
-        raise SettingError(f"'{path}' exists already", "replace it with --force, or name another file")
+        advice = f"replace it with {setting('force', True)}, or name another file"
+        raise SettingError(f"'{path}' exists already", advice)
     if os.path.isfile(path.parent):
         raise ForecasterError(f"cannot write '{path}': '{path.parent}' is a file, not a folder", "choose another place")
     if not os.path.isdir(path.parent):
@@ -88,10 +90,10 @@ def _replace(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
 
 
 def read_through_pipe(write: Callable[[str], object]) -> bytes:
-    """Return what a function writes to the path that it is given: a pipe, for which no disk and no limit is too small.
+    """Return the bytes that a function writes to a path: a pipe, for which no disk and no file limit is too small.
 
     Args:
-        write: opens the path once, and writes it from its beginning to its end.
+        write: opens the given path once and writes it from start to end.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -106,14 +108,14 @@ def read_through_pipe(write: Callable[[str], object]) -> bytes:
 
 
 def current_umask() -> int:
-    """Return the permissions that new files of this process do not get."""
+    """Return the umask of this process: the permissions that its new files do not get."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def json_text(document: Any) -> str:
-    """Return a document of plain and NumPy values as strict JSON that can be encoded; NaN and infinity become null."""
+    """Return a document of plain and NumPy values as strict, encodable JSON; NaN and infinity become null."""
     text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode()  # half a character, as in the name of a file
 
@@ -129,7 +131,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_sealed(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that begins with the sha256 of its content; it is on the disk before it replaces an older one.
+    """Write a file that begins with the sha256 of its content, flushed to the disk before it replaces an older one.
 
     Raises:
         OSError: it cannot be written; an older file stays as it was.
@@ -148,10 +150,10 @@ def write_sealed(path: Path, content: bytes | memoryview) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the names in a folder written to the disk.
+    """Flush the names in a folder to the disk.
 
     Raises:
-        OSError: the system does not do that.
+        OSError: the system does not support that.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -161,7 +163,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def read_sealed(path: Path) -> bytes | None:
-    """Return the content of a file of :func:`write_sealed`; None where it is absent, cannot be read or is damaged."""
+    """Return the content of a file of :func:`write_sealed`; None if it is absent, unreadable or damaged."""
     try:
         written = path.read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the system gives a process too little of: threads, without which libraries abort, and memory."""
+"""Check that enough threads and address space are available, without which libraries abort."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from threading import Semaphore
 
 from forecaster.errors import ForecasterError
 
-#: Threads that reading and forecasting start, and training, at most: some, and some for each core.
+#: Most threads that reading and forecasting start, and training: a fixed number, and a number per core.
 READING, TRAINING = (6, 2), (14, 6)
-#: Bytes of addresses that NumPy, SciPy and pandas take on two cores.
+#: Bytes of address space that NumPy, SciPy and pandas take on two cores.
 ADDRESSES = 1_150_000_000
 
 
 def core_count() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def refuse_without_addresses() -> None:
-    """Refuse a limit of addresses (``ulimit -v``) in which no NumPy fits: its BLAS ends the process silently.
+    """Refuse a limit of the address space (``ulimit -v``) too low for NumPy, whose BLAS would end the process silently.
 
     Raises:
         MemoryError: it is too low.
@@ -36,19 +36,23 @@ def refuse_without_addresses() -> None:
         raise MemoryError from None
 
 
-def refuse_without_threads(some: int, of_each_core: int) -> None:
-    """Start so many threads at once, and let them end.
+def refuse_without_threads(fixed: int, per_core: int) -> None:
+    """Start the given number of threads at once, to see that the system allows it, and end them.
+
+    Args:
+        fixed: threads on any machine.
+        per_core: further threads for each core.
 
     Raises:
-        ForecasterError: the system does not let this process have as many.
+        ForecasterError: the system does not allow as many.
     """
-    wanted, started, gate, ended = some + of_each_core * core_count(), 0, allocate_lock(), Semaphore(0)
+    wanted, started, gate, ended = fixed + per_core * core_count(), 0, allocate_lock(), Semaphore(0)
 
     def wait() -> None:
         with gate:
             ended.release()
 
-    usual = stack_size(256 * 1024)  # of addresses too there may be few
+    usual = stack_size(256 * 1024)  # address space may be short too
     try:
         with gate:
             while started < wanted:
@@ -66,13 +70,13 @@ def refuse_without_threads(some: int, of_each_core: int) -> None:
 
 
 def is_of_memory(error: BaseException | None) -> bool:
-    """Return whether an error, or one that it came of, is that no memory is left; libraries have many words for it.
+    """Return True if an error, or a cause of it, is that memory ran out, in the words of any library.
 
-    Where a process may have only so many addresses, a library that is there but cannot be loaded is such an error too.
+    If the address space is limited, an installed library that cannot be loaded counts too.
     """
     while error is not None:
-        said = f"{type(error).__name__} {error}"
-        if isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY):
+        text = f"{type(error).__name__} {error}"
+        if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
             return True
         if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
             return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
@@ -80,5 +84,5 @@ def is_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-#: What TensorFlow, ONNX Runtime, the C library and the loader of libraries say.
+#: Words for it of TensorFlow, ONNX Runtime, the C library and the loader of libraries.
 _NO_MEMORY = ("ResourceExhaustedError", "bad_alloc", "Cannot allocate memory", "failed to map segment")

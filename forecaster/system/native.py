@@ -1,4 +1,4 @@
-"""Keep what native libraries write to file descriptor 2 (TensorFlow's start-up log) off the terminal."""
+"""Keep native libraries' output on file descriptor 2, such as TensorFlow's start-up log, off the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def silence_native() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere and ignore Python's warnings while the block runs."""
+    """Send file descriptor 2 to the null device and ignore Python's warnings while the block runs."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -28,8 +28,8 @@ def silence_native() -> Iterator[None]:
         os.close(nowhere)
 
 
-class _Lenient(io.FileIO):
-    """Writes what can be written: a terminal that is gone, or a full disk, must not end a training."""
+class _LenientFile(io.FileIO):
+    """A file that ignores failed writes: a closed terminal or a full disk must not end a training."""
 
     def write(self, data: Any) -> int:
         try:
@@ -40,14 +40,14 @@ class _Lenient(io.FileIO):
 
 
 def separate_native() -> None:
-    """For the rest of the process: ``sys.stderr`` keeps the terminal, native code's descriptor 2 goes nowhere.
+    """Keep ``sys.stderr`` on the terminal and send native code's descriptor 2 to the null device, for good.
 
-    Nor do the logs of libraries go anywhere, such as matplotlib's of its settings, its fonts and its folder.
+    Logging is disabled too, such as matplotlib's of its settings, its fonts and its folder.
     """
     logging.disable()
     sys.stderr.flush()
     kept = os.dup(2)
-    stream = io.BufferedWriter(_Lenient(kept, "w"))
+    stream = io.BufferedWriter(_LenientFile(kept, "w"))
     sys.stderr = io.TextIOWrapper(stream, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -56,16 +56,16 @@ def separate_native() -> None:
 
 @contextmanager
 def environment_variables(values: dict[str, str | None]) -> Iterator[None]:
-    """Give variables of the environment other values, None for no value, while the block runs."""
+    """Set environment variables, or unset those that are None, while the block runs."""
     before = {name: os.environ.get(name) for name in values}
-    _set(values)
+    _set_environment(values)
     try:
         yield
     finally:
-        _set(before)
+        _set_environment(before)
 
 
-def _set(values: dict[str, str | None]) -> None:
+def _set_environment(values: dict[str, str | None]) -> None:
     for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)

@@ -1,4 +1,4 @@
-"""Secrets of database addresses, kept out of all that is printed or stored: passwords, tokens, keys."""
+"""Keep the secrets of database addresses (passwords, tokens, keys) out of everything printed or stored."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from forecaster.errors import ForecasterError
 
-#: What the name of a setting holds whose value is a secret.
+#: Part of the name of a setting whose value is a secret.
 _NAME = (
     r"[\w-]*(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|sig(?:nature)?"
     r"|(?:api|access|account|private|shared)[_-]?key)(?![a-z])[\w-]*"
 )
-#: The value as it is written: in quotes, in braces (ODBC), each with what it escapes, or up to what may follow it.
+#: A value as written: in quotes or in braces (ODBC), each with its escapes, or up to the next separator.
 _VALUE = r"""(?:"(?:[^"\\]|""|\\.)*"|'(?:[^'\\]|''|\\.)*'|\{(?:[^}]|\}\})*\}|["'{]?[^\s&;,"']*)"""
 _SETTING = re.compile(rf"(?is)((?:\b{_NAME}|(?<=[?&])(?:auth|key))(?:\s*=\s*|%3d))({_VALUE})")
-#: ``scheme://user:``, or a slash forgotten, a password of any characters up to the last @, and ``https://token@``.
+#: ``scheme://user:``, also with one slash, and a password of any characters up to the last @; ``https://token@``.
 _PASSWORD = r"(\w://?[^:/\s]*):{}@"
 _TOKEN = re.compile(r"(?i)(\bhttps?://)([^/:@\s]+)@")
-#: Variables of the environment from which drivers take a password.
+#: Environment variables from which drivers take a password.
 _ENVIRONMENT = ("PGPASSWORD", "MYSQL_PWD")
-#: Characters of a secret from which on it is looked for by itself; a shorter one is part of too many words.
+#: Least characters of a secret that is searched for by itself; a shorter one is part of too many words.
 _LEAST = 3
 
 
@@ -41,23 +41,23 @@ def redact_address(address: str) -> str:
 
 
 def secrets_of(address: str) -> set[str]:
-    """Return every way in which a driver may write the secrets of an address: as they are, or percent-encoded."""
+    """Return the secrets of an address in every form a driver may write them: plain or percent-encoded."""
     found = [token for _, token in _TOKEN.findall(address)]
     if user := re.search(r"(?s)\w://?[^:/\s]*:(.*)@", address):
         found += [user[1], *user[1].split("@")]
     for text in (address, unquote_plus(address)):
         found += [value.strip("'\"{}") for _, value in _SETTING.findall(text)]
     plain = {decode(secret) for secret in found for decode in (str, unquote, unquote_plus)}
-    written = {encode(secret) for secret in plain for encode in (str, quote, quote_plus, _quoted)}
+    written = {encode(secret) for secret in plain for encode in (str, quote, quote_plus, _quote_all)}
     return {secret for secret in written if len(secret) >= _LEAST}
 
 
-def _quoted(secret: str) -> str:
+def _quote_all(secret: str) -> str:
     return quote(secret, safe="")
 
 
 def redact_known(text: str, secrets: set[str]) -> str:
-    """Return a text in which known secrets, and those of addresses and settings, are replaced by ``***``."""
+    """Return a text with known secrets, and those of addresses and settings, replaced by ``***``."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return redact(text)
@@ -65,7 +65,7 @@ def redact_known(text: str, secrets: set[str]) -> str:
 
 @contextmanager
 def redact_errors(address: str) -> Iterator[None]:
-    """Take the secrets of an address out of an error that leaves the block, whoever has written its message."""
+    """Remove the secrets of an address from any error that leaves the block."""
     try:
         yield
     except ForecasterError as error:

@@ -1,4 +1,4 @@
-"""Signals that end a command as Ctrl-C does: what was trained is kept, nothing half-written stays."""
+"""Handle signals that end a command as Ctrl-C does: trained weights are kept, nothing half-written stays."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import NoReturn
 
 #: Signals that end a command: Ctrl-C, what a service manager or ``kill`` sends, and a terminal that is closed.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Seconds after which a stop that Python dropped comes again.
+#: Seconds after which a stop that Python dropped is raised again.
 MOMENT = 0.05
 
 _received: list[int] = []
 
 
 def install_stop_handlers() -> None:
-    """Let a command be stopped by these signals as by Ctrl-C, but those that its caller has it ignore (``nohup``)."""
+    """Stop the command at :data:`STOPS` as at Ctrl-C, except at those that its caller ignores (``nohup``)."""
     for number in STOPS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, _stop)
@@ -36,10 +36,10 @@ def _stop_again(number: int, frame: FrameType | None) -> None:
 
 
 def redeliver_dropped_stops(show: bool) -> None:
-    """Let a stop come again that fell into what Python drops the errors of, such as ``__del__`` of any library.
+    """Re-raise a stop signal whose KeyboardInterrupt Python swallowed, as in ``__del__`` of any library.
 
     Args:
-        show: print the other errors that Python drops, as it does by itself.
+        show: print the other errors that Python swallows, as it does by default.
     """
 
     def dropped(error: sys.UnraisableHookArgs) -> None:
@@ -52,42 +52,42 @@ def redeliver_dropped_stops(show: bool) -> None:
 
 
 def was_stopped() -> bool:
-    """Return whether such a signal came; libraries make other errors of the one that it raises."""
+    """Return True if a stop signal arrived; libraries turn the error that it raises into others."""
     return bool(_received)
 
 
 def ignore_stops() -> None:
-    """Let nothing stop the command any more, Ctrl-C neither."""
+    """Ignore all stop signals from now on, Ctrl-C too."""
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def stopped_code(code: int) -> int:
-    """Return the exit code of a command: where a signal stopped it, 128 and its number, which is 2 for Ctrl-C."""
+    """Return the exit code of a command: if a signal stopped it, 128 plus its number, which is 2 for Ctrl-C."""
     return 128 + _received[0] if code and _received else code
 
 
 @contextmanager
 def defer_signals() -> Iterator[Callable[[], None]]:
-    """Let Ctrl-C and its like wait for the end of the block: native code would make another error of it, or lose it.
+    """Hold back stop signals until the end of the block, as native code would turn them into other errors or lose them.
 
-    A second one lets the first wait no longer.
+    A second signal delivers the first at once.
 
     Yields:
-        Does what the first that waits asks for, where it is called.
+        Delivers the first signal held back, when called.
     """
-    came: list[tuple[int, FrameType | None]] = []
+    waiting: list[tuple[int, FrameType | None]] = []
     before = {number: signal.getsignal(number) for number in STOPS}
     handlers = {number: handler for number, handler in before.items() if callable(handler)}
 
     def later(number: int, frame: FrameType | None) -> None:
-        came.append((number, frame))
-        if len(came) > 1:
+        waiting.append((number, frame))
+        if len(waiting) > 1:
             now()
 
     def now() -> None:
-        if came:
-            number, frame = came.pop(0)
+        if waiting:
+            number, frame = waiting.pop(0)
             handlers[signal.Signals(number)](number, frame)
 
     if threading.current_thread() is not threading.main_thread():

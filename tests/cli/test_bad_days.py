@@ -39,7 +39,7 @@ from forecaster.errors import DataError, ForecasterError
 from forecaster.fitting import fit as fitting
 from forecaster.system import signals
 from forecaster.system.files import json_text, read_through_pipe, write_sealed
-from forecaster.system.native import _Lenient
+from forecaster.system.native import _LenientFile
 from forecaster.system.signals import STOPS, defer_signals
 
 AIRLINE = ROOT / "datasets" / "airline.csv"
@@ -151,7 +151,7 @@ def test_a_signal_that_is_ignored_stays_ignored(stopped):
 def test_notes_to_a_terminal_that_is_gone_are_dropped():
     side, other = pty.openpty()
     os.close(side)
-    stream = io.TextIOWrapper(io.BufferedWriter(_Lenient(other, "w")), line_buffering=True)
+    stream = io.TextIOWrapper(io.BufferedWriter(_LenientFile(other, "w")), line_buffering=True)
     print("a note", file=stream)
     assert not stream.closed
     stream.close()

@@ -165,7 +165,7 @@ def test_a_copy_replaces_only_when_forced(tmp_path: Path) -> None:
     (tmp_path / "airline.csv").write_text("mine")
     with pytest.raises(SettingError, match=r"airline\.csv' exists already") as caught:
         copy_dataset("airline", tmp_path)
-    assert "--force" in caught.value.hint
+    assert "force=True" in caught.value.hint
     assert (tmp_path / "airline.csv").read_text() == "mine"
     copy_dataset("airline", tmp_path, force=True)
     assert (tmp_path / "airline.csv").read_bytes() == (FOLDER / "airline.csv").read_bytes()

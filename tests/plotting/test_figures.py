@@ -461,7 +461,7 @@ def test_a_file_is_not_overwritten_without_force(figure: Any, tmp_path: Path) ->
     path.write_text("mine")
     with pytest.raises(SettingError, match=r"a\.png' exists already") as caught:
         save_figure(figure, path)
-    assert "--force" in caught.value.hint
+    assert "force=True" in caught.value.hint
     assert path.read_text() == "mine"
     save_figure(figure, path, force=True)
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -19,7 +19,7 @@ def test_writes_and_refuses_to_overwrite(tmp_path):
     path = write_file(tmp_path / "a.csv", b"one")
     with pytest.raises(SettingError, match=r"'.*a.csv' exists already") as error:
         write_file(path, b"two")
-    assert "--force" in error.value.hint
+    assert "force=True" in error.value.hint
     assert path.read_bytes() == b"one"
     assert write_file(path, b"two", force=True).read_bytes() == b"two"
     assert os.listdir(tmp_path) == ["a.csv"]

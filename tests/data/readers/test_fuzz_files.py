@@ -624,7 +624,7 @@ def _refusal_wrong(code: int, out: str, err: str, how: str) -> str:
     first = next((i for i, line in enumerate(lines) if line.startswith("forecaster: error: ")), None)
     if (
         first is None
-        or code not in CODES
+        or not (code in CODES or (code == 1 and ": rolled forward " in err))  # a forecast out of bounds
         or "a bug in forecaster" in err
         or "Traceback" in err
         or "the model" in err[:60]
