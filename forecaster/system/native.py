@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def silence_native() -> Iterator[None]:
-    """Send file descriptor 2 to the null device and ignore Python's warnings while the block runs."""
+    """Send file descriptor 2 to nowhere and ignore Python's warnings while the block runs."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

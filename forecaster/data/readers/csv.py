@@ -26,6 +26,7 @@ from forecaster.data.readers.csv_numbers import (
     plan_columns,
     writing_note,
 )
+from forecaster.data.readers.origin import add_note, all_columns, notes_of, set_origin
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
 from forecaster.words import plural, quote_names, setting
@@ -86,9 +87,9 @@ def read_text(stored: Stored, source: Source, columns: Sequence[str] | None, usu
             failed = failed or error
             continue
         if failed and not encoding:
-            frame.attrs["notes"].append(_encoding_note(name, failed).to_dict())
+            add_note(frame, _encoding_note(name, failed))
         elif name.startswith("utf-16") and not encoding:
-            frame.attrs["notes"].append(Note("encoding", "UTF-16", "by its first two bytes").to_dict())
+            add_note(frame, Note("encoding", "UTF-16", "by its first two bytes"))
         return frame
     shown = tried[0].upper() if tried[0].startswith("utf") else tried[0]
     raise DataError(f"{stored.name} is not {shown} text: {failed}", f"name its encoding: {setting('encoding', 'NAME')}")
@@ -222,12 +223,7 @@ class _Text:
         if not len(frame):
             raise DataError(f"{self.name} has column names but no rows")
         notes += self._check_short_rows(frame, names)
-        frame.attrs = {
-            "lines": True,
-            "columns": names if wanted else list(frame.columns),
-            "notes": [note.to_dict() for note in (*self.layout.notes, *notes)],
-        }
-        return frame
+        return set_origin(frame, names if wanted else frame.columns, (*self.layout.notes, *notes), lines=True)
 
     def _open(self) -> io.BufferedReader:
         stream = self.stored.open()
@@ -275,7 +271,7 @@ class _Text:
         partly = len(wanted) < len(names)
         try:
             with self._body() as handle, warnings.catch_warnings():
-                warnings.simplefilter("ignore", DtypeWarning)  # columns of numbers and text are settled later
+                warnings.simplefilter("ignore", DtypeWarning)  # a column of numbers and text is settled later
                 # cells beyond the header's columns would be lost
                 warnings.simplefilter("error" if strict else "ignore", ParserWarning)
                 return pd.read_csv(
@@ -431,17 +427,15 @@ def read_texts(files: Iterable[Stored], source: Source, columns: Sequence[str] |
     frames: list[pd.DataFrame] = []
     for stored in files:
         frame = read_text(stored, source, columns, usual)
-        if frames and set(frame.attrs["columns"]) != set(frames[0].attrs["columns"]):
+        if frames and set(all_columns(frame)) != set(all_columns(frames[0])):
             raise DataError(
-                f"{stored.name} has the columns {quote_names(frame.attrs['columns'])}, others in the folder have "
-                f"{quote_names(frames[0].attrs['columns'])}",
+                f"{stored.name} has the columns {quote_names(all_columns(frame))}, others in the folder have "
+                f"{quote_names(all_columns(frames[0]))}",
                 "a folder is one table: move other tables out of it",
             )
         frames.append(frame)
-    notes = {str(note): note for frame in frames for note in frame.attrs["notes"]}
-    attrs = {"columns": frames[0].attrs["columns"], "notes": list(notes.values())}
+    notes = {str(note): note for frame in frames for note in notes_of(frame)}
+    columns = all_columns(frames[0])
     for frame in frames:
         frame.attrs = {}
-    table = pd.concat(frames, ignore_index=True)
-    table.attrs = attrs
-    return table
+    return set_origin(pd.concat(frames, ignore_index=True), columns, notes.values())

@@ -14,6 +14,7 @@ import pandas as pd
 
 from forecaster.data.readers.arrow import array_of, is_supported_type, return_memory, table_of, to_compact_array
 from forecaster.data.readers.dataframe import check_names, similar_file_hint
+from forecaster.data.readers.origin import set_origin
 from forecaster.errors import DataError, DependencyError, NotFoundError, SettingError
 from forecaster.notes import Note
 from forecaster.system.redaction import redact_address, redact_errors
@@ -185,9 +186,7 @@ def _frame(
                 collected[column].append(array)
     if not collected[kept[0]]:
         raise DataError(f"the query on {name} returns no rows", "run it in a database client to see why")
-    frame = table_of(collected)
-    frame.attrs = {"columns": names, "notes": [note.to_dict() for note in notes]}
-    return frame
+    return set_origin(table_of(collected), names, notes)
 
 
 def _query_error(name: str, error: BaseException) -> DataError:

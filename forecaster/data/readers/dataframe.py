@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from forecaster.data.readers.origin import has_lines
 from forecaster.errors import DataError, nearest
 from forecaster.words import quote_names
 
@@ -57,7 +58,7 @@ def frame_of(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
 def line_of(frame: pd.DataFrame | pd.Series, position: int) -> str:
     """Return ``"line 17"`` for a row of a text file, ``"row 15"`` (its index label) for any other table."""
     label = frame.index[position]
-    return f"line {label + 2}" if frame.attrs.get("lines") else f"row {label}"
+    return f"line {label + 2}" if has_lines(frame) else f"row {label}"
 
 
 def similar_file_hint(path: Path) -> str:

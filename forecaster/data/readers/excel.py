@@ -11,6 +11,7 @@ import pandas as pd
 
 from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.dataframe import check_names
+from forecaster.data.readers.origin import set_origin
 from forecaster.errors import DataError, DependencyError, NotFoundError, nearest
 from forecaster.notes import Note
 from forecaster.words import one_line, quote_names, setting
@@ -81,8 +82,7 @@ def _read(stored: Stored, sheet: str | None, columns: Sequence[str] | None) -> p
         notes.append(Note("sheet", f"'{used}'", reason))
     kept = [n for n in titles if columns is not None and n in set(columns)]
     frame = frame[kept] if kept else frame
-    frame.attrs = {"columns": titles, "notes": [note.to_dict() for note in notes]}
-    return frame
+    return set_origin(frame, titles, notes)
 
 
 def _check_size(handle: Any, stored: Stored) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from forecaster.data.readers.arrow import array_of, table_of
 from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.dataframe import frame_of
+from forecaster.data.readers.origin import set_origin
 from forecaster.errors import DataError
 from forecaster.words import one_line
 
@@ -51,8 +52,7 @@ def read_json_lines(stored: Stored, source: Source, columns: Sequence[str] | Non
         raise DataError(f"{stored.name} is empty" if not labels else f"no record of {stored.name} has a name")
     frame = table_of({n: pieces[n] for n in pieces if columns is None or n in set(columns)} or pieces)
     frame.index = pd.Index(np.concatenate(labels))
-    frame.attrs = {"columns": list(names), "notes": [], "lines": True}
-    return frame
+    return set_origin(frame, names, lines=True)
 
 
 def _records(lines: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -149,6 +149,4 @@ def _check_cells(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFra
     for column in frame.columns:
         if frame[column].dtype == object and (nested := frame[column].map(lambda v: isinstance(v, (dict, list)))).any():
             raise _nested_error(column, name, f"row {frame.index[int(np.flatnonzero(nested)[0])]}")
-    frame = frame_of(frame)
-    frame.attrs = {"columns": names, "notes": []}
-    return frame
+    return set_origin(frame_of(frame), names)

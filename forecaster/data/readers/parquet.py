@@ -13,6 +13,7 @@ import pandas as pd
 from forecaster.data.readers.arrow import is_supported_type, is_text, return_memory, to_column, to_compact_array
 from forecaster.data.readers.compression import Stored
 from forecaster.data.readers.dataframe import check_names
+from forecaster.data.readers.origin import set_origin
 from forecaster.errors import DataError
 from forecaster.notes import Note
 from forecaster.words import one_line, quote_names
@@ -229,8 +230,7 @@ def _read(dataset: ds.Dataset, name: str, size: int, kind: str, columns: Sequenc
         raise DataError(f"{name} has column names but no rows")
     why = "they hold lists, records or raw bytes, not numbers, times or text"
     notes = [Note("left out", quote_names(left_out), why, True)] if left_out else []
-    frame.attrs = {"columns": list(kept.values()), "notes": [note.to_dict() for note in notes]}
-    return frame
+    return set_origin(frame, kept.values(), notes)
 
 
 def _titles(schema: pa.Schema) -> dict[str, str]:
