@@ -11,9 +11,9 @@ from forecaster.config import Config
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.outliers import AROUND, find_outliers
 from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.seasons import find_seasons, seasonal_strengths
 from forecaster.data.time.freq import Freq, format_time
 from forecaster.data.time.horizon import default_horizon
-from forecaster.data.time.seasons import find_seasons, seasonal_strengths
 from forecaster.data.time.zones import local_times
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.features.plan import Plan, make_plan

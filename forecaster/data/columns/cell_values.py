@@ -9,11 +9,11 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from forecaster.data.blocks import row_blocks
 from forecaster.data.columns.time_values import (
     distinct_values,
     looks_like,
     numbers_of,
-    row_blocks,
     sample_cells,
     values_of_codes,
 )

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
+from forecaster.data.blocks import row_blocks
 from forecaster.data.columns.cell_values import cell_kind, read_categories, read_covariate
 from forecaster.data.columns.roles import is_row_number, named_columns
 from forecaster.data.columns.time_parts import is_part
-from forecaster.data.columns.time_values import numbers_of, row_blocks
+from forecaster.data.columns.time_values import numbers_of
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
 from forecaster.words import first_few

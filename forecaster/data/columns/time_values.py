@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from forecaster.data.blocks import row_blocks
 from forecaster.data.columns.date_formats import FORMATS, ORDERED, find_zoned, format_of, parse_times, to_nanoseconds
-from forecaster.data.panel.touched_rows import BLOCK
 from forecaster.data.readers.csv_numbers import MISSING
 from forecaster.data.readers.dataframe import line_of
 from forecaster.errors import DataError
@@ -151,11 +151,6 @@ def values_of_codes(values: np.ndarray, codes: np.ndarray, empty: object = None)
     for block in row_blocks(len(codes)):  # numpy makes all codes 64 bits wide before it looks values up
         rows[block] = table[codes[block]]
     return rows
-
-
-def row_blocks(rows: int) -> Iterator[slice]:
-    """Yield the rows of a table a million at a time, so that what is made of each block takes little memory."""
-    yield from (slice(start, start + BLOCK) for start in range(0, rows, BLOCK))
 
 
 def _unreadable(column: pd.Series, bad: np.ndarray, kind: str, times: Times) -> DataError:

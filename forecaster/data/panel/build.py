@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
+from forecaster.data.blocks import row_blocks, series_blocks
 from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import Readings, read_readings
 from forecaster.data.panel.duplicates import merge_duplicates
@@ -19,7 +20,7 @@ from forecaster.data.panel.future_rows import split_future_rows, with_future_row
 from forecaster.data.panel.grid import on_grid
 from forecaster.data.panel.outliers import outlier_note, sentinel_note
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
+from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.readers.dataframe import frame_of
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
@@ -326,4 +327,4 @@ def _without_absent_midnights(local: np.ndarray) -> np.ndarray:
 def _one_clock(times: np.ndarray) -> bool:
     """Return whether all times have the same time of day."""
     numbers = times.view(np.int64)
-    return all((numbers[i : i + BLOCK] % DAY == numbers[0] % DAY).all() for i in range(0, len(numbers), BLOCK))
+    return all((numbers[rows] % DAY == numbers[0] % DAY).all() for rows in row_blocks(len(numbers)))

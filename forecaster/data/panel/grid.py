@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecaster.data.blocks import series_blocks
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.placeholders import bridge_short_gaps, fill_from_past, fill_lines
-from forecaster.data.panel.touched_rows import count_per_series, series_blocks
+from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import Freq, format_time, month_numbers, on_anchor, on_month, weekday_numbers
 from forecaster.errors import DataError

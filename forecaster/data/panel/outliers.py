@@ -6,9 +6,10 @@ from collections import Counter
 
 import numpy as np
 
+from forecaster.data.blocks import row_blocks, series_blocks
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
+from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import format_time
 from forecaster.notes import Note
@@ -161,7 +162,8 @@ def count_sentinels(values: np.ndarray, offsets: np.ndarray) -> dict[float, Coun
         offsets: ``(series + 1,)``, the bounds of the series.
     """
     marks: dict[float, Counter[int]] = {}
-    suspects = np.concatenate([np.flatnonzero(_may_stand(values[rows])) + rows.start for rows in _pieces(len(values))])
+    marked = [np.flatnonzero(_is_sentinel(values[rows])) + rows.start for rows in row_blocks(len(values))]
+    suspects = np.concatenate([np.zeros(0, np.int64), *marked])
     series, counts = np.unique(np.searchsorted(offsets, suspects, side="right") - 1, return_counts=True)
     for number in series[counts > 1][:MOST_LOOKED_AT].tolist():
         for mark, count in find_sentinels(values[offsets[number] : offsets[number + 1]]).items():
@@ -169,16 +171,12 @@ def count_sentinels(values: np.ndarray, offsets: np.ndarray) -> dict[float, Coun
     return marks
 
 
-def _may_stand(values: np.ndarray) -> np.ndarray:
+def _is_sentinel(values: np.ndarray) -> np.ndarray:
     """Return which values are among :data:`SENTINELS`, ``(rows,)`` bool."""
     large = np.flatnonzero(np.abs(values) >= 99)
     found = np.zeros(len(values), bool)
     found[large] = np.isin(values[large], np.array(SENTINELS, values.dtype))
     return found
-
-
-def _pieces(rows: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, rows)) for start in range(0, max(rows, 1), BLOCK)]
 
 
 def sentinel_note(readings: Readings) -> list[Note]:

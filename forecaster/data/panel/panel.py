@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from forecaster.data.blocks import series_blocks
 from forecaster.data.panel.placeholders import refill_ends
-from forecaster.data.panel.touched_rows import series_blocks
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import format_time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from forecaster.data.blocks import row_blocks
 from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_numbers, on_month, weekday_numbers
 
 #: Seasonal period of each base unit in steps (after gluonts ``time_feature/seasonality.py``; weeks have a yearly one).
@@ -39,9 +40,6 @@ CALENDAR_CYCLES: dict[str, tuple[str, ...]] = {
 
 #: Days of one turn of each cycle.
 CYCLE_DAYS = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.0, "months": 334.0}
-
-#: Rows worked on at once.
-CHUNK = 1_000_000
 
 
 def default_season(freq: str) -> int:
@@ -103,8 +101,7 @@ def distinct_times(times: np.ndarray, freq: str) -> tuple[np.ndarray, np.ndarray
 def _places(times: np.ndarray, first: np.generic, step: int) -> np.ndarray | None:
     """Return how many steps each time lies after the first, ``(rows,)`` int32; None where some lie between two."""
     numbers, places = times.view(np.int64), np.empty(len(times), np.int32)
-    for start in range(0, len(times), CHUNK):  # no temporary array as large as the table
-        rows = slice(start, start + CHUNK)
+    for rows in row_blocks(len(times)):  # no temporary array as large as the table
         since = numbers[rows] - first.astype(np.int64)
         whole = since // step
         if (whole * step != since).any():
@@ -120,8 +117,7 @@ def _used(axis: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     if used.all():
         return axis, places
     rank = np.cumsum(used, dtype=np.int32) - np.int32(1)
-    for start in range(0, len(places), CHUNK):
-        rows = slice(start, start + CHUNK)
+    for rows in row_blocks(len(places)):
         places[rows] = rank[places[rows]]
     return axis[used], places
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
+from forecaster.data.blocks import BLOCK, row_blocks
 from forecaster.data.time.freq import (
     DAY,
     FIXED_UNITS,
@@ -21,8 +22,6 @@ from forecaster.data.time.freq import (
 from forecaster.errors import DataError
 from forecaster.notes import Note
 
-#: Rows looked at together.
-CHUNK = 1_000_000
 #: Share of the steps that the most common one must have where it has no majority, and all are multiples of it.
 LEAST_SHARE = 0.3
 
@@ -65,12 +64,6 @@ def _kind(freq: Freq) -> str:
     return words.get(freq.base, f"every {WORDS[freq.unit]}")
 
 
-def _chunks(rows: int) -> Iterator[slice]:
-    """Yield slices of rows that share their bounding rows, so that each step lies in one of them."""
-    for start in range(0, max(rows - 1, 0), CHUNK):
-        yield slice(start, min(start + CHUNK, rows - 1) + 1)
-
-
 def _integers(times: np.ndarray) -> np.ndarray:
     return times.view(np.int64)
 
@@ -88,7 +81,8 @@ def _tally(
     common = np.int64(0)
     tallies: list[tuple[np.ndarray, np.ndarray]] = []
     ends = offsets[1:-1] - 1  # the step after such a row leads into the next series
-    for rows in _chunks(len(times)):
+    for block in row_blocks(len(times) - 1):  # of steps, which end in the row after
+        rows = slice(block.start, min(block.stop, len(times) - 1) + 1)
         steps = np.diff(numbers(times[rows]))
         cut = ends[np.searchsorted(ends, rows.start) : np.searchsorted(ends, rows.stop - 1)] - rows.start
         steps = np.delete(steps, cut) if len(cut) else steps
@@ -160,8 +154,8 @@ def _by_month(
 
 
 def _all(times: np.ndarray, test: Callable[[np.ndarray], np.ndarray]) -> bool:
-    """Return whether all times pass a test, looked at piece by piece."""
-    return all(bool(test(times[start : start + CHUNK]).all()) for start in range(0, len(times), CHUNK))
+    """Return True if all times pass a test."""
+    return all(bool(test(times[rows]).all()) for rows in row_blocks(len(times)))
 
 
 def _starts_month(times: np.ndarray) -> np.ndarray:
@@ -204,7 +198,7 @@ def _by_length(times: np.ndarray, lengths: np.ndarray, counts: np.ndarray) -> tu
 def _of_length(length: int, times: np.ndarray) -> Freq | None:
     """Return the freq whose steps are of a length; None below a millisecond."""
     if length % FIXED_UNITS["W"] == 0:
-        return Freq(length // FIXED_UNITS["W"], "W", week_anchor(times[:CHUNK]))
+        return Freq(length // FIXED_UNITS["W"], "W", week_anchor(times[:BLOCK]))
     unit = next((unit for unit in ("D", "h", "min", "s", "ms") if length % FIXED_UNITS[unit] == 0), None)
     return Freq(length // FIXED_UNITS[unit], unit) if unit else None
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecaster.data import blocks
 from forecaster.data.time import find_freq as infer
 from forecaster.data.time.calendar import calendar_cycles, default_season, future_times
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
@@ -193,7 +194,7 @@ def test_steps_are_counted_alike_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
     slow = [int(b) - int(a) for piece in pieces for a, b in itertools.pairwise(piece)]
     assert dict(zip(steps.tolist(), counts.tolist(), strict=True)) == {step: slow.count(step) for step in set(slow)}
     for chunk in (1, 2, 3, 7, 62, 63):
-        monkeypatch.setattr(infer, "CHUNK", chunk)
+        monkeypatch.setattr(blocks, "BLOCK", chunk)
         for found, expected in zip(infer._tally(times, offsets), (steps, counts), strict=True):
             assert sorted(found.tolist()) == sorted(expected.tolist())
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.seasons import find_seasons, has_season, seasonal_strengths
 from forecaster.data.schema import Roles
-from forecaster.data.time.seasons import find_seasons, has_season, seasonal_strengths
 
 
 def panel_of(*series, freq="MS", missing=0.0):
