@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 _as_flags: ContextVar[bool] = ContextVar("_as_flags", default=False)
+_arguments: ContextVar[Mapping[str, Mapping[str, Any]]] = ContextVar("_arguments", default={})  # noqa: B039 (read only)
 
 #: Flags of the command line that are named otherwise than the argument in Python.
 _FLAGS = {"start": "from", "levels": "level", "directory": "model"}
@@ -50,6 +52,35 @@ def _flag(name: str, value: Any) -> str:
     if value is False:
         return f"--no-{name}"
     return f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
+
+
+@contextmanager
+def command_arguments(name: str, **arguments: Any) -> Iterator[None]:
+    """Add arguments to a command wherever a message names it while the block runs; see :func:`command`."""
+    token = _arguments.set({**_arguments.get(), name: arguments})
+    try:
+        yield
+    finally:
+        _arguments.reset(token)
+
+
+def command(name: str, **arguments: Any) -> str:
+    """Return a command for the reader of a message to run in a shell.
+
+    Args:
+        name: the command.
+        arguments: its options; None leaves one out. Those of :func:`command_arguments` come first.
+
+    Example:
+        >>> command("predict", horizon=10)
+        'forecaster predict --horizon 10'
+        >>> with command_arguments("predict", model="my model", data=None):
+        ...     command("predict", horizon=10)
+        "forecaster predict --model 'my model' --horizon 10"
+    """
+    options = {**_arguments.get().get(name, {}), **arguments}
+    flags = [_flag(key, shlex.quote(str(value))) for key, value in options.items() if value is not None]
+    return " ".join(["forecaster", name, *flags])
 
 
 def first_few(names: list[str], most: int = 5) -> str:

@@ -20,7 +20,7 @@ from forecaster.data.time.freq import Freq, format_time, month_numbers
 from forecaster.data.time.zones import local_times, localize
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import first_few, plural, quote_names
+from forecaster.words import command, first_few, plural, quote_names
 
 #: Holes named in a message.
 MOST_HOLES = 5
@@ -127,9 +127,9 @@ def _continued(values: np.ndarray, panel: Panel, ahead: np.ndarray) -> np.ndarra
     return before[np.arange(len(panel))[:, None], step]
 
 
-def template_command(steps: int) -> str:
-    """Return the hint where a table of future covariates is absent or lacks something."""
-    return f"write the table to fill in with: forecaster make-future --horizon {steps} --output future.csv"
+def template_hint(steps: int) -> str:
+    """Return the hint for an absent or incomplete table of future covariates."""
+    return f"write the table to fill in with: {command('make-future', horizon=steps, output='future.csv')}"
 
 
 def _check_columns(frame: pd.DataFrame, covariates: list[Column], steps: int) -> None:
@@ -138,7 +138,7 @@ def _check_columns(frame: pd.DataFrame, covariates: list[Column], steps: int) ->
         near = nearest(absent[0], tuple(frame.columns))
         raise NotFoundError(
             f"the future table has no column {quote_names(absent)}, it has {quote_names(frame.columns)}",
-            "; ".join(part for part in (near, template_command(steps)) if part),
+            "; ".join(part for part in (near, template_hint(steps)) if part),
         )
 
 
@@ -232,7 +232,7 @@ def _check_series(readings: Readings, panel: Panel, ahead: np.ndarray) -> None:
         raise DataError(
             f"the future table has no row of {quote_names(absent, MOST_HOLES)}; "
             f"it has those of {first_few(sorted(there))}",
-            template_command(int(ahead.max())),
+            template_hint(int(ahead.max())),
         )
 
 
@@ -256,7 +256,7 @@ def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, asked: 
         what = f"the future table begins too late{of}: at {begin}, {count} of {wanted} steps, expected {span}{more}"
     else:
         return  # holes, which are named one by one
-    raise DataError(what, template_command(int(steps.max())))
+    raise DataError(what, template_hint(int(steps.max())))
 
 
 def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, asked: np.ndarray) -> None:
@@ -272,7 +272,7 @@ def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, asked: 
     raise DataError(
         f"the future table has {plural(len(holes), 'hole')}: {kind} {', '.join(named)}"
         + (f" and {len(holes) - MOST_HOLES:,} more" if len(holes) > MOST_HOLES else ""),
-        f"fill them in; or {template_command(int(asked.any(axis=2).sum(axis=1).max()))}",
+        f"fill them in; or {template_hint(int(asked.any(axis=2).sum(axis=1).max()))}",
     )
 
 
