@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from forecaster.direction.backtest import DirectionEvaluation
     from forecaster.errors import ForecasterError
     from forecaster.features.windows import Windows, make_windows
+    from forecaster.inspection.inspect import Inspection, inspect_table
 
 __version__ = "0.2.0.dev0"
 
@@ -27,8 +28,10 @@ _HOMES = {
     "Evaluation": "forecaster.api.evaluation",
     "Forecaster": "forecaster.api.forecaster",
     "ForecasterError": "forecaster.errors",
+    "Inspection": "forecaster.inspection.inspect",
     "Source": "forecaster.data.readers.sources",
     "Windows": "forecaster.features.windows",
+    "inspect_table": "forecaster.inspection.inspect",
     "make_windows": "forecaster.features.windows",
 }
 
@@ -38,8 +41,10 @@ __all__ = [
     "Evaluation",
     "Forecaster",
     "ForecasterError",
+    "Inspection",
     "Source",
     "Windows",
+    "inspect_table",
     "make_windows",
 ]
 

@@ -1,4 +1,4 @@
-"""How many rows of each series a repair touched, as numbers and as words."""
+"""The rows of each series that a repair touched, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from forecaster.words import most_touched
 
 
 @dataclass(frozen=True)
-class Touched:
-    """What a repair touched.
+class TouchedRows:
+    """The rows that a repair touched.
 
     Attributes:
-        counts: rows by series id, the touched series only.
+        counts: rows by series id, of touched series only.
         across: ``" in 3 of 7 series"``; ``""`` for a table of one series.
-        most: ``"; most in EWR 12, JFK 5"``; ``""`` where one series was touched.
+        most: ``"; most in EWR 12, JFK 5"``; ``""`` if at most one series was touched.
     """
 
     counts: dict[str, int]
@@ -25,13 +25,13 @@ class Touched:
     most: str
 
 
-def count_per_series(ids: Sequence[str], counts: np.ndarray) -> Touched:
-    """Return which series a repair touched.
+def count_per_series(ids: Sequence[str], counts: np.ndarray) -> TouchedRows:
+    """Return the rows that a repair touched, by series.
 
     Args:
         ids: name of each series.
-        counts: ``(series,)``, the rows of each.
+        counts: ``(series,)``, the rows touched in each.
     """
     found = {ids[i]: int(counts[i]) for i in np.flatnonzero(counts).tolist()}
     across = f" in {len(found):,} of {len(ids):,} series" if len(ids) > 1 else ""
-    return Touched(found, across, f"; most in {most_touched(found)}" if len(found) > 1 else "")
+    return TouchedRows(found, across, f"; most in {most_touched(found)}" if len(found) > 1 else "")
