@@ -103,8 +103,9 @@ def inspect_table(data: pd.DataFrame | pd.Series | str | Path | Source, config: 
         >>> found.refused, found.season, found.series["rows"].tolist()
         (False, 12, [144])
     """
+    table = read_table(data) if isinstance(data, (str, Path, Source)) else data
     try:
-        frame = read_table(data) if isinstance(data, (str, Path, Source)) else frame_of(data)
+        frame = frame_of(table)
     except ForecasterError as error:
         problem = Problem("error", "read", error.message, (), error.hint)
         return Inspection(pd.DataFrame(columns=list(COLUMNS)), [], [problem])
