@@ -85,7 +85,7 @@ class Inspection:
 def inspect_table(data: pd.DataFrame | pd.Series | str | Path | Source, config: Config | None = None) -> Inspection:
     """Inspect a table before a fit: its series, the settings that would be inferred, and its problems.
 
-    Errors that would stop ``fit`` are among the problems; reading continues after each as if it were mended, so that
+    Errors that would stop ``fit`` are among the problems; reading continues after each as if it were fixed, so that
     all are found at once.
 
     Args:

@@ -25,7 +25,7 @@ from forecaster.notes import Note
 
 #: Most series whose strengths and jumps are measured; more are thinned evenly.
 MEASURED = 200
-#: Series with the most to mend that are measured in addition.
+#: Series with the most to fix that are measured in addition.
 WORST = 20
 #: Newest rows of each that strengths are measured on.
 STRENGTH_ROWS = 5_000
@@ -147,7 +147,7 @@ def _infer_plan(facts: Facts, panel: Panel) -> None:
 
 
 def _measure_strengths(facts: Facts, panel: Panel) -> None:
-    """Measure strengths and jumps of all series, or of those with the most to mend and an even choice of others."""
+    """Measure strengths and jumps of all series, or of those with the most to fix and an even choice of others."""
     numbers = {name: i for i, name in enumerate(facts.ids)}
     even = np.linspace(0, len(panel) - 1, min(len(panel), MEASURED)).astype(int)
     chosen = {numbers[panel.ids[place]]: place for place in even.tolist()}

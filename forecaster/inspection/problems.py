@@ -1,4 +1,4 @@
-"""Problems of a table, each with its rows and the setting or the step that mends it."""
+"""Problems of a table, each with its rows and the setting or the step that fixes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = (
 )
 #: Most places named for each problem.
 MOST_PLACES = 5
-#: Settings that a note may end with, to say how to mend what it reports.
+#: Settings that a note may end with, for the reader to fix what it reports.
 SETTINGS = (*FIELDS, *(field.name for field in fields(Source)))
 
 
@@ -35,7 +35,7 @@ class Problem:
         kind: a short name, such as one of :data:`KINDS`.
         what: the problem in one sentence.
         where: the first places: lines of a text file, rows of another table, or times.
-        mend: the setting, command or step that mends it; ``""`` if nothing need be done.
+        mend: the setting, command or step that fixes it; ``""`` if nothing needs fixing.
     """
 
     severity: str

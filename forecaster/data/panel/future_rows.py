@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from forecaster.data.columns.readings import Readings
-from forecaster.data.panel.grid import lay_out
+from forecaster.data.panel.grid import make_grid
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.freq import Freq
@@ -80,5 +80,5 @@ def _count_steps_after(rows: Readings, freq: Freq, zone: str) -> np.ndarray:
     if freq.unit == "B":
         days = rows.times.astype("datetime64[D]")
         return np.busday_count(days[first], days)
-    grid = lay_out(rows, freq)
+    grid = make_grid(rows, freq)
     return grid.places - np.repeat(grid.bounds[:-1], np.diff(rows.offsets))

@@ -46,7 +46,7 @@ def future_template(panel: Panel, steps: int | np.ndarray) -> pd.DataFrame:
     """
     ahead = np.broadcast_to(np.asarray(steps, np.int64), len(panel))
     most = int(ahead.max())
-    asked = (np.arange(most) < ahead[:, None]).ravel()
+    within = (np.arange(most) < ahead[:, None]).ravel()
     times = future_times(panel.last, panel.freq, most).ravel()
     columns: dict[str, object] = {}
     if panel.roles.series:
@@ -54,7 +54,7 @@ def future_template(panel: Panel, steps: int | np.ndarray) -> pd.DataFrame:
     columns[panel.roles.time] = localize(times, panel.zone, panel.freq)
     for place, column in enumerate(panel.of_role("future")):
         columns[column.name] = _format_cells(column, _known_values(panel, place, most).ravel())
-    return pd.DataFrame(columns)[asked].reset_index(drop=True)
+    return pd.DataFrame(columns)[within].reset_index(drop=True)
 
 
 def _known_values(panel: Panel, place: int, steps: int) -> np.ndarray:
@@ -111,11 +111,11 @@ def read_future(
     values[series, step] = readings.covariates[rows][:, places]
     present = np.zeros(expected.shape, bool)
     present[series, step] = True
-    asked = np.arange(expected.shape[1]) < ahead[:, None]
+    within = np.arange(expected.shape[1]) < ahead[:, None]
     _check_series(readings, panel, ahead)
-    _check_span(panel, expected, present, asked)
-    _check_holes(panel, expected, values, asked[:, :, None] & wanted)
-    return _repeat_last(values, panel, ahead), _unseen_notes(covariates, values, asked)
+    _check_span(panel, expected, present, within)
+    _check_holes(panel, expected, values, within[:, :, None] & wanted)
+    return _repeat_last(values, panel, ahead), _unseen_notes(covariates, values, within)
 
 
 def _repeat_last(values: np.ndarray, panel: Panel, ahead: np.ndarray) -> np.ndarray:
@@ -236,13 +236,13 @@ def _check_series(readings: Readings, panel: Panel, ahead: np.ndarray) -> None:
         )
 
 
-def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, asked: np.ndarray) -> None:
+def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, within: np.ndarray) -> None:
     """Refuse a table that ends too early or begins too late, by saying so."""
-    short = np.flatnonzero((asked & ~present).any(axis=1))
+    short = np.flatnonzero((within & ~present).any(axis=1))
     if not len(short):
         return
-    first, steps = int(short[0]), asked.sum(axis=1)
-    have, wanted = present[first] & asked[first], int(steps[first])
+    first, steps = int(short[0]), within.sum(axis=1)
+    have, wanted = present[first] & within[first], int(steps[first])
     count = int(have.sum())
     span = f"{_format_time(panel, expected[first, 0])} to {_format_time(panel, expected[first, wanted - 1])}"
     of, more = _of_series(panel, first), f" (and {len(short) - 1:,} more series)" if len(short) > 1 else ""
@@ -259,9 +259,9 @@ def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, asked: 
     raise DataError(what, template_hint(int(steps.max())))
 
 
-def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, asked: np.ndarray) -> None:
-    """Refuse empty cells where ``asked``, ``(series, steps, future)`` bool, is True."""
-    holes = np.argwhere(np.isnan(values) & asked)
+def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, within: np.ndarray) -> None:
+    """Refuse empty cells where ``within``, ``(series, steps, future)`` bool, is True."""
+    holes = np.argwhere(np.isnan(values) & within)
     if not len(holes):
         return
     named = [
@@ -273,14 +273,14 @@ def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, asked: 
     raise DataError(
         f"the future table has {plural(len(holes), 'hole')}: {kind} {', '.join(named)}"
         + (f" and {len(holes) - MOST_HOLES:,} more" if len(holes) > MOST_HOLES else ""),
-        f"fill them in; or {template_hint(int(asked.any(axis=2).sum(axis=1).max()))}",
+        f"fill them in; or {template_hint(int(within.any(axis=2).sum(axis=1).max()))}",
     )
 
 
-def _unseen_notes(covariates: tuple[Column, ...], values: np.ndarray, asked: np.ndarray) -> list[Note]:
+def _unseen_notes(covariates: tuple[Column, ...], values: np.ndarray, within: np.ndarray) -> list[Note]:
     notes = []
     for place, column in enumerate(covariates):
-        unseen = (values[:, :, place] == -1) & asked
+        unseen = (values[:, :, place] == -1) & within
         if column.categories is not None and unseen.any():
             reason = f"column '{column.name}' of the future table has values absent from training: taken as unknown"
             notes.append(Note("unseen", plural(int(unseen.sum()), "cell"), reason, warning=True))

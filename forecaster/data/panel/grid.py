@@ -10,7 +10,7 @@ import numpy as np
 from forecaster.data.blocks import series_blocks
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.placeholders import bridge_short_gaps, fill_from_past, fill_lines
+from forecaster.data.panel.placeholders import bridge_short_gaps, fill_from_past, interpolate
 from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import Freq, format_time, is_on_anchor, month_days, month_numbers, weekday_numbers
@@ -95,13 +95,13 @@ def lay_on_grid(readings: Readings, freq: Freq, gaps: str, missing: str) -> tupl
     Raises:
         DataError: a time does not fit the freq, steps are absent and ``gaps`` is ``error``, or too much is missing.
     """
-    grid, full = lay_out(readings, freq), ~np.isnan(readings.values)
+    grid, full = make_grid(readings, freq), ~np.isnan(readings.values)
     sparse = check_missing(readings, grid, full)
     if gaps == "error" and grid.absent.any():
         raise _gap_error(readings, grid)
     values, whole, offsets = readings.values, bool(full.all()), grid.bounds
     if missing == "interpolate" and not whole:
-        values = fill_lines(values, grid.places)
+        values = interpolate(values, grid.places)
     covariates, observed, masked = readings.covariates, full, np.full(len(full), missing == "mask") & ~full
     if grid.absent.any():
         values, observed = grid.spread(values, np.nan), grid.spread(full, False)
@@ -129,7 +129,7 @@ def lay_on_grid(readings: Readings, freq: Freq, gaps: str, missing: str) -> tupl
     return panel, [*notes, *_empty_note(readings, ids, grid, full, missing), *sparse]
 
 
-def lay_out(readings: Readings, freq: Freq) -> Grid:
+def make_grid(readings: Readings, freq: Freq) -> Grid:
     """Return the grid of readings.
 
     Raises:

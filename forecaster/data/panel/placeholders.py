@@ -80,7 +80,7 @@ def _fill_one_by_one(y: np.ndarray, runs: _Runs, m: int) -> None:
         y[p:end] = np.maximum(filled, lowest) if lowest >= 0 else filled
 
 
-def fill_lines(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+def interpolate(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return a copy of the values with each NaN interpolated between the readings before and after it.
 
     Args:
