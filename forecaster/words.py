@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -53,11 +52,6 @@ def _flag(name: str, value: Any) -> str:
     if value is False:
         return f"--no-{name}"
     return f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
-
-
-def find_settings(text: str) -> list[str]:
-    """Return the settings in a message, as :func:`setting` writes them; in Python only those with a value."""
-    return re.findall(r"--[a-z][a-z-]*(?: [\w./-]+)?" if _as_flags.get() else r'\b[a-z]\w*=(?:"[^"]*"|[\w./-]+)', text)
 
 
 @contextmanager

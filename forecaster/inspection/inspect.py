@@ -17,9 +17,9 @@ from forecaster.errors import ForecasterError
 from forecaster.inspection.checks import find_problems
 from forecaster.inspection.lenient_reading import ParsedTable, Refusal, read_leniently
 from forecaster.inspection.measurements import COLUMNS, Facts, measure_table, series_table, worst_series
-from forecaster.inspection.problems import Problem, problem_of_error, sort_problems
+from forecaster.inspection.problems import Problem, find_settings, problem_of_error, sort_problems
 from forecaster.notes import Note
-from forecaster.words import find_settings, setting
+from forecaster.words import setting
 
 #: Most series written to JSON.
 MOST_SERIES = 1000

@@ -10,7 +10,7 @@ from forecaster.config import FIELDS
 from forecaster.data.readers.sources import Source
 from forecaster.errors import ForecasterError
 from forecaster.notes import Note
-from forecaster.words import find_settings, setting
+from forecaster.words import setting
 
 #: In order of harm: ``fit`` refuses the table; rows are lost or the forecast suffers; good to know.
 SEVERITIES = ("error", "warning", "note")
@@ -81,3 +81,9 @@ def problem_of_note(note: Note) -> Problem:
         reason, mend = note.reason, "; ".join(find_settings(note.reason))
     what = f"{note.value}: {reason}" if reason else note.value
     return Problem("warning", note.name, what, tuple(_find_places(note.reason)), mend)
+
+
+def find_settings(text: str) -> list[str]:
+    """Return the settings in a message that have a value (``gaps="mask"``), and all flags."""
+    flag, keyword = r"--[a-z][a-z-]*(?: (?:'[^']*'|[\w./-]+))?", r"\b[a-z]\w*=(?:\"[^\"]*\"|[\w./-]+)"
+    return re.findall(f"{flag}|{keyword}", text)
