@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from forecaster.direction.backtest import DirectionEvaluation
     from forecaster.errors import ForecasterError
     from forecaster.features.windows import Windows, make_windows
+    from forecaster.inspection.inspect import Inspection, inspect_table
 
 __version__ = "0.2.0.dev0"
 
@@ -28,8 +29,10 @@ _HOMES = {
     "Evaluation": "forecaster.api.evaluation",
     "Forecaster": "forecaster.api.forecaster",
     "ForecasterError": "forecaster.errors",
+    "Inspection": "forecaster.inspection.inspect",
     "Source": "forecaster.data.readers.sources",
     "Windows": "forecaster.features.windows",
+    "inspect_table": "forecaster.inspection.inspect",
     "make_windows": "forecaster.features.windows",
     "save_table": "forecaster.data.writers",
 }
@@ -40,8 +43,10 @@ __all__ = [
     "Evaluation",
     "Forecaster",
     "ForecasterError",
+    "Inspection",
     "Source",
     "Windows",
+    "inspect_table",
     "make_windows",
     "save_table",
 ]

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 _as_flags: ContextVar[bool] = ContextVar("_as_flags", default=False)
+_arguments: ContextVar[Mapping[str, Mapping[str, Any]]] = ContextVar("_arguments", default={})  # noqa: B039 (read only)
 
 #: Flags of the command line whose name differs from the argument in Python.
 _FLAGS = {"start": "from", "levels": "level", "directory": "model"}
@@ -60,6 +61,35 @@ def _flag(name: str, value: Any) -> str:
 def _shell_word(text: str) -> str:
     """Return a text in quotes if a shell would not read it as one word."""
     return shlex.quote(text) if re.search(r"[^\w@%+=:,./-]", text) else text
+
+
+@contextmanager
+def command_arguments(name: str, **arguments: Any) -> Iterator[None]:
+    """Add arguments to a command wherever a message names it while the block runs; see :func:`command`."""
+    token = _arguments.set({**_arguments.get(), name: arguments})
+    try:
+        yield
+    finally:
+        _arguments.reset(token)
+
+
+def command(name: str, **arguments: Any) -> str:
+    """Return a command for the reader of a message to run in a shell.
+
+    Args:
+        name: the command.
+        arguments: its options; None leaves one out. Those of :func:`command_arguments` come first.
+
+    Example:
+        >>> command("predict", horizon=10)
+        'forecaster predict --horizon 10'
+        >>> with command_arguments("predict", model="my model", data=None):
+        ...     command("predict", horizon=10)
+        "forecaster predict --model 'my model' --horizon 10"
+    """
+    options = {**_arguments.get().get(name, {}), **arguments}
+    flags = [_flag(key, shlex.quote(str(value))) for key, value in options.items() if value is not None]
+    return " ".join(["forecaster", name, *flags])
 
 
 def first_few(names: list[str], most: int = 5) -> str:

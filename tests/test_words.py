@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 from forecaster import words
-from forecaster.words import join_with_or, setting, settings_as_flags
+from forecaster.words import command, command_arguments, join_with_or, setting, settings_as_flags
 
 
 def test_the_examples_of_docstrings_are_true():
@@ -41,3 +41,12 @@ def test_a_setting_is_written_as_its_reader_writes_it(name, value, python, shell
 def test_ways_are_joined_with_or():
     assert join_with_or("a", None, "b", "c") == "a, b, or c"
     assert join_with_or("a") == "a"
+
+
+def test_a_command_has_the_arguments_of_the_block_around_it_before_its_own():
+    bare = "forecaster make-future --horizon 5"
+    assert command("make-future", horizon=5) == bare
+    with command_arguments("make-future", model="my model", data=None):
+        assert command("make-future", horizon=5) == "forecaster make-future --model 'my model' --horizon 5"
+        assert command("predict", horizon=5) == "forecaster predict --horizon 5"
+    assert command("make-future", horizon=5) == bare

@@ -11,9 +11,9 @@ import numpy as np
 
 from forecaster.artifact.manifest import Schema
 from forecaster.artifact.parquet_footer import rows_of_groups
+from forecaster.data.blocks import series_blocks
 from forecaster.data.panel.packed import concatenate_panels, select_series
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import series_blocks
 from forecaster.data.readers.arrow import return_memory
 
 if TYPE_CHECKING:

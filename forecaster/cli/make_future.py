@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import click
 
@@ -13,19 +11,13 @@ from forecaster.cli.output import check_table, say, say_notes, write_table
 from forecaster.data.writers import format_names
 
 
-@contextmanager
-def hints_of(model: str, data: str | None) -> Iterator[None]:
-    """Let a hint of this command name the model and the rows that were to be forecast, where they are not the usual."""
-    from forecaster.errors import ForecasterError
+def hints_of(model: str, data: str | None) -> AbstractContextManager[None]:
+    """Name the model and the data, if given, wherever a hint tells to run this command."""
     from forecaster.system.redaction import redact_address
+    from forecaster.words import command_arguments
 
-    try:
-        yield
-    except ForecasterError as error:
-        flags = [] if model == "forecaster-model" else ["--model", model]
-        flags += ["--data", redact_address(data)] if data else []
-        error.hint = error.hint.replace("forecaster make-future", shlex.join(["forecaster", "make-future", *flags]))
-        raise
+    given = None if model == "forecaster-model" else model
+    return command_arguments("make-future", model=given, data=redact_address(data) if data else None)
 
 
 @click.command("make-future")

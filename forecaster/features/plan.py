@@ -10,10 +10,10 @@ import numpy as np
 
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.seasons import find_seasons
 from forecaster.data.time.calendar import calendar_cycles
 from forecaster.data.time.freq import Freq
 from forecaster.data.time.horizon import default_horizon, horizon_steps
-from forecaster.data.time.seasons import find_seasons
 from forecaster.errors import DataError, SettingError
 from forecaster.features.members import Member, longer_lookback, plan_members
 from forecaster.features.transforms import POSITIVE, choose_transform

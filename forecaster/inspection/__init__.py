@@ -1,1 +1,1 @@
-"""What a table holds and what is wrong with it."""
+"""Reports on a table before a fit: its series, the settings that would be inferred, and its problems."""

@@ -1,4 +1,4 @@
-"""All that is measured of a table: the raw rows, the regular panel, and what stands out in them."""
+"""Measurements of a table: its raw rows, its regular panel, and the anomalies in them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from forecaster.config import Config
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.outliers import AROUND, find_outliers
 from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.seasons import find_seasons, seasonal_strengths
 from forecaster.data.time.freq import Freq, format_time
 from forecaster.data.time.horizon import default_horizon
-from forecaster.data.time.seasons import find_seasons, seasonal_strengths
 from forecaster.data.time.zones import local_times
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.features.plan import Plan, make_plan
 from forecaster.inspection.daylight import Daylight, find_daylight
-from forecaster.inspection.lenient_reading import Seen
-from forecaster.inspection.runs_and_jumps import Odd, find_jumps, longest_runs
-from forecaster.inspection.step_lengths import absent_steps, own_freqs, repeated_times
+from forecaster.inspection.lenient_reading import ParsedTable
+from forecaster.inspection.runs_and_jumps import Anomaly, find_jumps, longest_runs
+from forecaster.inspection.step_lengths import count_absent_steps, find_repeated_times, find_series_freqs
 from forecaster.notes import Note
 
-#: Series of which strengths and jumps are measured; more are thinned evenly.
+#: Most series whose strengths and jumps are measured; more are thinned evenly.
 MEASURED = 200
-#: Series with the most to mend that are measured as well.
+#: Series with the most to fix that are measured in addition.
 WORST = 20
-#: Newest rows that strengths are measured on.
+#: Newest rows of each that strengths are measured on.
 STRENGTH_ROWS = 5_000
 
 COLUMNS = (
@@ -38,30 +38,30 @@ COLUMNS = (
 
 @dataclass
 class Facts:
-    """What is known of a table.
+    """The facts about a table.
 
     Attributes:
-        seen: the table as far as it could be read.
+        table: the table as far as it could be read.
         config: the settings as given.
         readings: its rows, sorted by series and time.
-        again: ``(rows,)`` bool, rows that repeat the time of the row before.
+        repeated: ``(rows,)`` bool, True for rows that repeat the time of the row before.
         absent: ``(rows,)`` int64, steps absent right before each row.
-        freqs: freq of each series by itself.
-        runs: longest run of one value of each series, and the row it begins at.
-        daylight: a zone whose clock the times follow, the evidence, and times that show it; None for none.
+        freqs: the freq of each series by itself.
+        runs: the longest run of one value in each series, and the row it begins at.
+        daylight: a zone whose clock changes the times follow, with evidence; None for none.
         season: main seasonal period in steps; 1 for none.
-        plan: what fit would decide; None where it would refuse.
-        refusal: why it would refuse, where the table itself is sound.
-        notes: what would be inferred.
-        outliers: by number of series.
-        jumps: by number of series.
-        strengths: season and trend by number of series.
+        plan: the plan that fit would make; None if it would refuse.
+        refusal: the error by which fit would refuse a sound table; None for none.
+        notes: notes on inferred settings.
+        outliers: outliers by number of series.
+        jumps: jumps in level by number of series.
+        strengths: strengths of season and trend by number of series.
     """
 
-    seen: Seen
+    table: ParsedTable
     config: Config
     readings: Readings
-    again: np.ndarray
+    repeated: np.ndarray
     absent: np.ndarray
     freqs: list[str]
     runs: tuple[np.ndarray, np.ndarray]
@@ -70,65 +70,67 @@ class Facts:
     plan: Plan | None = None
     refusal: ForecasterError | None = None
     notes: list[Note] = field(default_factory=list)
-    outliers: dict[int, list[Odd]] = field(default_factory=dict)
-    jumps: dict[int, list[Odd]] = field(default_factory=dict)
+    outliers: dict[int, list[Anomaly]] = field(default_factory=dict)
+    jumps: dict[int, list[Anomaly]] = field(default_factory=dict)
     strengths: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
-    def freq_told(self) -> bool:
-        """Whether the freq was found, or is as given; else rows were taken as steps, only to go on reading."""
-        return self.seen.config.freq == self.config.freq
+    def freq_known(self) -> bool:
+        """True if the freq was inferred or given; False if rows were taken as steps only to continue reading."""
+        return self.table.config.freq == self.config.freq
 
     @property
     def ids(self) -> list[str]:
-        """Name of each series that has rows."""
+        """The name of each series that has rows."""
         return [self.readings.ids[code] for code in self.readings.codes[self.readings.starts]]
 
     @property
     def series(self) -> np.ndarray:
-        """Number, in :attr:`ids`, of each row's series, ``(rows,)`` int64."""
+        """The number in :attr:`ids` of the series of each row, ``(rows,)`` int64."""
         return np.repeat(np.arange(len(self.freqs)), np.diff(self.readings.offsets))
 
     def when(self, row: int) -> str:
-        """Return the time of a row as the table writes it: local where it has a zone."""
-        freq = self.seen.panel.freq if self.seen.panel else ""
+        """Return the time of a row as the table writes it: local if it has a zone."""
+        freq = self.table.panel.freq if self.table.panel else ""
         return format_time(local_times(self.readings.times[row : row + 1], self.readings.zone, freq)[0])
 
     def row_at(self, series: int, time: np.datetime64 | int) -> int | None:
-        """Return the row of a series at a time, None where there is none."""
+        """Return the row of a series at a time, None for none."""
         rows = slice(int(self.readings.offsets[series]), int(self.readings.offsets[series + 1]))
         row = rows.start + int(np.searchsorted(self.readings.times[rows], time))
         return row if row < rows.stop and self.readings.times[row] == time else None
 
 
-def measure_table(seen: Seen, readings: Readings, config: Config) -> Facts:
-    """Return the facts of a table whose rows could be read."""
-    readings = _as_in_panel(readings, seen.panel)
-    again = repeated_times(readings)
-    freqs = own_freqs(readings, again)
+def measure_table(table: ParsedTable, readings: Readings, config: Config) -> Facts:
+    """Return the facts about a table whose rows could be read."""
+    readings = _match_panel_times(readings, table.panel)
+    repeated = find_repeated_times(readings)
+    freqs = find_series_freqs(readings, repeated)
     series = np.repeat(np.arange(len(freqs)), np.diff(readings.offsets))
     runs = longest_runs(readings.values, series, len(freqs))
-    facts = Facts(seen, config, readings, again, absent_steps(readings, freqs), freqs, runs, notes=list(seen.notes))
+    facts = Facts(
+        table, config, readings, repeated, count_absent_steps(readings, freqs), freqs, runs, notes=list(table.notes)
+    )
     if not config.zone and not readings.zone:
-        facts.daylight = find_daylight(readings.times, again)
-    if seen.panel is not None:
-        _infer(facts, seen.panel)
-        _outliers(facts, seen.panel)
-        _look_closer(facts, seen.panel)
+        facts.daylight = find_daylight(readings.times, repeated)
+    if table.panel is not None:
+        _infer_plan(facts, table.panel)
+        _measure_outliers(facts, table.panel)
+        _measure_strengths(facts, table.panel)
     return facts
 
 
-def _as_in_panel(readings: Readings, panel: Panel | None) -> Readings:
-    """Return readings in local times where the panel holds them so: where its steps are whole days."""
+def _match_panel_times(readings: Readings, panel: Panel | None) -> Readings:
+    """Return the readings in local times if the panel holds local times: if its steps are whole days."""
     if panel is None or not panel.zone or panel.zone != readings.zone or not Freq.of(panel.freq).whole_days:
         return readings
     return replace(readings, times=local_times(readings.times, readings.zone))
 
 
-def _infer(facts: Facts, panel: Panel) -> None:
-    """Decide season, horizon and the rest as fit does; only season and horizon where it would refuse."""
+def _infer_plan(facts: Facts, panel: Panel) -> None:
+    """Infer season, horizon and the rest as fit does; only season and horizon if it would refuse."""
     try:
-        facts.plan, notes = make_plan(panel, facts.seen.config)
+        facts.plan, notes = make_plan(panel, facts.table.config)
     except SettingError:
         raise
     except ForecasterError as error:
@@ -140,12 +142,12 @@ def _infer(facts: Facts, panel: Panel) -> None:
     else:
         season = facts.plan.season
         facts.season = season[0] if isinstance(season, tuple) else season
-    if facts.freq_told:
+    if facts.freq_known:
         facts.notes += notes
 
 
-def _look_closer(facts: Facts, panel: Panel) -> None:
-    """Measure strengths and jumps of some series: all, or those with the most to mend and an even choice of others."""
+def _measure_strengths(facts: Facts, panel: Panel) -> None:
+    """Measure strengths and jumps of all series, or of those with the most to fix and an even choice of others."""
     numbers = {name: i for i, name in enumerate(facts.ids)}
     even = np.linspace(0, len(panel) - 1, min(len(panel), MEASURED)).astype(int)
     chosen = {numbers[panel.ids[place]]: place for place in even.tolist()}
@@ -160,11 +162,11 @@ def _look_closer(facts: Facts, panel: Panel) -> None:
         newest = values[-STRENGTH_ROWS:]
         seasonal, trend = seasonal_strengths(newest, facts.season)
         facts.strengths[number] = (seasonal if facts.season > 1 else np.nan, trend)
-        facts.jumps[number] = _placed(facts, number, panel.times[rows], find_jumps(values, facts.season))
+        facts.jumps[number] = _to_table_rows(facts, number, panel.times[rows], find_jumps(values, facts.season))
 
 
-def _outliers(facts: Facts, panel: Panel) -> None:
-    """Find the outliers of all series; each is expected near the median of the readings around it."""
+def _measure_outliers(facts: Facts, panel: Panel) -> None:
+    """Find the outliers of all series; the value expected of each is the median of the readings around it."""
     rows = find_outliers(panel)
     numbers = {name: i for i, name in enumerate(facts.ids)}
     for row, place in zip(
@@ -173,19 +175,22 @@ def _outliers(facts: Facts, panel: Panel) -> None:
         low, high = int(panel.offsets[place]), int(panel.offsets[place + 1])
         around = np.arange(max(row - AROUND, low), min(row + AROUND + 1, high))
         around = around[panel.observed[around] & (around != row)]
-        odd = Odd(row - low, float(panel.values[row]), float(np.median(panel.values[around])))
+        anomaly = Anomaly(row - low, float(panel.values[row]), float(np.median(panel.values[around])))
         number = numbers[panel.ids[place]]
-        facts.outliers.setdefault(number, []).extend(_placed(facts, number, panel.times[low:high], [odd]))
+        facts.outliers.setdefault(number, []).extend(_to_table_rows(facts, number, panel.times[low:high], [anomaly]))
 
 
-def _placed(facts: Facts, number: int, times: np.ndarray, found: list[Odd]) -> list[Odd]:
-    """Return what stands out by its row among the readings; -1 where the panel moved its time."""
-    rows = [facts.row_at(number, times[odd.place]) for odd in found]
-    return [Odd(-1 if row is None else row, odd.value, odd.expected) for row, odd in zip(rows, found, strict=True)]
+def _to_table_rows(facts: Facts, number: int, times: np.ndarray, found: list[Anomaly]) -> list[Anomaly]:
+    """Return anomalies with their row among the readings as the place; -1 if the panel moved their time."""
+    rows = [facts.row_at(number, times[anomaly.place]) for anomaly in found]
+    return [
+        Anomaly(-1 if row is None else row, anomaly.value, anomaly.expected)
+        for row, anomaly in zip(rows, found, strict=True)
+    ]
 
 
 def series_table(facts: Facts) -> pd.DataFrame:
-    """Return one row a series: the columns of :data:`COLUMNS`; NaN where a series was not measured."""
+    """Return a table with one row for each series: the columns of :data:`COLUMNS`; NaN for series not measured."""
     readings, count = facts.readings, len(facts.freqs)
     starts, stops = readings.offsets[:-1], readings.offsets[1:] - 1
 
@@ -198,18 +203,18 @@ def series_table(facts: Facts) -> pd.DataFrame:
     outliers = np.array([len(facts.outliers.get(number, ())) for number in range(count)])
     columns = (
         *(facts.ids, np.diff(readings.offsets), readings.times[starts], readings.times[stops], facts.freqs),
-        *(total(np.isnan(readings.values)), total(facts.absent), total(facts.again), facts.runs[0]),
+        *(total(np.isnan(readings.values)), total(facts.absent), total(facts.repeated), facts.runs[0]),
         *(outliers, season, trend),
     )
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
 def worst_series(series: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return the ``most`` series with the most missing, absent, repeated and odd readings a row, in the table's order.
+    """Return the series with the most missing, absent, repeated and outlying readings per row, in the table's order.
 
     Args:
         series: from :func:`series_table`.
-        most: how many.
+        most: the number of series.
     """
     if len(series) <= most:
         return series
@@ -219,5 +224,5 @@ def worst_series(series: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def place_of(facts: Facts, row: int) -> str:
-    """Return a row for a message: its line, its series and its time."""
+    """Return the place of a row for a message: its line, series and time."""
     return f"{facts.readings.where(row)} ({facts.when(row)})"

@@ -1,4 +1,4 @@
-"""How far the rows of each series lie apart: its own freq, absent steps, repeated times."""
+"""The steps between the rows of each series: its own freq, absent steps, repeated times."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from forecaster.data.time.find_freq import infer_freq
 from forecaster.data.time.freq import DAY, Freq, month_numbers, weekday_numbers
 from forecaster.errors import ForecasterError
 
-#: Weekdays absent in a row from which on they count as a gap of a business-day series, not as holidays.
+#: More absent weekdays in a row than this are a gap of a business-day series, not holidays.
 HOLIDAYS = 5
-#: Different steps among the series for which the freq is told; the series of a rarer step are called irregular.
+#: Most distinct steps among the series whose freq is inferred; series of a rarer step count as irregular.
 MOST_FREQS = 50
 
 
-def repeated_times(readings: Readings) -> np.ndarray:
-    """Return which rows have the time of the row before them in their series, ``(rows,)`` bool; rows are sorted."""
-    again = np.zeros(len(readings.codes), bool)
-    again[1:] = (np.diff(readings.times.astype(np.int64)) == 0) & (np.diff(readings.codes) == 0)
-    return again
+def find_repeated_times(readings: Readings) -> np.ndarray:
+    """Return a mask of sorted rows that repeat the time of the row before in their series, ``(rows,)`` bool."""
+    repeated = np.zeros(len(readings.codes), bool)
+    repeated[1:] = (np.diff(readings.times.astype(np.int64)) == 0) & (np.diff(readings.codes) == 0)
+    return repeated
 
 
-def own_freqs(readings: Readings, again: np.ndarray) -> list[str]:
-    """Return the freq of every series by itself, ``""`` where most of its steps differ or it has one row.
+def find_series_freqs(readings: Readings, repeated: np.ndarray) -> list[str]:
+    """Return the freq of every series by itself, ``""`` if most of its steps differ or it has one row.
 
-    Series whose most common step is the same are told together, so that 100,000 series cost what one does.
+    Series of the same most common step are inferred together, so that 100,000 series cost what one does.
 
     Args:
         readings: sorted, with repeated times.
-        again: from :func:`repeated_times`.
+        repeated: from :func:`find_repeated_times`.
     """
-    readings = readings.take(~again)
+    readings = readings.take(~repeated)
     starts = readings.starts
     keys = _step_keys(readings, starts)
     freqs = np.full(len(starts), "", object)
@@ -39,21 +39,21 @@ def own_freqs(readings: Readings, again: np.ndarray) -> list[str]:
     place = place.reshape(-1)
     for key in np.argsort(-counts, kind="stable")[:MOST_FREQS]:
         if found[key, 0] > 0:
-            freqs[place == key] = _freq_of(readings, place == key)
+            freqs[place == key] = _infer_common_freq(readings, place == key)
     return freqs.tolist()
 
 
 def _step_keys(readings: Readings, starts: np.ndarray) -> np.ndarray:
-    """Return ``(series, 3)`` int64: most common step (0 for none), whether in months, whether a row is on a weekend."""
+    """Return ``(series, 3)`` int64: the most common step or 0, 1 if it counts months, 1 if a row is on a weekend."""
     dated = readings.times.dtype.kind == "M"
-    step, count = _most_common(readings.times.astype(np.int64), starts)
+    step, count = _most_common_steps(readings.times.astype(np.int64), starts)
     keys = np.zeros((len(starts), 3), np.int64)
     keys[:, 0] = step
     if not dated:
         return keys
     long = step >= 28 * DAY
     if long.any():
-        months, month_count = _most_common(month_numbers(readings.times), starts)
+        months, month_count = _most_common_steps(month_numbers(readings.times), starts)
         by_month = long & (month_count >= count) & (months > 0)
         keys[by_month, 0], keys[by_month, 1] = months[by_month], 1
     if (step == DAY).any():
@@ -61,8 +61,8 @@ def _step_keys(readings: Readings, starts: np.ndarray) -> np.ndarray:
     return keys
 
 
-def _most_common(numbers: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the most common difference of neighbours in each series and how often it occurs; 0, 0 for one row.
+def _most_common_steps(numbers: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the most common step in each series and its count; 0, 0 for one row.
 
     Args:
         numbers: ``(rows,)`` int64.
@@ -79,14 +79,14 @@ def _most_common(numbers: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, n
     best[:] = values[counts.argmax()]
     often = np.add.reduceat(inside & (steps == best[0]), starts, dtype=np.int64)
     best[lengths < 2] = 0
-    for i in np.flatnonzero((2 * often <= lengths - 1) & (lengths > 1)):  # of the others, this one is most steps
+    for i in np.flatnonzero((2 * often <= lengths - 1) & (lengths > 1)):  # in the others it has the majority
         values, counts = np.unique(steps[starts[i] + 1 : starts[i] + lengths[i]], return_counts=True)
         best[i], often[i] = values[counts.argmax()], counts.max()
     return best, often
 
 
-def _freq_of(readings: Readings, chosen: np.ndarray) -> str:
-    """Return the freq of some series together, ``""`` where there is none."""
+def _infer_common_freq(readings: Readings, chosen: np.ndarray) -> str:
+    """Return the common freq of the chosen series, ``""`` for none."""
     lengths = np.diff(readings.offsets)
     rows = np.repeat(chosen, lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64)
@@ -96,12 +96,12 @@ def _freq_of(readings: Readings, chosen: np.ndarray) -> str:
         return ""
 
 
-def absent_steps(readings: Readings, freqs: list[str]) -> np.ndarray:
+def count_absent_steps(readings: Readings, freqs: list[str]) -> np.ndarray:
     """Return the steps absent right before each row, ``(rows,)`` int64, by the freq of its own series.
 
     Args:
         readings: sorted.
-        freqs: freq of each series that has rows; those of ``""`` and ``row`` miss none.
+        freqs: the freq of each series that has rows; of ``""`` and ``row`` no step is absent.
     """
     absent = np.zeros(len(readings.codes), np.int64)
     names = sorted(set(freqs))
@@ -111,11 +111,11 @@ def absent_steps(readings: Readings, freqs: list[str]) -> np.ndarray:
         if not name or Freq.of(name).unit == "row":
             continue
         at = np.flatnonzero(kinds == kind)
-        absent[at] = np.maximum(_steps_between(readings.times[at - 1], readings.times[at], Freq.of(name)) - 1, 0)
+        absent[at] = np.maximum(_count_steps(readings.times[at - 1], readings.times[at], Freq.of(name)) - 1, 0)
     return absent
 
 
-def _steps_between(before: np.ndarray, after: np.ndarray, freq: Freq) -> np.ndarray:
+def _count_steps(before: np.ndarray, after: np.ndarray, freq: Freq) -> np.ndarray:
     if before.dtype.kind != "M":
         return after - before
     if freq.nanoseconds:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.artifact.model import Model
-from forecaster.data.panel.future_table import read_future, template_command
+from forecaster.data.panel.future_table import read_future, template_hint
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.horizon import horizon_steps
 from forecaster.errors import SettingError
@@ -55,7 +55,7 @@ def with_future(model: Model, panel: Panel, future: Data | None, ahead: np.ndarr
     elif not _covers(panel.beyond, ahead, [column.name in needed for column in columns]):
         raise SettingError(
             f"the forecast needs the future values of {first_few(needed)}: --future FILE",
-            template_command(int(ahead.max())),
+            template_hint(int(ahead.max())),
         )
     return panel, notes + model.encoder.outside_notes(panel.keep_newest(model.plan.lookback), ahead)
 

@@ -86,7 +86,7 @@ MISTAKES = [
     ("fit header.csv", BAD, "'header.csv' has column names but no rows", ""),
     ("fit binary.csv", BAD, "'binary.csv' is not text: it holds NUL bytes", "expected CSV; .* --encoding"),
     ("fit latin.csv --encoding utf-8", BAD, "'latin.csv' is not UTF-8 text", "--encoding"),
-    ("fit latin.csv", BAD, "no series has two rows, the freq cannot be told", "--freq"),
+    ("fit latin.csv", BAD, "no series has two rows, so the freq cannot be inferred", "--freq"),
     ("fit no-time.csv", NOT_FOUND, "no column holds times: tried 'a'", "name it with --time COLUMN"),
     ("fit good.csv --target sale", NOT_FOUND, "there is no column 'sale', the table has 'date', 'sales'", "'sales'"),
     ("fit good.csv --time dat", NOT_FOUND, "there is no column 'dat'", "did you mean 'date'"),

@@ -75,7 +75,7 @@ def test_a_random_walk_has_no_season(seed):
     panel = panel_of(walk(240, seed))
     assert plan_of(panel).season == 1
     reason = note(panel, "season").reason
-    assert "do not repeat" in reason and "--season 12" in reason
+    assert "do not repeat" in reason and "season=12" in reason
 
 
 @pytest.mark.parametrize("seed", range(5))

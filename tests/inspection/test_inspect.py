@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ import pandas as pd
 import pytest
 from conftest import ROOT, Command
 
+import forecaster
 from forecaster.config import Config
 from forecaster.data.panel.build import build_panel
 from forecaster.data.panel.outliers import find_sentinels
 from forecaster.data.readers.sources import read_table
-from forecaster.errors import ForecasterError, SettingError
+from forecaster.errors import ForecasterError, NotFoundError, SettingError
 from forecaster.features.plan import make_plan
+from forecaster.inspection import inspect
 from forecaster.inspection.inspect import COLUMNS, Inspection, inspect_table
 from forecaster.inspection.measurements import worst_series
 from forecaster.inspection.problems import KINDS, SEVERITIES, Problem, problem_of_note
@@ -61,7 +63,7 @@ def the(found: Inspection, kind: str) -> Problem:
 
 
 def messy() -> pd.DataFrame:
-    """Return four series with gaps, repeated times, empty cells, a stuck stretch, rows out of order."""
+    """Return four series with gaps, repeated times, empty cells, a stuck meter, rows out of order."""
     parts = []
     for number, freq in enumerate(("h", "h", "D", "MS")):
         rows = 240 + 24 * number
@@ -275,31 +277,31 @@ def with_run(value: float, rows: slice, every: int = 1) -> pd.DataFrame:
 
 #: Kind, table, settings, severity, words of what, a place, words of the mend.
 CASES: list[tuple[str, Callable[[], pd.DataFrame], dict[str, Any], str, str, str, str]] = [
-    ("duplicates", repeated, {}, "error", "1 row repeats", "line 12 and line 13 (2024-01-01 10:00)", "--duplicates"),
-    ("duplicates", repeated, {"duplicates": "mean"}, "note", "1 row repeats", "line 13", "--duplicates mean"),
+    ("duplicates", repeated, {}, "error", "1 row repeats", "line 12 and line 13 (2024-01-01 10:00)", "duplicates="),
+    ("duplicates", repeated, {"duplicates": "mean"}, "note", "1 row repeats", "line 13", 'duplicates="mean"'),
     ("gaps", lambda: lined(hourly().drop(index=range(50, 57))), {}, "warning", "7 steps absent in 1 gap",
-     "7 hours between 2024-01-03 01:00 and 2024-01-03 09:00, line 52", "--gaps"),
+     "7 hours between 2024-01-03 01:00 and 2024-01-03 09:00, line 52", "gaps="),
     ("gaps", lambda: lined(hourly().drop(index=[50])), {"gaps": "error"}, "error", "1 step absent", "line 52",
-     "--gaps"),
+     "gaps="),
     ("missing", lambda: with_run(np.nan, slice(10, 30)), {}, "note", "20 readings of 'load' (2.1%) missing",
-     "line 12 (2024-01-01 10:00)", "--missing"),
-    ("missing", lambda: with_run(np.nan, slice(10, 110)), {}, "warning", "the longest stretch 100 rows", "line 12",
-     "--missing"),
+     "line 12 (2024-01-01 10:00)", "missing="),
+    ("missing", lambda: with_run(np.nan, slice(10, 110)), {}, "warning", "the longest gap 100 rows", "line 12",
+     "missing="),
     ("missing", lambda: with_run(np.nan, slice(10, 11)), {"missing": "error"}, "error", "1 reading", "line 12",
-     "--missing"),
+     "missing="),
     ("text", lambda: with_cell(20, "broken"), {}, "error", "'broken'", "line 22", "empty"),
     ("times", lambda: with_cell(20, "2024-02-31 00:00", "time"), {}, "error", "2024-02-31", "line 22", "correct"),
     ("ids", lambda: with_id(None), {"series": "shop"}, "error", "no series id", "line 7", "fill it in"),
-    ("dates", undecided, {}, "error", "day", "", "dates="),
+    ("dates", undecided, {}, "error", "day", "", "dates"),
     ("zone", clock_changed, {}, "error", "the hour from 02:00 is absent in 1 of 1 springs", "(2023-10-29 02:00)",
-     "--zone Europe/Berlin"),
-    ("freq", mixed_freqs, {"series": "id"}, "warning", "h 1, 2h 1", "slow", "--freq"),
-    ("freq", lambda: mixed_freqs("D"), {"series": "id"}, "error", "h 1, D 1", "slow", "--freq"),
-    ("series", messy, {"series": ""}, "error", "'id' (4 values)", "", "--series id"),
-    ("length", lambda: hourly(30), {}, "error", "too few", "", "--horizon"),
+     'zone="Europe/Berlin"'),
+    ("freq", mixed_freqs, {"series": "id"}, "warning", "h 1, 2h 1", "slow", "freq"),
+    ("freq", lambda: mixed_freqs("D"), {"series": "id"}, "error", "h 1, D 1", "slow", "freq"),
+    ("series", messy, {"series": ""}, "error", "'id' (4 values)", "", 'series="id"'),
+    ("length", lambda: hourly(30), {}, "error", "too few", "", "horizon"),
     ("length", ragged, {"series": "shop"}, "warning", "1 of 3 series shorter than lookback", "short (30 rows)",
-     "--lookback"),
-    ("sentinel", lambda: with_run(-999.0, slice(100, 700), 60), {}, "warning", "-999 stands in 10 rows",
+     "lookback="),
+    ("sentinel", lambda: with_run(-999.0, slice(100, 700), 60), {}, "warning", "-999 in 10 rows",
      "line 102 (2024-01-05 04:00)", "empty"),
     ("spelling", spelled, {"series": "shop"}, "warning", "differ by case, spaces", "'North' and 'north'", "one way"),
     ("constant", flat_series, {"series": "shop"}, "warning", "1 series of 3 constant, such as b at 7", "b", "leave"),
@@ -309,7 +311,7 @@ CASES: list[tuple[str, Callable[[], pd.DataFrame], dict[str, Any], str, str, str
      "line 302 (2024-01-13 12:00): 500, expected about 4", "empty"),
     ("stuck", lambda: with_run(55.5, slice(200, 260)), {}, "warning", "stays 55.5 for 60 rows",
      "60 rows from line 202 (2024-01-09 08:00)", "empty"),
-    ("season", lambda: hourly().assign(load=NOISE[:960].cumsum()), {}, "note", "24 steps are usual", "", "--season 24"),
+    ("season", lambda: hourly().assign(load=NOISE[:960].cumsum()), {}, "note", "24 steps are usual", "", "season=24"),
     ("future", lambda: hourly(start="2190-01-01"), {}, "warning", "960 rows after today",
      "line 2 (2190-01-01)", "dates"),
     ("order", lambda: lined(hourly().iloc[::-1]), {}, "note", "959 rows earlier", "", ""),
@@ -367,7 +369,7 @@ def test_problems_stand_in_order_of_harm():
 
 def test_the_zone_that_is_suggested_mends_the_clock_changes():
     table = clock_changed()
-    assert "--zone Europe/Berlin" in the(inspected(table), "duplicates").mend
+    assert 'zone="Europe/Berlin"' in the(inspected(table), "duplicates").mend
     found = inspected(table, zone="Europe/Berlin")
     assert not found.refused and "zone" not in {problem.kind for problem in found.problems}
     assert found.series["gaps"].tolist() == [0] and found.series["duplicates"].tolist() == [0]
@@ -622,31 +624,42 @@ def test_gusts_are_no_jumps_in_level(shared_data: Path):
     assert "jump" not in kinds and kinds[0] == "missing"
 
 
-def test_a_flag_is_named_once(tmp_path: Path):
+def test_a_setting_is_named_once_as_the_mend(tmp_path: Path):
     path = tmp_path / "latin.csv"
     rows = [f"2024-01-{day:02d},{day % 3},K\xf6ln" for day in range(1, 31)]
     path.write_bytes("\n".join(["day,y,town", *rows]).encode("latin-1"))
     with settings_as_flags():
-        problem = the(inspect_table(read_table(path), Config()), "encoding")
+        problem = the(inspect_table(path), "encoding")
     assert "--" not in problem.what and problem.mend == "--encoding overrides"
 
 
 @pytest.mark.parametrize(
-    ("as_flags", "mends"),
+    ("reason", "what", "mend"),
     [
-        (False, ['dates="day-first" reads them so', 'gaps="mask"; horizon=3', "series names another", ""]),
-        (True, ["--dates day-first reads them so", "--gaps mask; --horizon 3", "--series names another", ""]),
+        ("{encoding} is not UTF-8; {encoding} overrides", "{encoding} is not UTF-8", "{encoding} overrides"),
+        ("several readings: {first}", "several readings: {first}", "{first}"),
+        ("rows are lost; times of another year", "rows are lost; times of another year", ""),
     ],
 )
-def test_the_setting_that_a_note_names_mends_it(as_flags, mends):
-    with settings_as_flags() if as_flags else nullcontext():
-        named = (setting("dates", "day-first"), setting("gaps", "mask"), setting("horizon", 3), setting("series"))
-    reasons = (
-        f"such as 1/2/2024; {named[0]} reads them so",
-        f"7 rows on line 3; with {named[1]} or {named[2]} they are not",
-        f"two; {named[3]} names another",
-        "seen twice; only once",
-    )
-    problems = [problem_of_note(Note("times", "x", reason)) for reason in reasons]
-    assert [problem.mend for problem in problems] == mends
-    assert [problem.what for problem in problems][::3] == ["x: such as 1/2/2024", "x: seen twice; only once"]
+def test_the_mend_of_a_note_is_the_settings_it_names_for_either_reader(reason: str, what: str, mend: str):
+    def checked() -> None:
+        words = {"encoding": setting("encoding"), "first": setting("duplicates", "first")}
+        problem = problem_of_note(Note("duplicates", "1 row", reason.format(**words), warning=True))
+        assert (problem.what, problem.mend) == ("1 row: " + what.format(**words), mend.format(**words))
+
+    checked()
+    with settings_as_flags():
+        checked()
+
+
+def test_a_table_is_inspected_from_python_by_its_path_and_with_default_settings(sales: Path):
+    found = forecaster.inspect_table(sales)
+    assert isinstance(found, forecaster.Inspection) and found.refused and found.rows == 954
+    assert found.to_dict() == inspect_table(read_table(sales), Config()).to_dict()
+    assert the(found, "duplicates").mend.startswith('keep one with duplicates="first"')
+    with pytest.raises(NotFoundError, match=r"nothing\.csv"):
+        forecaster.inspect_table("nothing.csv")
+
+
+def test_the_example_of_the_docstring_is_true():
+    assert doctest.testmod(inspect).failed == 0

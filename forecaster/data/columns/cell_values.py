@@ -8,8 +8,9 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from forecaster.data.blocks import row_blocks
 from forecaster.data.columns.profile import ColumnProfile, TableProfile, has_time_type
-from forecaster.data.columns.raw_cells import numbers_of, row_blocks, values_of_codes
+from forecaster.data.columns.raw_cells import numbers_of, values_of_codes
 from forecaster.data.readers.csv_numbers import MISSING, wrapped_number
 from forecaster.data.readers.dataframe import line_of
 from forecaster.data.readers.origin import melted_from

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
+from forecaster.data.blocks import row_blocks
 from forecaster.data.columns.cell_values import read_categories, read_covariate
 from forecaster.data.columns.profile import ColumnProfile, TableProfile
-from forecaster.data.columns.raw_cells import numbers_of, row_blocks
+from forecaster.data.columns.raw_cells import numbers_of
 from forecaster.data.columns.roles import is_row_number, named_columns
 from forecaster.data.columns.time_parts import is_part
 from forecaster.errors import DataError, SettingError

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
-from forecaster.data.panel.touched_rows import BLOCK
+from forecaster.data.blocks import row_blocks
 
 _SAMPLE = 1000  # cells that tell the kind of a column
 
@@ -67,8 +65,3 @@ def values_of_codes(values: np.ndarray, codes: np.ndarray, empty: object = None)
     for block in row_blocks(len(codes)):  # numpy makes all codes 64 bits wide before it looks values up
         rows[block] = table[codes[block]]
     return rows
-
-
-def row_blocks(rows: int) -> Iterator[slice]:
-    """Yield slices of a million rows, so that temporary arrays of each block take little memory."""
-    yield from (slice(start, start + BLOCK) for start in range(0, rows, BLOCK))

@@ -1,1 +1,1 @@
-"""Series laid end to end on a regular grid, and how a table becomes one."""
+"""Series laid end to end on a regular grid, how a table becomes one, and the seasons in it."""

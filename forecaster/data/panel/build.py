@@ -1,7 +1,7 @@
-"""From a table to a regular panel: what was repaired, and how often in each series.
+"""Build a regular panel from a table, with a note on each repair and how many rows of each series it touched.
 
-Whatever is filled is filled from the past only, so no reading after a cutoff can change the panel up to it; except on a
-line between two readings, where ``missing="interpolate"`` asks for it.
+Gaps are filled from the past only, so no reading after a cutoff changes the panel up to it; except with
+``missing="interpolate"``, which draws a line between two readings.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
+from forecaster.data.blocks import row_blocks, series_blocks
 from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import Readings, read_readings
 from forecaster.data.panel.duplicates import merge_duplicates
-from forecaster.data.panel.future_rows import split_future_rows, with_future_rows
-from forecaster.data.panel.grid import on_grid
+from forecaster.data.panel.future_rows import add_future_rows, split_future_rows
+from forecaster.data.panel.grid import lay_on_grid
 from forecaster.data.panel.outliers import outlier_note, sentinel_note
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
+from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.readers.dataframe import frame_of
 from forecaster.data.readers.origin import notes_of
 from forecaster.data.schema import Column
@@ -28,45 +29,45 @@ from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_anchor, mont
 from forecaster.data.time.zones import local_times
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
-from forecaster.words import plural
+from forecaster.words import plural, setting
 
-#: Size of a reading from which on float64 arithmetic on squares gives out.
+#: Readings must be smaller than this, as squares of larger ones overflow float64.
 LARGEST = 1e100
-#: Largest share of the rows that may be on days that begin at 01:00: about one day a year does.
+#: Largest share of rows on days that begin at 01:00: about one day a year does.
 RARE_DAYS = 0.1
 
 
 def build_panel(
     data: pd.DataFrame | pd.Series, config: Config, like: Panel | None = None, future_names: tuple[str, ...] = ()
 ) -> tuple[Panel, list[Note]]:
-    """Return the regular panel a table holds, and a note for all that was inferred, dropped, masked or filled.
+    """Return the regular panel of a table, and notes on all that was inferred, dropped, masked or filled.
 
     Args:
         data: a table, or a Series whose index holds the times.
-        config: its settings of the group ``data``; what they name is taken as it is.
-        like: the panel of a model, whose roles, covariates, zone and freq say how the table is read.
-        future_names: columns of the table that holds covariates of the time to come.
+        config: settings; those of the group ``data`` are used, and override what would be inferred.
+        like: the panel of a model; the table is read with its roles, covariates, zone and freq.
+        future_names: columns of the table of future covariates.
 
     Raises:
-        NotFoundError: a column does not exist, or none can be the time or the target.
+        NotFoundError: a column does not exist, or no column can be the time or the target.
         DataError: a cell cannot be read, the readings are irregular or contradictory, or too many are missing.
-        SettingError: the freq is unknown, or is no freq for such times.
+        SettingError: the freq is unknown, or does not apply to such times.
     """
     frame = frame_of(data)
     notes = notes_of(frame)
     readings, found, read = _read(frame, config, like, future_names)
     _refuse_large(readings)
     readings, order = sort_rows(readings)
-    static, varying = lift_static(readings, _named(config.static))
+    static, varying = lift_static(readings, _split_names(config.static))
     alone = like is not None or config.series is not None
-    readings, merged = merge_duplicates(_without_static(readings), config.duplicates, alone)
+    readings, merged = merge_duplicates(_drop_static(readings), config.duplicates, alone)
     readings, ahead = split_future_rows(readings)
     readings, trimmed = trim_missing(readings, config.missing)
     readings, freq, freq_notes = decide_freq(readings, like.freq if like else config.freq)
     codes = readings.codes[readings.offsets[:-1]]
-    panel, gaps = on_grid(readings, freq, config.gaps, config.missing)
+    panel, gaps = lay_on_grid(readings, freq, config.gaps, config.missing)
     if ahead is not None:
-        panel, known = with_future_rows(panel, ahead, freq)
+        panel, known = add_future_rows(panel, ahead, freq)
         gaps += known
     panel = replace(panel, columns=panel.columns + static[0], static=static[1][codes])
     notes += [*found, *freq_notes, *read, *order, *varying, *merged, *trimmed, *gaps]
@@ -96,16 +97,16 @@ def _refuse_large(readings: Readings) -> None:
         )
 
 
-def _named(columns: str | None) -> tuple[str, ...]:
+def _split_names(columns: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (columns or "").split(","))
 
 
 def sort_rows(readings: Readings) -> tuple[Readings, list[Note]]:
-    """Return the readings series by series, as they come, in the order of time; rows of one time keep their order."""
+    """Return the readings sorted by series, in order of appearance, then by time; rows of one time keep their order."""
     if not len(readings.codes):
         raise DataError(f"no row has a time in column '{readings.roles.time}'")
-    readings = _by_appearance(readings)
-    order, moved = _order(readings.codes, readings.times, len(readings.ids))
+    readings = _number_by_appearance(readings)
+    order, moved = _find_order(readings.codes, readings.times, len(readings.ids))
     if order is not None:
         readings = readings.take(order)
     if not moved.any():
@@ -115,8 +116,8 @@ def sort_rows(readings: Readings) -> tuple[Readings, list[Note]]:
     return readings, [Note("order", value + found.across, reason, counts=found.counts)]
 
 
-def _by_appearance(readings: Readings) -> Readings:
-    """Return the readings with the series numbered as they come, so that rows that lie together need no sorting."""
+def _number_by_appearance(readings: Readings) -> Readings:
+    """Return the readings with series numbered in order of appearance, so that contiguous rows need no sorting."""
     if not (readings.codes[1:] < readings.codes[:-1]).any():
         return readings
     found = pd.unique(readings.codes)
@@ -125,9 +126,10 @@ def _by_appearance(readings: Readings) -> Readings:
     return replace(readings, codes=rank[readings.codes], ids=tuple(readings.ids[i] for i in found.tolist()))
 
 
-def _order(codes: np.ndarray, times: np.ndarray, series: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return the order of rows by series and time, ``(rows,)``, None where it is theirs; and how many rows of
-    each series are earlier than the one before them.
+def _find_order(codes: np.ndarray, times: np.ndarray, series: int) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return the order of rows by series and time, and the number of rows of each series that were out of order.
+
+    The order is ``(rows,)`` int64, None if the rows are sorted already; the counts are ``(series,)`` int64.
     """
     order, moved = None, np.zeros(series, np.int64)
     if (codes[1:] < codes[:-1]).any():
@@ -147,37 +149,37 @@ def _order(codes: np.ndarray, times: np.ndarray, series: int) -> tuple[np.ndarra
 
 
 def lift_static(readings: Readings, named: tuple[str, ...]) -> tuple[tuple[tuple[Column, ...], np.ndarray], list[Note]]:
-    """Return the covariates of each series as a whole: the value of its newest row that has one.
+    """Return the static covariates: for each series the value of its newest row that has one.
 
     Args:
         readings: sorted.
-        named: the columns that a person named as such: they must not differ.
+        named: columns that the settings name as static; their values must not change within a series.
 
     Returns:
-        The columns with their values, ``(series, static)`` float32, NaN where a series has none; and notes.
+        The columns, their values, ``(series, static)`` float32, NaN where a series has none, and notes.
 
     Raises:
-        DataError: a named column differs within a series.
+        DataError: a named column changes within a series.
     """
     places = [i for i, column in enumerate(readings.columns) if column.role == "static"]
     static, notes = np.full((len(readings.ids), len(places)), np.nan, np.float32), []
     for k, place in enumerate(places):
         full = np.flatnonzero(~np.isnan(readings.covariates[:, place]))
         codes, values = readings.codes[full], readings.covariates[full, place]
-        static[codes, k] = values  # the newest of a series is written last
+        static[codes, k] = values  # the newest value of a series is written last
         differ = (values[1:] != values[:-1]) & (codes[1:] == codes[:-1])
         if differ.any():
-            notes.append(_varying(readings, full, differ, readings.columns[place].name, named))
+            notes.append(_varying_note(readings, full, differ, readings.columns[place].name, named))
     return (tuple(readings.columns[i] for i in places), static), notes
 
 
-def _varying(readings: Readings, full: np.ndarray, differ: np.ndarray, name: str, named: tuple[str, ...]) -> Note:
+def _varying_note(readings: Readings, full: np.ndarray, differ: np.ndarray, name: str, named: tuple[str, ...]) -> Note:
     at = int(np.flatnonzero(differ)[0])
     lines = f"{readings.line(full[at])} and {readings.line(full[at + 1])}"
     if name in named:
         raise DataError(
             f"static column '{name}' has two values{readings.of(full[at])}: {lines}",
-            f"name it among the covariates that change: --past {name} or --future-columns {name}",
+            f"name it among the covariates that change: {setting('past', name)} or {setting('future_columns', name)}",
         )
     codes = readings.codes[full[1:][differ]]
     found = count_per_series(readings.ids, np.bincount(codes, minlength=len(readings.ids)))
@@ -185,7 +187,7 @@ def _varying(readings: Readings, full: np.ndarray, differ: np.ndarray, name: str
     return Note(f"static {name}", f"changes {plural(len(codes), 'time')}{found.across}", reason, True, found.counts)
 
 
-def _without_static(readings: Readings) -> Readings:
+def _drop_static(readings: Readings) -> Readings:
     moving = [column for column in readings.columns if column.role != "static"]
     if len(moving) == len(readings.columns):
         return readings
@@ -193,31 +195,31 @@ def _without_static(readings: Readings) -> Readings:
 
 
 def trim_missing(readings: Readings, rule: str) -> tuple[Readings, list[Note]]:
-    """Return each series from its first reading to its last; a series without one is left out.
+    """Return each series from its first reading to its last; a series without readings is left out.
 
     Raises:
-        DataError: a cell is empty and the rule is ``error``.
+        DataError: a cell is empty, and the rule is ``error``.
     """
     full = ~np.isnan(readings.values)
     if full.all():
         return readings, []
     if rule == "error":
-        raise _empty(readings, ~full)
+        raise _empty_error(readings, ~full)
     empty, ids = np.flatnonzero(~full), readings.ids
     series = readings.codes[empty]
-    head, tail = _at_ends(empty, series, readings.offsets)
+    head, tail = _find_runs_at_ends(empty, series, readings.offsets)
     dead = head & tail
     sides = [np.bincount(series[side & ~dead], minlength=len(ids)) for side in (head, tail)]
     full[:] = True
     full[empty[head | tail]] = False
-    notes, lost = _trimmed_note(readings, *sides), [ids[i] for i in np.unique(series[dead]).tolist()]
+    notes, lost = _trim_notes(readings, *sides), [ids[i] for i in np.unique(series[dead]).tolist()]
     if lost:
         notes.append(Note("left out", f"{len(lost):,} series", f"without any reading, first '{lost[0]}'", warning=True))
     return (readings if full.all() else readings.take(full)), notes
 
 
-def _at_ends(empty: np.ndarray, series: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which empty rows lie in a run at the start of their series, and at its end, ``(empty,)`` bool each."""
+def _find_runs_at_ends(empty: np.ndarray, series: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return masks of the empty rows in a run at the start of their series, and at its end, ``(empty,)`` bool each."""
     first = np.append(True, (np.diff(empty) > 1) | (np.diff(series) != 0))
     lengths = np.diff(np.flatnonzero(np.append(first, True)))
     head = np.isin(empty[first], offsets[:-1])
@@ -225,16 +227,16 @@ def _at_ends(empty: np.ndarray, series: np.ndarray, offsets: np.ndarray) -> tupl
     return np.repeat(head, lengths), np.repeat(tail, lengths)
 
 
-def _empty(readings: Readings, empty: np.ndarray) -> DataError:
+def _empty_error(readings: Readings, empty: np.ndarray) -> DataError:
     rows, count = np.flatnonzero(empty), int(empty.sum())
     row = min(rows.tolist(), key=readings.position)
     return DataError(
         f"column '{readings.roles.target}', {readings.line(row)}: empty ({plural(count, 'such cell')})",
-        "fill them in, or let the network know that they are: --missing mask",
+        f"fill them in, or mask them for the network: {setting('missing', 'mask')}",
     )
 
 
-def _trimmed_note(readings: Readings, head: np.ndarray, tail: np.ndarray) -> list[Note]:
+def _trim_notes(readings: Readings, head: np.ndarray, tail: np.ndarray) -> list[Note]:
     total = int(head.sum() + tail.sum())
     if not total:
         return []
@@ -246,14 +248,14 @@ def _trimmed_note(readings: Readings, head: np.ndarray, tail: np.ndarray) -> lis
 
 
 def decide_freq(readings: Readings, freq: str | None) -> tuple[Readings, Freq, list[Note]]:
-    """Return the freq: the given one, with its weekday, month or pace taken from the data, or the inferred one.
+    """Return the readings and their freq: the given one, completed from the data, or the inferred one.
 
-    Times of a zone are local times from here on where the steps are whole days, so that a day on which the clocks are
-    changed is a day; they stay in UTC where the steps are shorter, so that an hour is an hour.
+    Times of a zone become local times if a step is whole days, so that a day with a clock change is one step; they
+    stay in UTC if a step is shorter, so that an hour is an hour.
     """
     dated, parts = readings.times.dtype.kind == "M", Freq.of(freq or "row")
     if freq is None or (parts.unit == "row" and not parts.anchor):
-        readings, parts, note = _inferred(readings, rows=freq is not None)
+        readings, parts, note = _infer_freq(readings, rows=freq is not None)
         return readings, parts, [note]
     if parts.unit == "step" and dated:
         counted = np.arange(len(readings.times)) - np.repeat(readings.starts, np.diff(readings.offsets))
@@ -261,9 +263,10 @@ def decide_freq(readings: Readings, freq: str | None) -> tuple[Readings, Freq, l
         return replace(readings, times=counted, zone=""), parts, [note]
     if parts.unit not in ("step", "row") and not dated:
         raise SettingError(
-            f"freq '{freq}' needs dates, but column '{readings.roles.time}' counts steps", "leave --freq out"
+            f"freq '{freq}' needs dates, but column '{readings.roles.time}' counts steps",
+            f"leave {setting('freq')} out",
         )
-    readings = _local(readings) if dated and parts.whole_days else readings
+    readings = _to_local(readings) if dated and parts.whole_days else readings
     if not parts.anchor and parts.unit == "W":
         parts = replace(parts, anchor=week_anchor(readings.times))
     if not parts.anchor and parts.months:
@@ -271,26 +274,26 @@ def decide_freq(readings: Readings, freq: str | None) -> tuple[Readings, Freq, l
     return readings, parts, [Note("freq", str(parts), "as given")]
 
 
-def _inferred(readings: Readings, rows: bool) -> tuple[Readings, Freq, Note]:
-    """Return the freq found in local times where it is one of whole days, otherwise the one found in UTC."""
+def _infer_freq(readings: Readings, rows: bool) -> tuple[Readings, Freq, Note]:
+    """Infer the freq from local times if its steps are whole days, otherwise from UTC."""
 
-    def found(times: np.ndarray) -> tuple[str, Note]:
+    def infer(times: np.ndarray) -> tuple[str, Note]:
         if not rows:
             return infer_freq(times, readings.offsets)
         freq = resolve_row_freq(times, readings.offsets)
         return freq, Note("freq", freq, "as given: each row is a step, and keeps its own time")
 
-    if readings.times.dtype.kind == "M" and _steps_of_days(readings):
-        local = _local(readings)
-        freq, note = found(local.times)
+    if readings.times.dtype.kind == "M" and _has_daily_steps(readings):
+        local = _to_local(readings)
+        freq, note = infer(local.times)
         if Freq.of(freq).whole_days:
             return local, Freq.of(freq), note
-    freq, note = found(readings.times)
+    freq, note = infer(readings.times)
     return readings, Freq.of(freq), note
 
 
-def _steps_of_days(readings: Readings) -> bool:
-    """Return whether most rows are about a day or more after the one before; a day in spring has 23 hours."""
+def _has_daily_steps(readings: Readings) -> bool:
+    """Return True if most rows come about a day or more after the row before; a day in spring has 23 hours."""
     if readings.zone in ("", "UTC"):
         return False
     long = same = 0
@@ -302,20 +305,20 @@ def _steps_of_days(readings: Readings) -> bool:
     return 2 * long > same
 
 
-def _local(readings: Readings) -> Readings:
-    """Return the readings in local times; in UTC where only there all have one clock time, as daily sums in UTC do."""
+def _to_local(readings: Readings) -> Readings:
+    """Return the readings in local times, or in UTC if only there all have one clock time, as daily sums in UTC do."""
     if readings.zone in ("", "UTC"):
         return readings
-    local = _without_absent_midnights(local_times(readings.times, readings.zone))
-    if not _one_clock(local) and _one_clock(readings.times):
+    local = _restore_midnights(local_times(readings.times, readings.zone))
+    if not _is_one_clock_time(local) and _is_one_clock_time(readings.times):
         return replace(readings, zone="UTC")
     return replace(readings, times=local)
 
 
-def _without_absent_midnights(local: np.ndarray) -> np.ndarray:
-    """Return local times with 01:00 as midnight where all others are midnight.
+def _restore_midnights(local: np.ndarray) -> np.ndarray:
+    """Return local times with 01:00 moved to midnight if all others are midnight.
 
-    In some zones the clock is put forward at midnight, as it was in Brazil: such a day begins at 01:00.
+    In some zones clocks go forward at midnight, as they did in Brazil: such a day begins at 01:00.
     """
     clock = local.view(np.int64) % DAY
     late = np.flatnonzero(clock)
@@ -326,7 +329,7 @@ def _without_absent_midnights(local: np.ndarray) -> np.ndarray:
     return local
 
 
-def _one_clock(times: np.ndarray) -> bool:
-    """Return whether all times have the same time of day."""
+def _is_one_clock_time(times: np.ndarray) -> bool:
+    """Return True if all times have the same time of day."""
     numbers = times.view(np.int64)
-    return all((numbers[i : i + BLOCK] % DAY == numbers[0] % DAY).all() for i in range(0, len(numbers), BLOCK))
+    return all((numbers[rows] % DAY == numbers[0] % DAY).all() for rows in row_blocks(len(numbers)))

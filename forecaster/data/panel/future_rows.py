@@ -1,4 +1,4 @@
-"""What a table knows of the time after its last readings: rows with future covariates whose target is empty."""
+"""Rows after the last reading of a series: future covariates with an empty target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from forecaster.data.columns.readings import Readings
-from forecaster.data.panel.grid import lay_out
+from forecaster.data.panel.grid import make_grid
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.freq import Freq
@@ -17,14 +17,14 @@ from forecaster.words import plural
 
 
 def split_future_rows(readings: Readings) -> tuple[Readings, Readings | None]:
-    """Return the rows that are readings, and the last one of each series with the rows after it that know more.
+    """Split off the rows after the last reading of each series that hold a future covariate.
 
     Args:
         readings: sorted, without duplicates.
 
     Returns:
-        The readings without the rows after the last reading of each series that hold a future covariate; and those
-        rows, each series after its last reading, with the future covariates alone. None where there are no such rows.
+        The other rows; and those split off, each series headed by its last reading, with the future covariates alone,
+        or None if there are no such rows.
     """
     places = [i for i, column in enumerate(readings.columns) if column.role == "future"]
     empty = np.isnan(readings.values)
@@ -47,8 +47,8 @@ def split_future_rows(readings: Readings) -> tuple[Readings, Readings | None]:
     return readings.take(keep), replace(bare.take(rows), columns=columns, covariates=covariates)
 
 
-def with_future_rows(panel: Panel, rows: Readings, freq: Freq) -> tuple[Panel, list[Note]]:
-    """Return the panel with the future covariates that a table has after the ends of its series.
+def add_future_rows(panel: Panel, rows: Readings, freq: Freq) -> tuple[Panel, list[Note]]:
+    """Return the panel with the future covariates of the rows after the ends of its series.
 
     Args:
         panel: the panel of the readings.
@@ -58,20 +58,20 @@ def with_future_rows(panel: Panel, rows: Readings, freq: Freq) -> tuple[Panel, l
     Raises:
         DataError: a time does not lie on the freq.
     """
-    step = _steps_after(rows, freq, panel.zone)
+    step = _count_steps_after(rows, freq, panel.zone)
     series = np.repeat(np.arange(len(panel)), np.diff(rows.offsets))
     most = max(1, len(panel.values) // (len(panel) * len(rows.columns)))  # a far date must not take all memory
     near = (step > 0) & (step <= most)
     beyond = np.full((len(panel), int(step[near].max(initial=1)), len(rows.columns)), np.nan, np.float32)
     beyond[series[near], step[near] - 1] = rows.covariates[near]
     found = count_per_series(panel.ids, np.bincount(series[near], minlength=len(panel)))
-    reason = f"rows without a target at the end give the future covariates there{found.most}"
+    reason = f"rows at the end without a target hold future covariates{found.most}"
     note = Note("known ahead", plural(int(near.sum()), "row") + found.across, reason, counts=found.counts)
     return replace(panel, beyond=beyond), [note]
 
 
-def _steps_after(rows: Readings, freq: Freq, zone: str) -> np.ndarray:
-    """Return how many steps each row lies after the last reading of its series, ``(rows,)`` int64."""
+def _count_steps_after(rows: Readings, freq: Freq, zone: str) -> np.ndarray:
+    """Return the steps from the last reading of its series to each row, ``(rows,)`` int64."""
     first = np.repeat(rows.starts, np.diff(rows.offsets))
     if freq.unit == "row" or (freq.unit == "step" and rows.times.dtype.kind == "M"):
         return np.arange(len(first)) - first
@@ -80,5 +80,5 @@ def _steps_after(rows: Readings, freq: Freq, zone: str) -> np.ndarray:
     if freq.unit == "B":
         days = rows.times.astype("datetime64[D]")
         return np.busday_count(days[first], days)
-    grid = lay_out(rows, freq)
+    grid = make_grid(rows, freq)
     return grid.places - np.repeat(grid.bounds[:-1], np.diff(rows.offsets))

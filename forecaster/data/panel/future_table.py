@@ -1,8 +1,8 @@
-"""The table of what is known of the time to come: one to fill in, and one that was filled in."""
+"""The table of future covariates: a template to fill in, and the reader of a filled one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -20,45 +20,45 @@ from forecaster.data.time.freq import Freq, format_time, month_numbers
 from forecaster.data.time.zones import local_times, localize
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import first_few, plural, quote_names
+from forecaster.words import command, first_few, plural, quote_names
 
 #: Holes named in a message.
 MOST_HOLES = 5
 
 
 def future_names(frame: pd.DataFrame | pd.Series) -> tuple[str, ...]:
-    """Return the columns of a future table: a covariate that is among them is known beyond the cutoff."""
+    """Return the columns of a future table; covariates among them are known beyond the cutoff."""
     return tuple(str(name) for name in frame_of(frame).columns)
 
 
 def future_template(panel: Panel, steps: int | np.ndarray) -> pd.DataFrame:
-    """Return the table to fill in: a row for each series and timestamp after its end, a column a future covariate.
+    """Return the table to fill in: a row for each series and future timestamp, a column for each future covariate.
 
-    Cells that the table of readings knew already are filled in.
+    Cells known from the table of readings are filled in.
 
     Args:
         panel: the series to forecast.
-        steps: the horizon; one for each series, ``(series,)``, where they differ.
+        steps: the horizon, or one for each series, ``(series,)``.
 
     Returns:
-        pandas.DataFrame: the series column under its name (none for a table of one series), the time column under its
-        own name and in the zone of the table, and the future covariates, empty where they are not known.
+        pandas.DataFrame: the series column (none for a table of one series), the time column, in the zone of the table,
+        and the future covariates, under their own names; unknown cells are empty.
     """
     ahead = np.broadcast_to(np.asarray(steps, np.int64), len(panel))
     most = int(ahead.max())
-    asked = (np.arange(most) < ahead[:, None]).ravel()
+    within = (np.arange(most) < ahead[:, None]).ravel()
     times = future_times(panel.last, panel.freq, most).ravel()
     columns: dict[str, object] = {}
     if panel.roles.series:
         columns[panel.roles.series] = np.repeat(np.array(panel.ids, object), most)
     columns[panel.roles.time] = localize(times, panel.zone, panel.freq)
     for place, column in enumerate(panel.of_role("future")):
-        columns[column.name] = _cells(column, _known(panel, place, most).ravel())
-    return pd.DataFrame(columns)[asked].reset_index(drop=True)
+        columns[column.name] = _format_cells(column, _known_values(panel, place, most).ravel())
+    return pd.DataFrame(columns)[within].reset_index(drop=True)
 
 
-def _known(panel: Panel, place: int, steps: int) -> np.ndarray:
-    """Return what is known of a future covariate, ``(series, steps)`` float32, NaN where nothing is."""
+def _known_values(panel: Panel, place: int, steps: int) -> np.ndarray:
+    """Return the known values of a future covariate, ``(series, steps)`` float32, NaN where unknown."""
     values = np.full((len(panel), steps), np.nan, np.float32)
     if panel.beyond is not None:
         known = panel.beyond[:, :steps, place]
@@ -66,8 +66,8 @@ def _known(panel: Panel, place: int, steps: int) -> np.ndarray:
     return values
 
 
-def _cells(column: Column, values: np.ndarray) -> np.ndarray:
-    """Return values as a person writes them: categories by name, the shortest decimals of a float32."""
+def _format_cells(column: Column, values: np.ndarray) -> np.ndarray:
+    """Return values as a person writes them: names of categories, the shortest decimals of a float32."""
     if column.categories is None:
         return np.array([np.nan if np.isnan(value) else as_written(value, column.offset) for value in values])
     names = np.array([*column.categories, None], object)
@@ -78,25 +78,24 @@ def _cells(column: Column, values: np.ndarray) -> np.ndarray:
 def read_future(
     frame: pd.DataFrame | pd.Series, panel: Panel, steps: int | np.ndarray, needed: Collection[str] | None = None
 ) -> tuple[np.ndarray, list[Note]]:
-    """Return the future covariates of the steps to forecast, from a table whose rows may stand in any order.
+    """Return the future covariates of the steps to forecast, from a table with rows in any order.
 
-    Rows of other series and other times are ignored.
+    Rows of other series and times are ignored.
 
     Args:
         frame: a table as :func:`future_template` returns it, filled in.
         panel: the series to forecast.
-        steps: the horizon; one for each series, ``(series,)``, where they differ.
-        needed: the future covariates that must be there in full; all by default. Others are NaN where they are not.
+        steps: the horizon, or one for each series, ``(series,)``.
+        needed: the future covariates that must be complete; all by default. Others are NaN where absent.
 
     Returns:
         ``(series, steps, future)`` float32, in the order of ``panel.of_role("future")``, with the most steps of all
-        series, the last one asked for repeated after it; categories are codes, -1 one that training never saw. And a
-        note for each column that holds such.
+        series, those of a shorter horizon continued with their last value; categories are codes, -1 for one absent
+        from training. And a note for each column with such categories.
 
     Raises:
         NotFoundError: a needed column is absent.
-        DataError: a cell of one is empty, or a row absent or there twice; the horizon is another; a time is not
-            readable.
+        DataError: a needed cell is empty, a row is absent or repeated, the horizon differs, or a time cannot be read.
     """
     frame = frame_of(frame)
     covariates = panel.of_role("future")
@@ -105,31 +104,31 @@ def read_future(
     _check_columns(frame, [c for c, ok in zip(covariates, wanted, strict=True) if ok], int(ahead.max()))
     readings = _read(frame, panel)
     expected = future_times(panel.last, panel.freq, int(ahead.max()))
-    series, step, rows = _matched(readings, panel, expected)
+    series, step, rows = _match_rows(readings, panel, expected)
     _check_once(readings, series, step, rows)
     values = np.full((*expected.shape, len(covariates)), np.nan, np.float32)
     places = [i for i, column in enumerate(readings.columns) if column.role == "future"]
     values[series, step] = readings.covariates[rows][:, places]
     present = np.zeros(expected.shape, bool)
     present[series, step] = True
-    asked = np.arange(expected.shape[1]) < ahead[:, None]
+    within = np.arange(expected.shape[1]) < ahead[:, None]
     _check_series(readings, panel, ahead)
-    _check_span(panel, expected, present, asked)
-    _check_holes(panel, expected, values, asked[:, :, None] & wanted)
-    return _continued(values, panel, ahead), _unseen(covariates, values, asked)
+    _check_span(panel, expected, present, within)
+    _check_holes(panel, expected, values, within[:, :, None] & wanted)
+    return _repeat_last(values, panel, ahead), _unseen_notes(covariates, values, within)
 
 
-def _continued(values: np.ndarray, panel: Panel, ahead: np.ndarray) -> np.ndarray:
-    """Return the covariates with the last step asked for repeated after it; the newest reading's where none is."""
+def _repeat_last(values: np.ndarray, panel: Panel, ahead: np.ndarray) -> np.ndarray:
+    """Return the covariates with the last step of each horizon repeated; for a horizon of 0 the newest reading's."""
     newest = panel.covariates[panel.offsets[1:] - 1][:, len(panel.of_role("past")) :]
     before = np.concatenate([newest[:, None], values], axis=1)
     step = np.minimum(np.arange(1, before.shape[1]), ahead[:, None])
     return before[np.arange(len(panel))[:, None], step]
 
 
-def template_command(steps: int) -> str:
-    """Return the hint where a table of future covariates is absent or lacks something."""
-    return f"write the table to fill in with: forecaster make-future --horizon {steps} --output future.csv"
+def template_hint(steps: int) -> str:
+    """Return the hint for an absent or incomplete table of future covariates."""
+    return f"write the table to fill in with: {command('make-future', horizon=steps, output='future.csv')}"
 
 
 def _check_columns(frame: pd.DataFrame, covariates: list[Column], steps: int) -> None:
@@ -138,35 +137,36 @@ def _check_columns(frame: pd.DataFrame, covariates: list[Column], steps: int) ->
         near = nearest(absent[0], tuple(frame.columns))
         raise NotFoundError(
             f"the future table has no column {quote_names(absent)}, it has {quote_names(frame.columns)}",
-            "; ".join(part for part in (near, template_command(steps)) if part),
+            "; ".join(part for part in (near, template_hint(steps)) if part),
         )
 
 
 def _read(frame: pd.DataFrame, panel: Panel) -> Readings:
-    """Read the table as the readings were, though it holds none of them."""
-    roles = _roles_here(frame, panel.roles)
-    absent = [name for name in _columns_of(roles, panel) if name not in frame.columns]
-    filled = frame.assign(**{name: _nothing(name, roles, panel, len(frame)) for name in absent})
+    """Read the table as the readings were read; the columns it lacks are filled with placeholders."""
+    roles = _simplify_roles(frame, panel.roles)
+    absent = [name for name in _optional_columns(roles, panel) if name not in frame.columns]
+    filled = frame.assign(**{name: _empty_column(name, roles, panel, len(frame)) for name in absent})
     filled.attrs = dict(frame.attrs)
     long, roles, _ = shape_table(filled, Config.of(), like=roles)
     readings, _ = read_readings(long, roles, panel.columns, panel.zone or None)
     if bool(readings.zone) != bool(panel.zone) or readings.times.dtype.kind != panel.times.dtype.kind:
+        kind, example = _kind_of_times(readings.times, readings.zone), format_time(readings.times[0])
         raise DataError(
-            f"the future table holds {_kind(readings.times, readings.zone)}, such as {format_time(readings.times[0])}, "
-            f"those of the readings are {_kind(panel.times, panel.zone)}",
+            f"the future table holds {kind}, such as {example}, "
+            f"those of the readings are {_kind_of_times(panel.times, panel.zone)}",
             "write both in the same way",
         )
     return readings
 
 
-def _kind(times: np.ndarray, zone: str) -> str:
+def _kind_of_times(times: np.ndarray, zone: str) -> str:
     if times.dtype.kind != "M":
         return "counted steps"
     return f"times of the zone {zone}" if zone else "times without a time zone"
 
 
-def _roles_here(frame: pd.DataFrame, roles: Roles) -> Roles:
-    """Return the roles of the table of readings, less what the future table need not split as that one did."""
+def _simplify_roles(frame: pd.DataFrame, roles: Roles) -> Roles:
+    """Return the roles of the table of readings, without the splits and melts that the future table does not need."""
     if roles.series in frame.columns:
         roles = replace(roles, series_columns=(), targets=(), wide="no")
     if roles.time in frame.columns:
@@ -174,26 +174,26 @@ def _roles_here(frame: pd.DataFrame, roles: Roles) -> Roles:
     return roles
 
 
-def _columns_of(roles: Roles, panel: Panel) -> tuple[str, ...]:
-    """Return the columns of readings, which a future table need not have; it has the future ones that are needed."""
+def _optional_columns(roles: Roles, panel: Panel) -> tuple[str, ...]:
+    """Return the target and covariate columns, which may be absent here: needed covariates were checked before."""
     return (*(roles.targets or (roles.target,)), *(column.name for column in panel.columns))
 
 
-def _nothing(name: str, roles: Roles, panel: Panel, rows: int) -> np.ndarray:
+def _empty_column(name: str, roles: Roles, panel: Panel, rows: int) -> np.ndarray:
     column = next((column for column in panel.columns if column.name == name), None)
     if column is None:
         return np.zeros(rows)
     return np.full(rows, np.nan) if column.categories is None else np.full(rows, None, object)
 
 
-def _matched(readings: Readings, panel: Panel, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the series, the step and the row of each row that is asked for, three times ``(matched,)`` int64."""
+def _match_rows(readings: Readings, panel: Panel, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the series, the step and the number of each row to use, three arrays ``(matched,)`` int64."""
     numbers = {name: i for i, name in enumerate(panel.ids)}
     series = np.array([numbers.get(name, -1) for name in readings.ids], np.int64)[readings.codes]
     times = readings.times
     if panel.zone and Freq.of(panel.freq).whole_days:
         times = local_times(times, panel.zone)
-    times, expected = _comparable(times, panel.freq), _comparable(expected, panel.freq)
+    times, expected = _to_periods(times, panel.freq), _to_periods(expected, panel.freq)
     axis = np.unique(expected)
     rank = np.searchsorted(axis, times)
     near = np.minimum(rank, len(axis) - 1)
@@ -205,8 +205,8 @@ def _matched(readings: Readings, panel: Panel, expected: np.ndarray) -> tuple[np
     return series[rows[there]], place[there] % expected.shape[1], rows[there]
 
 
-def _comparable(times: np.ndarray, freq: str) -> np.ndarray:
-    """Return times as the freq tells them apart: by their months where it counts in months."""
+def _to_periods(times: np.ndarray, freq: str) -> np.ndarray:
+    """Return the months of times for a freq that counts in months, otherwise the times."""
     return month_numbers(times) if Freq.of(freq).months else times
 
 
@@ -232,68 +232,64 @@ def _check_series(readings: Readings, panel: Panel, ahead: np.ndarray) -> None:
         raise DataError(
             f"the future table has no row of {quote_names(absent, MOST_HOLES)}; "
             f"it has those of {first_few(sorted(there))}",
-            template_command(int(ahead.max())),
+            template_hint(int(ahead.max())),
         )
 
 
-def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, asked: np.ndarray) -> None:
-    """Refuse a table that ends too early or begins too late, in those words."""
-    short = np.flatnonzero((asked & ~present).any(axis=1))
+def _check_span(panel: Panel, expected: np.ndarray, present: np.ndarray, within: np.ndarray) -> None:
+    """Refuse a table that ends too early or begins too late, by saying so."""
+    short = np.flatnonzero((within & ~present).any(axis=1))
     if not len(short):
         return
-    first, steps = int(short[0]), asked.sum(axis=1)
-    have, wanted = present[first] & asked[first], int(steps[first])
+    first, steps = int(short[0]), within.sum(axis=1)
+    have, wanted = present[first] & within[first], int(steps[first])
     count = int(have.sum())
-    span = f"{_time(panel, expected[first, 0])} to {_time(panel, expected[first, wanted - 1])}"
-    of, more = _of(panel, first), f" (and {len(short) - 1:,} more series)" if len(short) > 1 else ""
+    span = f"{_format_time(panel, expected[first, 0])} to {_format_time(panel, expected[first, wanted - 1])}"
+    of, more = _of_series(panel, first), f" (and {len(short) - 1:,} more series)" if len(short) > 1 else ""
     if not count:
         what = f"the future table has none of the {plural(wanted, 'step')} to forecast{of}, {span}{more}"
     elif have[:count].all():
-        end = _time(panel, expected[first, count - 1])
+        end = _format_time(panel, expected[first, count - 1])
         what = f"the future table ends too early: {count} of {wanted} steps{of}, up to {end}, expected {span}{more}"
     elif have[wanted - count : wanted].all():
-        begin = _time(panel, expected[first, wanted - count])
+        begin = _format_time(panel, expected[first, wanted - count])
         what = f"the future table begins too late{of}: at {begin}, {count} of {wanted} steps, expected {span}{more}"
     else:
-        return  # holes, which are named one by one
-    raise DataError(what, template_command(int(steps.max())))
+        return  # holes are named one by one
+    raise DataError(what, template_hint(int(steps.max())))
 
 
-def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, asked: np.ndarray) -> None:
-    """Refuse empty cells where ``asked``, ``(series, steps, future)`` bool."""
-    holes = np.argwhere(np.isnan(values) & asked)
+def _check_holes(panel: Panel, expected: np.ndarray, values: np.ndarray, within: np.ndarray) -> None:
+    """Refuse empty cells where ``within``, ``(series, steps, future)`` bool, is True."""
+    holes = np.argwhere(np.isnan(values) & within)
     if not len(holes):
         return
     named = [
-        f"({panel.ids[series] + ', ' if panel.roles.series else ''}{_time(panel, expected[series, step])}, {column})"
-        for series, step, column in _named(panel, holes)
+        f"({panel.ids[series] + ', ' if panel.roles.series else ''}{_format_time(panel, expected[series, step])}, "
+        f"{panel.of_role('future')[column].name})"
+        for series, step, column in holes[:MOST_HOLES].tolist()
     ]
     kind = "(series, time, column)" if panel.roles.series else "(time, column)"
     raise DataError(
         f"the future table has {plural(len(holes), 'hole')}: {kind} {', '.join(named)}"
         + (f" and {len(holes) - MOST_HOLES:,} more" if len(holes) > MOST_HOLES else ""),
-        f"fill them in; or {template_command(int(asked.any(axis=2).sum(axis=1).max()))}",
+        f"fill them in; or {template_hint(int(within.any(axis=2).sum(axis=1).max()))}",
     )
 
 
-def _named(panel: Panel, holes: np.ndarray) -> Iterator[tuple[int, int, str]]:
-    for series, step, column in holes[:MOST_HOLES].tolist():
-        yield series, step, panel.of_role("future")[column].name
-
-
-def _unseen(covariates: tuple[Column, ...], values: np.ndarray, asked: np.ndarray) -> list[Note]:
+def _unseen_notes(covariates: tuple[Column, ...], values: np.ndarray, within: np.ndarray) -> list[Note]:
     notes = []
     for place, column in enumerate(covariates):
-        unseen = (values[:, :, place] == -1) & asked
+        unseen = (values[:, :, place] == -1) & within
         if column.categories is not None and unseen.any():
-            reason = f"column '{column.name}' of the future table holds what training never saw: taken as unknown"
+            reason = f"column '{column.name}' of the future table has values absent from training: taken as unknown"
             notes.append(Note("unseen", plural(int(unseen.sum()), "cell"), reason, warning=True))
     return notes
 
 
-def _time(panel: Panel, time: np.datetime64 | int) -> str:
+def _format_time(panel: Panel, time: np.datetime64 | int) -> str:
     return format_time(local_times(np.asarray([time]), panel.zone, panel.freq)[0])
 
 
-def _of(panel: Panel, series: int) -> str:
+def _of_series(panel: Panel, series: int) -> str:
     return f" of series '{panel.ids[series]}'" if panel.roles.series else ""

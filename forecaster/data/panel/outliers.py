@@ -1,4 +1,4 @@
-"""Readings far from all around them, and numbers that stand for no reading: flagged, never changed."""
+"""Outliers, and numbers that mark a missing reading: reported, never changed."""
 
 from __future__ import annotations
 
@@ -6,61 +6,62 @@ from collections import Counter
 
 import numpy as np
 
+from forecaster.data.blocks import row_blocks, series_blocks
 from forecaster.data.columns.readings import Readings
 from forecaster.data.panel.panel import Panel
-from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
+from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import format_time
 from forecaster.notes import Note
 from forecaster.words import plural
 
-#: An outlier lies this many robust deviations of the steps of its series from the median around it, ...
+#: An outlier is this many robust deviations of the steps of its series away from the median around it, ...
 DEVIATIONS = 8.0
 #: ... this many times as far from it as nine in ten of the readings around it, ...
 SPREADS = 5.0
-#: ... and is one of at most this share of its series (or of three): what is more common belongs to it, and only what is
-#: as far from nine in ten of that is an outlier.
+#: ... and among at most this share of its series (or three readings): more common ones belong to the series, and only
+#: readings that far beyond nine in ten of those are outliers.
 RARE = 0.005
 #: Readings on each side that count as around it, besides those one and two seasons away.
 AROUND = 8
 
-#: Numbers that loggers write where there is no reading.
+#: Numbers that loggers write for a missing reading.
 SENTINELS = (-99.0, -99.9, -999.0, -999.9, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0)
-#: Series looked at for them one by one, at most.
-MOST_LOOKED_AT = 1_000
+#: Most series that are checked one by one.
+MOST_CHECKED = 1_000
 
 _SQRT_MEAN = 0.676  # square of the mean of sqrt |x|, of a normal x with deviation 1
 _NEAR = np.array([step for step in range(-AROUND, AROUND + 1) if step])
 _SEASONS = np.array([-2, -1, 1, 2])
-_AT_ONCE = 100_000
+_MOST_SUSPECTS = 100_000
 
 
 def find_outliers(panel: Panel) -> np.ndarray:
-    """Return the rows of a panel whose reading is far from all around it, ``(outliers,)`` int64, ascending.
+    """Return the rows of a panel whose reading is an outlier, ``(outliers,)`` int64, ascending.
 
-    A reading is one where it departs from the median of the readings around it by more than :data:`DEVIATIONS` robust
-    deviations of the steps of its series, and by more than :data:`SPREADS` times what nine in ten of these depart. A
-    peak that comes every season has its like there.
+    An outlier departs from the median of the readings around it by more than :data:`DEVIATIONS` robust deviations of
+    the steps of its series, and by more than :data:`SPREADS` times as much as nine in ten of those readings. A peak
+    that returns every season is none.
 
     Args:
-        panel: the panel; placeholders are neither judged nor compared with.
+        panel: the panel; placeholders are ignored.
     """
     found = []
     for a, b in series_blocks(panel.offsets):
         own = slice(int(panel.offsets[a]), int(panel.offsets[b]))
         y, offsets = panel.values[own], panel.offsets[a : b + 1] - panel.offsets[a]
         with np.errstate(over="ignore", invalid="ignore"):  # readings near the largest float
-            deviation, rows = _suspects(y, offsets)
+            deviation, rows = _find_suspects(y, offsets)
             y = np.where(panel.observed[own], y, np.nan) if len(rows) else y
             rows = rows[~np.isnan(y[rows])]
-            found.append(_apart(y, offsets, rows, deviation, default_season(panel.freq)) + own.start)
+            found.append(_select_outliers(y, offsets, rows, deviation, default_season(panel.freq)) + own.start)
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def _suspects(y: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the deviation of the steps of each series, ``(series,)``, and the rows beside a far larger one, ascending.
+def _find_suspects(y: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the deviation of the steps of each series, ``(series,)``, and the rows at a far larger step, ascending.
 
-    The deviation comes from the mean of the square roots, which a few huge steps hardly move.
+    The deviation is computed from the mean of square roots, which a few huge steps hardly move.
     """
     steps = np.abs(np.diff(y, prepend=y[:1]))
     steps[offsets[:-1]] = 0
@@ -71,16 +72,18 @@ def _suspects(y: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return deviation, np.unique(np.concatenate([far, far - 1]))
 
 
-def _apart(y: np.ndarray, offsets: np.ndarray, rows: np.ndarray, deviation: np.ndarray, season: int) -> np.ndarray:
-    """Return those of some rows that stand apart from what is around them; ``y`` is NaN where there is no reading."""
+def _select_outliers(
+    y: np.ndarray, offsets: np.ndarray, rows: np.ndarray, deviation: np.ndarray, season: int
+) -> np.ndarray:
+    """Return the outliers among suspect rows; ``y`` is NaN where there is no reading."""
     series = np.searchsorted(offsets, rows, side="right") - 1
     apart, away = np.zeros(len(rows), bool), np.zeros(len(rows))
-    for first in range(0, len(rows), _AT_ONCE):
-        part = slice(first, first + _AT_ONCE)
+    for first in range(0, len(rows), _MOST_SUSPECTS):
+        part = slice(first, first + _MOST_SUSPECTS)
         own, bounds = rows[part], (offsets[series[part]], offsets[series[part] + 1])
-        middle, spread = _middle(_beside(y, own, _NEAR, bounds))
+        middle, spread = _median_and_spread(_neighbours(y, own, _NEAR, bounds))
         far = np.abs(y[own] - middle)
-        like = np.abs(_beside(y, own, season * _SEASONS, bounds) - y[own, None]) < far[:, None] / 2
+        like = np.abs(_neighbours(y, own, season * _SEASONS, bounds) - y[own, None]) < far[:, None] / 2
         away[part] = far
         apart[part] = (far > SPREADS * spread) & (far > DEVIATIONS * deviation[series[part]]) & ~like.any(axis=1)
     rows, series, away = rows[apart], series[apart], away[apart]
@@ -91,15 +94,17 @@ def _apart(y: np.ndarray, offsets: np.ndarray, rows: np.ndarray, deviation: np.n
     return rows[away > SPREADS * usual[series]]
 
 
-def _beside(y: np.ndarray, rows: np.ndarray, steps: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return the values some steps from each row, ``(rows, steps)``, NaN beyond the ends of its series."""
+def _neighbours(
+    y: np.ndarray, rows: np.ndarray, steps: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Return the values at the given steps from each row, ``(rows, steps)``, NaN beyond the ends of its series."""
     places = rows[:, None] + steps
     inside = (places >= bounds[0][:, None]) & (places < bounds[1][:, None])
     return np.where(inside, y[np.clip(places, 0, len(y) - 1)], np.nan)
 
 
-def _middle(around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the median of each row, and what nine in ten of its values are from it at most; NaN for fewer than 4."""
+def _median_and_spread(around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the median of each row and the 90 % quantile of distances from it; NaN for fewer than 4 values."""
     count, every = (~np.isnan(around)).sum(axis=1), np.arange(len(around))
     count = np.maximum(count, 1)
     ordered = np.sort(around, axis=1)
@@ -113,7 +118,7 @@ def outlier_note(panel: Panel, readings: Readings) -> list[Note]:
 
     Args:
         panel: the panel.
-        readings: those it was made from, series by series in the same order, to name the line of the largest.
+        readings: the readings it was made from, in the same order of series, to name the line of the largest outlier.
     """
     rows = find_outliers(panel)
     if not len(rows):
@@ -127,13 +132,14 @@ def outlier_note(panel: Panel, readings: Readings) -> list[Note]:
     before = int(panel.observed[panel.offsets[own] : largest].sum())
     first, end = readings.offsets[own : own + 2]
     row = int(first + np.flatnonzero(~np.isnan(readings.values[first:end]))[before])
-    reason = f"far from all around them, the largest {panel.values[largest]:g} at {format_time(panel.times[largest])}"
-    reason += f", {readings.where(row)}{found.most}; kept as they are"
+    time, place = format_time(panel.times[largest]), readings.where(row)
+    reason = f"far from all readings around them, the largest {panel.values[largest]:g} at {time}, {place}{found.most}"
+    reason += "; kept as they are"
     return [Note("outliers", plural(len(rows), "reading") + found.across, reason, True, found.counts)]
 
 
 def find_sentinels(values: np.ndarray) -> dict[float, int]:
-    """Return the numbers of :data:`SENTINELS` that stand twice or more in a series, far from all else, with counts.
+    """Return the numbers of :data:`SENTINELS` that occur twice or more in a series, far from all else, with counts.
 
     Args:
         values: ``(rows,)`` readings of one series, NaN where there is none.
@@ -154,35 +160,32 @@ def find_sentinels(values: np.ndarray) -> dict[float, int]:
 
 
 def count_sentinels(values: np.ndarray, offsets: np.ndarray) -> dict[float, Counter[int]]:
-    """Return the numbers that :func:`find_sentinels` finds, and how often each stands in which series.
+    """Return the numbers that :func:`find_sentinels` finds, and how often each occurs, by number of series.
 
     Args:
         values: ``(rows,)`` readings, NaN where there is none.
         offsets: ``(series + 1,)``, the bounds of the series.
     """
     marks: dict[float, Counter[int]] = {}
-    suspects = np.concatenate([np.flatnonzero(_may_stand(values[rows])) + rows.start for rows in _pieces(len(values))])
+    marked = [np.flatnonzero(_is_sentinel(values[rows])) + rows.start for rows in row_blocks(len(values))]
+    suspects = np.concatenate([np.zeros(0, np.int64), *marked])
     series, counts = np.unique(np.searchsorted(offsets, suspects, side="right") - 1, return_counts=True)
-    for number in series[counts > 1][:MOST_LOOKED_AT].tolist():
+    for number in series[counts > 1][:MOST_CHECKED].tolist():
         for mark, count in find_sentinels(values[offsets[number] : offsets[number + 1]]).items():
             marks.setdefault(mark, Counter())[number] = count
     return marks
 
 
-def _may_stand(values: np.ndarray) -> np.ndarray:
-    """Return which values are among :data:`SENTINELS`, ``(rows,)`` bool."""
+def _is_sentinel(values: np.ndarray) -> np.ndarray:
+    """Return a mask of values among :data:`SENTINELS`, ``(rows,)`` bool."""
     large = np.flatnonzero(np.abs(values) >= 99)
     found = np.zeros(len(values), bool)
     found[large] = np.isin(values[large], np.array(SENTINELS, values.dtype))
     return found
 
 
-def _pieces(rows: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, rows)) for start in range(0, max(rows, 1), BLOCK)]
-
-
 def sentinel_note(readings: Readings) -> list[Note]:
-    """Return a warning of the numbers that may stand for no reading and are learned as one, if there are any.
+    """Return a warning on numbers that may mark a missing reading, if there are any.
 
     Args:
         readings: sorted.
@@ -198,6 +201,6 @@ def sentinel_note(readings: Readings) -> list[Note]:
     first = int(start + np.flatnonzero(readings.values[start:end] == readings.values.dtype.type(mark))[0])
     found = count_per_series(readings.ids, tally)
     reason = f"far from all other readings of '{readings.roles.target}', first {readings.where(first)}{found.most}"
-    reason += "; a sign for no reading? It is learned as one: empty those cells if it is none"
+    reason += "; does it mark a missing reading? It is learned as a value: empty those cells if it is none"
     value = ", ".join(f"{mark:g} in {plural(counts.total(), 'row')}" for mark, counts in marks.items())
     return [Note("sentinel", value + found.across, reason, True, found.counts)]

@@ -1,4 +1,4 @@
-"""Panel: one or many series, sorted, regular and checked, in one array, and the covariates beside them."""
+"""Panel: one or many series, sorted, regular and checked, in one array, with their covariates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from forecaster.data.blocks import series_blocks
 from forecaster.data.panel.placeholders import refill_ends
-from forecaster.data.panel.touched_rows import series_blocks
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.calendar import default_season
 from forecaster.data.time.freq import format_time
@@ -19,25 +19,25 @@ class Panel:
     """Series laid end to end.
 
     Attributes:
-        values: the target, ``(rows,)`` float64 (float32 where the table held float32). Finite everywhere: where a
-            reading is missing there is a placeholder made from the past.
-        observed: ``(rows,)`` bool; False where there was no reading: it carries no loss and is not scored.
-        times: ``(rows,)`` ``datetime64[ns]``, or int64 where the time column counts steps.
+        values: the target, ``(rows,)`` float64 (float32 if the table held float32). Finite everywhere: a missing
+            reading has a placeholder made from the past.
+        observed: ``(rows,)`` bool; False for a missing reading, which carries no loss and is not scored.
+        times: ``(rows,)`` ``datetime64[ns]``, or int64 if the time column counts steps.
         offsets: ``(series + 1,)`` int64; series ``i`` is rows ``offsets[i]:offsets[i + 1]``.
         ids: name of each series; ``("",)`` for a table without a series column.
         freq: step between rows, a pandas offset alias, ``"step"`` for counted steps, or ``"row-B"`` for
-            rows as steps whose dates go on with business days.
-        roles: which column of the table held what.
-        zone: time zone of the table: ``""`` for local times without one. Times are held in UTC where the freq is
-            shorter than a day, as local times where it is not.
+            rows as steps whose dates continue with business days.
+        roles: the role of each column of the table.
+        zone: time zone of the table: ``""`` for local times without one. Times are in UTC for a freq shorter than a
+            day, otherwise local.
         columns: the covariates, the past ones first, then the future ones, then the static ones.
-        covariates: ``(rows, past + future)`` float32, in the order of ``columns``, less their ``offset``; NaN where a
-            cell was empty. A category is its code, -1 one that training never saw.
+        covariates: ``(rows, past + future)`` float32, in the order of ``columns``, less their ``offset``; NaN for an
+            empty cell. A category is its code, -1 for one absent from training.
         static: ``(series, static)`` float32, likewise.
-        masked: True where the network is to be told which readings are missing.
-        bridged: True where a placeholder may come from the reading after it, so that none may be read at a cutoff.
+        masked: True if the network is given a flag for missing readings.
+        bridged: True if a placeholder may come from the reading after it, so that none may be read at a cutoff.
         beyond: ``(series, steps, future)`` float32, future covariates of the steps after the end of each series; None
-            where they are not known.
+            if unknown.
     """
 
     values: np.ndarray
@@ -84,35 +84,35 @@ class Panel:
         return np.stack(list(extremes), axis=1).astype(np.float64)
 
     def of_role(self, role: str) -> tuple[Column, ...]:
-        """Return the covariates of a role of :data:`COVARIATE_ROLES`."""
+        """Return the covariates of a role of :data:`forecaster.data.schema.COVARIATE_ROLES`."""
         return tuple(column for column in self.columns if column.role == role)
 
     def rows(self, series: int) -> slice:
-        """Return the slice of rows that series number ``series`` takes."""
+        """Return the rows of series number ``series``."""
         return slice(int(self.offsets[series]), int(self.offsets[series + 1]))
 
     def of_series(self, row: int) -> str:
-        """Return, for a person, of which series a row is: ``" of series a"``, empty where it has no name."""
+        """Return the series of a row for a message: ``" of series a"``, empty if it has no name."""
         series = self.ids[int(np.searchsorted(self.offsets, row, side="right")) - 1]
         return f" of series {series}" if series else ""
 
     def place(self, row: int) -> str:
-        """Return, for a person, the time of a row and of which series it is."""
+        """Return the time and the series of a row for a message."""
         return format_time(self.times[row]) + self.of_series(row)
 
     def slices(self) -> list[slice]:
-        """Return the slice of rows of every series."""
+        """Return the rows of every series."""
         bounds = self.offsets.tolist()
         return [slice(a, b) for a, b in pairwise(bounds)]
 
     def take(self, keep: np.ndarray) -> Panel:
         """Return the panel of the rows where ``keep``, ``(rows,)`` bool, is True; series left empty are dropped.
 
-        ``beyond`` is dropped too: it belongs to the old ends. Where a series loses its newest rows, placeholders after
-        the last reading that is left are made from the past again.
+        ``beyond`` is dropped too: it belongs to the old ends. If a series loses its newest rows, placeholders after its
+        last remaining reading are made from the past again.
         """
         counts = np.zeros(len(self), np.int64)
-        for a, b in series_blocks(self.offsets):  # sums of bool are taken of a copy in int64
+        for a, b in series_blocks(self.offsets):  # sums of bool copy it to int64
             own = slice(self.offsets[a], self.offsets[b])
             counts[a:b] = np.add.reduceat(keep[own], self.offsets[a:b] - own.start, dtype=np.int64)
         alive = counts > 0
@@ -141,20 +141,20 @@ class Panel:
         return replace(taken, beyond=None if self.beyond is None else self.beyond[keep])
 
     def ages(self) -> np.ndarray:
-        """Return how many rows of the same series follow each row, ``(rows,)`` int64: 0 for the newest."""
+        """Return the number of rows that follow each row in its series, ``(rows,)`` int64: 0 for the newest."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.values))
 
     def drop_newest(self, rows: int) -> Panel:
         """Return the panel without the newest ``rows`` rows of each series."""
-        return self if rows == 0 else self.take(~self._newest(rows))
+        return self if rows == 0 else self.take(~self._is_newest(rows))
 
     def keep_newest(self, rows: int) -> Panel:
         """Return the panel of the newest ``rows`` rows of each series, 1 or more, with their ``beyond``."""
         if (self.lengths <= rows).all():
             return self
-        return replace(self.take(self._newest(rows)), beyond=self.beyond)
+        return replace(self.take(self._is_newest(rows)), beyond=self.beyond)
 
-    def _newest(self, rows: int) -> np.ndarray:
-        """Return which rows are among the newest ``rows`` of their series, ``(rows,)`` bool."""
+    def _is_newest(self, rows: int) -> np.ndarray:
+        """Return a mask of the newest ``rows`` rows of each series, ``(rows,)`` bool."""
         newest = np.minimum(self.lengths, rows)
         return np.repeat(np.tile([False, True], len(self)), np.stack([self.lengths - newest, newest], axis=1).ravel())

@@ -1,4 +1,4 @@
-"""Placeholders: what stands in the panel where there is no reading."""
+"""Placeholders: values of a panel for missing readings."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def fill_from_past(values: np.ndarray, offsets: np.ndarray, season: int) -> np.ndarray:
-    """Return a copy of the values without NaN, each filled from what came before it in its series.
+    """Return a copy of the values with each NaN filled from the values before it in its series.
 
     Step ``j`` of a run of missing values after ``y[p - 1]`` becomes ``y[p - m + j % m]``, its place in the last season
-    of ``m`` steps, plus what the series gained over that season, ``y[p - 1] - y[p - 1 - m]``; never below the smallest
+    of ``m`` steps, plus the gain of the series over that season, ``y[p - 1] - y[p - 1 - m]``; never below the smallest
     value so far where none is negative. Without a season of history, it is the last value.
 
     Args:
@@ -23,14 +23,14 @@ def fill_from_past(values: np.ndarray, offsets: np.ndarray, season: int) -> np.n
     starts, ends = edges[::2], np.append(edges[1::2], len(values))[: len(edges[::2])]
     first = offsets[np.searchsorted(offsets, starts, side="right") - 1]
     lowest = _lowest_before(values, starts, ends, first)
-    for runs in _rounds(first):
-        fill = _fill_runs if len(runs) > _FEW else _fill_each
+    for runs in _split_by_rank(first):
+        fill = _fill_at_once if len(runs) > _FEW_RUNS else _fill_one_by_one
         fill(values, (starts[runs], ends[runs], first[runs], lowest[runs]), season)
     return values
 
 
-#: Up to so many runs are filled one by one, which is faster.
-_FEW = 8
+#: Up to this many runs are filled one by one, which is faster.
+_FEW_RUNS = 8
 
 _Runs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -42,21 +42,21 @@ def _lowest_before(y: np.ndarray, starts: np.ndarray, ends: np.ndarray, first: n
     same = np.append(False, first[1:] == first[:-1])
     bounds = np.stack([np.where(same, np.roll(ends, 1), first), starts], axis=1).ravel()
     lowest = np.minimum.reduceat(y, bounds)[::2]
-    for runs in _rounds(first)[1:]:
+    for runs in _split_by_rank(first)[1:]:
         lowest[runs] = np.minimum(lowest[runs], lowest[runs - 1])
     return lowest
 
 
-def _rounds(first: np.ndarray) -> list[np.ndarray]:
-    """Return which runs are the first of their series, the second, and so on: each builds on those before it."""
+def _split_by_rank(first: np.ndarray) -> list[np.ndarray]:
+    """Return the numbers of the first runs of each series, of the second ones, and so on: each builds on the last."""
     heads = np.flatnonzero(np.append(True, first[1:] != first[:-1])[: len(first)])
     rank = np.arange(len(first)) - np.repeat(heads, np.diff(heads, append=len(first)))
     order = np.argsort(rank, kind="stable")
     return np.split(order, np.cumsum(np.bincount(rank))[:-1]) if len(first) else []
 
 
-def _fill_runs(y: np.ndarray, runs: _Runs, m: int) -> None:
-    """Fill a run of each of many series in place."""
+def _fill_at_once(y: np.ndarray, runs: _Runs, m: int) -> None:
+    """Fill one run of each of many series in place."""
     p, end, first, lowest = runs
     flat = (p - first <= m) | (m == 1)
     lengths = end - p
@@ -67,7 +67,7 @@ def _fill_runs(y: np.ndarray, runs: _Runs, m: int) -> None:
     y[np.repeat(p, lengths) + j] = np.maximum(y[source] + np.repeat(gained, lengths), np.repeat(floor, lengths))
 
 
-def _fill_each(y: np.ndarray, runs: _Runs, m: int) -> None:
+def _fill_one_by_one(y: np.ndarray, runs: _Runs, m: int) -> None:
     """Fill a few runs in place."""
     for p, end, first, lowest in zip(*(part.tolist() for part in runs), strict=True):
         if m == 1 or p - first <= m:
@@ -80,30 +80,30 @@ def _fill_each(y: np.ndarray, runs: _Runs, m: int) -> None:
         y[p:end] = np.maximum(filled, lowest) if lowest >= 0 else filled
 
 
-def fill_lines(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return a copy of the values without NaN: on a line from the reading before to the reading after.
+def interpolate(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return a copy of the values with each NaN interpolated between the readings before and after it.
 
     Args:
         values: ``(rows,)`` of a float type; the first and the last value of a series are not NaN.
-        places: ``(rows,)`` int64, ascending: the place of each value on the grid of all series, laid end to end.
+        places: ``(rows,)`` int64, ascending: the grid row of each value, all series laid end to end.
     """
     values, empty = values.copy(), np.isnan(values)
     values[empty] = np.interp(places[empty], places[~empty], values[~empty])
     return values
 
 
-#: Steps of the longest stretch that is bridged: a quarter of a season, but no more than these.
+#: Steps of the longest gap that is bridged: a quarter of a season, but no more than this.
 LONGEST_BRIDGE = 6
 
 
 def bridge_short_gaps(values: np.ndarray, observed: np.ndarray, allowed: np.ndarray, season: int) -> np.ndarray:
-    """Return the values with short stretches without a reading on a line between the readings around them.
+    """Return the values with short gaps interpolated between the readings around them.
 
     Args:
-        values: ``(rows,)`` float, with a placeholder where nothing was observed.
+        values: ``(rows,)`` float, with placeholders for missing readings.
         observed: ``(rows,)`` bool; the first and the last row of each series are observed.
-        allowed: ``(rows,)`` bool; a stretch with a row that is not is left as it is.
-        season: the seasonal period in steps; stretches longer than a quarter of it keep their shape.
+        allowed: ``(rows,)`` bool; a gap with a row that is not allowed is left as it is.
+        season: the seasonal period in steps; gaps longer than a quarter of it keep their placeholders.
     """
     longest = min(season // 4, LONGEST_BRIDGE) if season > 1 else LONGEST_BRIDGE
     edges = np.flatnonzero(observed[1:] != observed[:-1]) + 1
@@ -123,9 +123,8 @@ def bridge_short_gaps(values: np.ndarray, observed: np.ndarray, allowed: np.ndar
 def causal_values(values: np.ndarray, observed: np.ndarray, offsets: np.ndarray, season: int) -> np.ndarray:
     """Return the values with every placeholder after the first reading of its series made from the rows before it.
 
-    A placeholder that lies between two readings may come from the later one. What is read at a cutoff after the last
-    reading must not, nor from a placeholder that does. Rows before the first reading stay as they are, and nothing is
-    made from them.
+    A placeholder between two readings may come from the later one. One that is read at a cutoff after the last reading
+    must not, nor may it come from such a placeholder. Rows before the first reading stay as they are and are not used.
 
     Args:
         values: ``(rows,)`` of a float type.
@@ -162,8 +161,8 @@ def refill_ends(
         observed: ``(rows,)`` bool.
         offsets: ``(series + 1,)`` int64; no series is empty.
         season: the seasonal period in steps.
-        cut: ``(series,)`` bool, which series lost their newest rows. What stands at the end of the others was made
-            from the past already, perhaps from rows that are no longer there.
+        cut: ``(series,)`` bool, True for series that lost their newest rows. Placeholders at the end of the others were
+            made from the past already, perhaps from rows that are no longer there.
     """
     cut = cut & ~observed[offsets[1:] - 1]
     if not cut.any():

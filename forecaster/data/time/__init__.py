@@ -1,1 +1,1 @@
-"""Freqs, calendars, seasons, time zones and holidays."""
+"""Freqs, calendars, time zones, holidays and horizons."""

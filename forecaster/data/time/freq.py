@@ -1,8 +1,8 @@
-"""A freq taken apart, and arithmetic on months and weekdays.
+"""Freqs, parsed from their aliases, and arithmetic on months and weekdays.
 
-A freq is a pandas offset alias in its present spelling, such as ``h``, ``15min``, ``D``, ``B``, ``W-SAT``, ``MS`` or
-``QE-DEC``; ``step`` where whole numbers count the rows; or ``row`` where each row is a step whatever its date, followed
-by the step that dates after the end are continued with: ``row-B``, ``row-h``, ``row-W-SAT``.
+A freq is a pandas offset alias in its current spelling, such as ``h``, ``15min``, ``D``, ``B``, ``W-SAT``, ``MS`` or
+``QE-DEC``; ``step`` if whole numbers count the rows; or ``row`` if each row is a step whatever its date, followed by
+the step that continues the dates after the end: ``row-B``, ``row-h``, ``row-W-SAT``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from forecaster.errors import SettingError
 
-#: Nanoseconds of the units that never change their length.
+#: Nanoseconds of units of fixed length.
 FIXED_UNITS = {
     "ms": 1_000_000,
     "s": 10**9,
@@ -23,7 +23,7 @@ FIXED_UNITS = {
     "D": 86400 * 10**9,
     "W": 7 * 86400 * 10**9,
 }
-#: Months of the units counted in months; the second letter tells the period's start from its end.
+#: Months of units counted in months; the second letter is S for the start of the period, E for its end.
 MONTH_UNITS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
 
 WORDS = {
@@ -53,15 +53,15 @@ _OLD = {
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAY = FIXED_UNITS["D"]
-#: Years in a step at most, of those that nanoseconds can count.
+#: Most years in a step, as nanoseconds can count no more.
 LONGEST_STEP = 292
 
 
 @dataclass(frozen=True)
 class Freq:
-    """A freq taken apart: ``count`` times ``unit``, with the weekday or month it is anchored to, or ``""``.
+    """A parsed freq: ``count`` times ``unit``, with the weekday or month it is anchored to, or ``""``.
 
-    The unit ``row`` is anchored to the alias of its pace, the step that its dates go on with.
+    The anchor of the unit ``row`` is the alias of its pace, the step that continues its dates.
     """
 
     count: int
@@ -70,22 +70,22 @@ class Freq:
 
     @classmethod
     def of(cls, freq: str) -> Freq:
-        """Return the parts of an alias; ``24h`` becomes ``D``, ``H`` (the old spelling) ``h``.
+        """Parse an alias; ``24h`` becomes ``D``, ``H`` (the old spelling) ``h``.
 
         Raises:
-            SettingError: it is no freq known here.
+            SettingError: the freq is unknown, or too long.
         """
         if freq.strip().lower().split("-")[0] in ("row", "rows"):
-            return cls(1, "row", _pace(freq.strip().partition("-")[2], freq))
+            return cls(1, "row", _parse_pace(freq.strip().partition("-")[2], freq))
         found = re.fullmatch(r"(\d{,9})([A-Za-z]+)(?:-([A-Za-z]{3}))?", freq.strip())
         unit = _OLD.get(found[2], found[2]) if found else ""
         alone = unit in ("B", "step", "row")
         if not found or unit not in WORDS or (found[1] and (alone or int(found[1]) == 0)):
-            raise _unknown_freq(freq)
+            raise _unknown_freq_error(freq)
         anchor = (found[3] or "").upper()
         anchors = _DAYS if unit == "W" else _MONTHS if unit[0] in "QY" else ()
         if anchor and anchor not in anchors:
-            raise _unknown_freq(freq)
+            raise _unknown_freq_error(freq)
         step = cls(int(found[1] or 1), unit, anchor)
         if step.nanoseconds > LONGEST_STEP * 365 * DAY or step.months > LONGEST_STEP * 12:
             raise SettingError(f"freq '{freq}' is a step too long, expected {LONGEST_STEP} years at most")
@@ -103,17 +103,17 @@ class Freq:
 
     @property
     def base(self) -> str:
-        """The key of the tables above."""
+        """The unit without start or end, a key of tables such as :data:`WORDS`: ``M`` for ``MS``."""
         return self.unit[0] if self.unit in MONTH_UNITS else self.unit
 
     @property
     def months(self) -> int:
-        """Months in a step; 0 where a step is not counted in months."""
+        """Months in a step; 0 if a step is not counted in months."""
         return self.count * MONTH_UNITS.get(self.unit, 0)
 
     @property
     def pace(self) -> Freq:
-        """The step that dates go on with: the freq itself, or for ``row-B`` business days; ``step`` for bare rows."""
+        """The step that continues the dates: the freq itself, business days for ``row-B``, ``step`` for ``row``."""
         if self.unit != "row":
             return self
         counted = re.fullmatch(r"(\d*)step", self.anchor or "step")
@@ -121,38 +121,38 @@ class Freq:
 
     @property
     def whole_days(self) -> bool:
-        """True where a step is one or more whole days of a calendar; such times are held as local times."""
+        """True if a step is one or more whole calendar days; such times are held as local times."""
         pace = self.pace
         return pace.unit != "step" and pace.nanoseconds % DAY == 0
 
     @property
     def nanoseconds(self) -> int:
-        """Nanoseconds in a step; 0 where they vary."""
+        """Nanoseconds in a step; 0 if they vary."""
         return self.count * FIXED_UNITS.get(self.unit, 0)
 
     def words(self, steps: int) -> str:
-        """Return ``"5 hours"``, ``"1 step of 15 minutes"``."""
+        """Return a number of steps in words: ``"5 hours"``, ``"1 step of 15 minutes"``."""
         name = WORDS[self.unit] + ("s" if (steps if self.count == 1 else self.count) != 1 else "")
         if self.count == 1:
             return f"{steps:,} {name}"
         return f"{steps:,} {'step' if steps == 1 else 'steps'} of {self.count} {name}"
 
     def span(self, steps: int) -> str:
-        """Return steps as a stretch of time: 48 steps of ``30min`` are ``"1 day"``."""
+        """Return a number of steps as a span of time: 48 steps of ``30min`` are ``"1 day"``."""
         return format_duration(steps * self.nanoseconds) if self.nanoseconds else self.words(steps)
 
 
-def _pace(text: str, freq: str) -> str:
-    """Return the alias of what follows ``row-``; whole numbers may be any distance apart, ``60step``."""
+def _parse_pace(text: str, freq: str) -> str:
+    """Return the alias of the pace after ``row-``; whole numbers may be any distance apart, ``60step``."""
     if not text or re.fullmatch(r"([1-9]\d*)?step", text):
         return "step" if text == "1step" else text
     pace = Freq.of(text)
     if pace.unit == "row":
-        raise _unknown_freq(freq)
+        raise _unknown_freq_error(freq)
     return str(pace)
 
 
-def _unknown_freq(freq: str) -> SettingError:
+def _unknown_freq_error(freq: str) -> SettingError:
     return SettingError(
         f"unknown freq '{freq}', expected a number (optional) and one of {', '.join(WORDS)}",
         "such as 15min, h, D, B (business days), W-SAT, MS (month starts), ME (month ends), QS, YS, row (rows count)",
@@ -166,7 +166,7 @@ def format_duration(length: int) -> str:
 
 
 def weekday_numbers(times: np.ndarray) -> np.ndarray:
-    """Return the day of the week, ``(rows,)`` int64: 0 is Monday."""
+    """Return the days of the week, ``(rows,)`` int64: 0 is Monday."""
     return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
@@ -175,8 +175,8 @@ def week_anchor(times: np.ndarray) -> str:
     return _DAYS[int(np.bincount(weekday_numbers(times), minlength=7).argmax())]
 
 
-def on_anchor(times: np.ndarray, freq: Freq) -> np.ndarray:
-    """Return which times fall on the weekday or the month that a freq is anchored to, ``(rows,)`` bool."""
+def is_on_anchor(times: np.ndarray, freq: Freq) -> np.ndarray:
+    """Return a mask of times on the weekday or in the month that a freq is anchored to, ``(rows,)`` bool."""
     if not freq.anchor or freq.unit == "row":
         return np.ones(len(times), bool)
     if freq.unit == "W":
@@ -197,7 +197,7 @@ def month_anchor(unit: str, number: int) -> str:
     return "DEC" if unit == "QE" and phase == 2 else _MONTHS[phase]
 
 
-def on_month(numbers: np.ndarray, unit: str) -> np.ndarray:
+def month_days(numbers: np.ndarray, unit: str) -> np.ndarray:
     """Return the first day (``MS``, ``QS``, ``YS``) or last day of months since January 1970, as ``datetime64[ns]``."""
     months = numbers.astype("datetime64[M]")
     days = (months + 1).astype("datetime64[D]") - 1 if unit[1] == "E" else months.astype("datetime64[D]")
@@ -205,7 +205,7 @@ def on_month(numbers: np.ndarray, unit: str) -> np.ndarray:
 
 
 def format_time(time: np.datetime64 | int) -> str:
-    """Return a time as short as it can be written: ``2024-01-31``, ``2024-01-31 18:00``, ``17``."""
+    """Return a time without trailing zeros: ``2024-01-31``, ``2024-01-31 18:00``, ``17``."""
     if not isinstance(time, np.datetime64):
         return str(time)
     text = str(time.astype("datetime64[ms]")).replace("T", " ")

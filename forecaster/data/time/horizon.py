@@ -1,4 +1,4 @@
-"""How far to forecast: steps, a span of time or a date, and what is usual for a freq."""
+"""Horizons: steps, a span of time or a date, and the default of each freq."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, format_time, month_numbers
 from forecaster.errors import SettingError
 
-#: Steps forecast where no horizon is given.
+#: Default horizon of each base unit, in steps.
 DEFAULT_HORIZONS = {
     "ms": 10,
     "s": 10,
@@ -24,7 +24,7 @@ DEFAULT_HORIZONS = {
     "step": 10,
 }
 
-#: Steps, and characters, of a horizon at most.
+#: Most steps, and characters, of a horizon.
 MAX_HORIZON, LONGEST_TEXT = 100_000, 40
 #: The last whole year that a timestamp of nanoseconds can be in.
 LAST_YEAR = 2261
@@ -34,21 +34,20 @@ _SPANS = {"ms": "ms", "s": "s", "min": "min", "h": "h", "d": "D", "w": "W"}
 
 
 def default_horizon(freq: str) -> int:
-    """Return how many steps are forecast where no horizon is given."""
+    """Return the default horizon in steps."""
     return DEFAULT_HORIZONS[Freq.of(freq).pace.base]
 
 
 def horizon_steps(horizon: str, last: np.datetime64 | int, freq: str) -> int:
-    """Return how many steps a horizon is.
+    """Return a horizon in steps.
 
     Args:
-        horizon: steps ``10``, a span ``30d`` (the steps that fall in it), or a date ``2027-01-31`` (up to its end).
+        horizon: steps ``10``, a span ``30d`` (the steps within it), or a date ``2027-01-31`` (up to its end).
         last: the cutoff.
         freq: the freq of the panel.
 
     Raises:
-        SettingError: it cannot be read, is not ahead of the cutoff, is shorter than a step, beyond 100,000 steps or
-            beyond the year 2261.
+        SettingError: it cannot be read, does not reach beyond the cutoff, or is too short or too long.
     """
     text, parts = str(horizon).strip(), Freq.of(freq).pace
     if len(text) > LONGEST_TEXT:
@@ -60,9 +59,9 @@ def horizon_steps(horizon: str, last: np.datetime64 | int, freq: str) -> int:
     elif parts.unit == "step":
         raise SettingError(f"horizon '{text}' is no number of steps, but the time column counts steps", "such as 10")
     elif found := re.fullmatch(r"(\d+) ?([A-Za-z]+)", text):
-        steps = _span_steps(text, int(found[1]), found[2].lower(), _microseconds(last), parts)
+        steps = _span_steps(text, int(found[1]), found[2].lower(), _to_microseconds(last), parts)
     else:
-        steps = _steps_until(_end_of(text), _microseconds(last), parts)
+        steps = _steps_until(_parse_end(text), _to_microseconds(last), parts)
         if steps < 1:
             raise SettingError(f"horizon '{text}' is not after the last reading, {format_time(last)}", _GRAMMAR)
     if steps > MAX_HORIZON:
@@ -74,16 +73,16 @@ def horizon_steps(horizon: str, last: np.datetime64 | int, freq: str) -> int:
     return steps
 
 
-def _microseconds(time: np.datetime64 | int) -> np.datetime64:
+def _to_microseconds(time: np.datetime64 | int) -> np.datetime64:
     return np.datetime64(np.asarray(time, dtype="datetime64[us]").item(), "us")  # holds years that nanoseconds cannot
 
 
 def _end_year(last: np.datetime64 | int, steps: int, freq: Freq) -> float:
-    """Return about which year the horizon ends in; 0 for counted steps."""
+    """Return the approximate year in which the horizon ends; 0 for counted steps."""
     if freq.unit == "step":
         return 0.0
     days = steps * (freq.nanoseconds / DAY or freq.months * 30.44 or 1.4)
-    return float(_microseconds(last).astype("datetime64[D]").astype(int) + days) / 365.2425 + 1970
+    return float(_to_microseconds(last).astype("datetime64[D]").astype(int) + days) / 365.2425 + 1970
 
 
 def _span_steps(text: str, count: int, unit: str, last: np.datetime64, freq: Freq) -> int:
@@ -98,21 +97,21 @@ def _span_steps(text: str, count: int, unit: str, last: np.datetime64, freq: Fre
     if months and freq.months:
         steps = months // freq.months
     else:
-        steps = _steps_until(_plus_months(last, months) + np.timedelta64(length, "us"), last, freq)
+        steps = _steps_until(_add_months(last, months) + np.timedelta64(length, "us"), last, freq)
     if steps < 1:
         raise SettingError(f"horizon '{text}' is shorter than one step of the data ({freq.words(1)})", _GRAMMAR)
     return steps
 
 
-def _plus_months(time: np.datetime64, months: int) -> np.datetime64:
-    """Return the same day and clock time some months later; the month's last day where it is shorter."""
+def _add_months(time: np.datetime64, months: int) -> np.datetime64:
+    """Return the same day and clock time some months later, or the last day of a shorter month."""
     day, month = time.astype("datetime64[D]"), time.astype("datetime64[M]") + months
     last = (month + 1).astype("datetime64[D]") - 1
     return min(month.astype("datetime64[D]") + (day - day.astype("datetime64[M]")), last) + (time - day)
 
 
-def _end_of(text: str) -> np.datetime64:
-    """Return the last microsecond of a month, day, minute or second."""
+def _parse_end(text: str) -> np.datetime64:
+    """Return the last microsecond of a month, day, minute or second written as text."""
     try:
         if not re.fullmatch(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2})?)?)?", text):
             raise ValueError
@@ -122,7 +121,7 @@ def _end_of(text: str) -> np.datetime64:
 
 
 def _steps_until(end: np.datetime64, last: np.datetime64, freq: Freq) -> int:
-    """Return how many timestamps of the freq lie after ``last`` and not after ``end``."""
+    """Return the number of timestamps of the freq after ``last`` up to ``end``."""
     if freq.nanoseconds:
         return int((end - last) // np.timedelta64(freq.nanoseconds // 1000, "us"))
     day = last.astype("datetime64[D]")

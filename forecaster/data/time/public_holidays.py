@@ -6,15 +6,16 @@ import numpy as np
 
 from forecaster.data.time.freq import DAY, Freq, month_numbers, weekday_numbers
 from forecaster.errors import SettingError, nearest
+from forecaster.words import setting
 
 _HINT = "such as DE, US, or with a region US-CA"
 
 
 def check_country(country: str) -> str:
-    """Return a country, or a country and region, as the library spells it: ``de`` becomes ``DE``, ``us-ca`` ``US-CA``.
+    """Return a country or region as the library spells it: ``de`` becomes ``DE``, ``us-ca`` ``US-CA``.
 
     Raises:
-        SettingError: there is no such country or region; the hint names the nearest.
+        SettingError: there is no such country or region; the hint suggests the nearest.
     """
     import holidays
 
@@ -23,7 +24,7 @@ def check_country(country: str) -> str:
     found = next((known for known in countries if known.lower() == code.lower()), None)
     if found is None:
         raise SettingError(
-            f"no holidays are known of '{country}', expected a country code {_HINT}", _near_country(country)
+            f"no holidays are known for '{country}', expected a country code {_HINT}", _suggest_country(country)
         )
     if not region:
         return found
@@ -31,14 +32,14 @@ def check_country(country: str) -> str:
     if region.lower() not in regions:
         known = ", ".join(countries[found]) or "none"
         raise SettingError(
-            f"no holidays are known of region '{region}' of {found}, expected one of: {known}",
+            f"no holidays are known for region '{region}' of {found}, expected one of: {known}",
             nearest(region, countries[found]) or f"leave the region out: {found}",
         )
     return f"{found}-{regions[region.lower()]}"
 
 
-def _near_country(country: str) -> str:
-    """Return the code of a country whose name, or else whose code, is like what was written."""
+def _suggest_country(country: str) -> str:
+    """Return a hint with the code of the country whose name, or else whose code, is most like the given text."""
     from holidays.registry import COUNTRIES
 
     names = {words.replace("_", " "): entry[1] for words, entry in COUNTRIES.items()}
@@ -52,8 +53,8 @@ def _near_country(country: str) -> str:
     return f"did you mean '{names[found]}' ({found.title()})?" if found else ""
 
 
-def _flags(first: int, last: int, country: str, weekends: bool) -> np.ndarray:
-    """Return which days, numbered since 1970, are holidays, ``(last - first + 1,)`` float32."""
+def _flag_holidays(first: int, last: int, country: str, weekends: bool) -> np.ndarray:
+    """Return 1 for holidays among the days ``first`` to ``last`` since 1970, else 0, ``(days,)`` float32."""
     import holidays
 
     code, _, region = check_country(country).partition("-")
@@ -65,17 +66,17 @@ def _flags(first: int, last: int, country: str, weekends: bool) -> np.ndarray:
 
 
 def holiday_width(freq: str) -> int:
-    """Return how many columns :func:`holiday_features` has."""
+    """Return the number of columns of :func:`holiday_features`."""
     pace = Freq.of(freq).pace
-    return 3 if _by_day(pace) else 1 if pace.months else 2
+    return 3 if _is_daily(pace) else 1 if pace.months else 2
 
 
-def _by_day(pace: Freq) -> bool:
+def _is_daily(pace: Freq) -> bool:
     return pace.unit == "B" or 0 < pace.nanoseconds <= DAY
 
 
 def holiday_features(times: np.ndarray, country: str, freq: str) -> np.ndarray:
-    """Return what the public holidays of a country say about some times.
+    """Return public holidays at given times as numbers.
 
     Args:
         times: ``(T,)`` local ``datetime64[ns]``.
@@ -83,33 +84,33 @@ def holiday_features(times: np.ndarray, country: str, freq: str) -> np.ndarray:
         freq: the freq of the panel.
 
     Returns:
-        ``(T, k)`` float32. Up to a day: whether the day is a holiday, whether the day after is, and whether the day
-        before was. Several days and weeks: holidays in the step up to the time and in the step from it on, as tables
-        label a week by its first or its last day. Months and longer: holidays in that period. Only holidays that do not
-        fall on a weekend are counted, and counts are those of a week: 2 in a month of 28 days are 0.5.
+        ``(T, k)`` float32. Steps up to a day: 1 if the day is a holiday, the same for the day after and the day before.
+        Several days and weeks: counts of holidays in the step up to the time and in the step from it on, as tables
+        label a week by its first or its last day. Months and longer: the count in that period. Holidays on weekends do
+        not count, and counts are per week: 2 in a month of 28 days are 0.5.
 
     Raises:
         SettingError: the country is unknown, or the freq has no dates.
     """
     pace = Freq.of(freq).pace
     if times.dtype.kind != "M":
-        raise SettingError("holidays need dates, but the time column counts steps", "leave --holidays out")
+        raise SettingError("holidays need dates, but the time column counts steps", f"leave {setting('holidays')} out")
     if not len(times):
         return np.zeros((0, holiday_width(freq)), np.float32)
     days = times.astype("datetime64[D]").astype(np.int64)
-    if _by_day(pace):
+    if _is_daily(pace):
         first = int(days.min()) - 1
-        flags, place = _flags(first, int(days.max()) + 1, country, weekends=True), days - first
+        flags, place = _flag_holidays(first, int(days.max()) + 1, country, weekends=True), days - first
         return np.stack([flags[place], flags[place + 1], flags[place - 1]], axis=1)
     starts, ends = _periods(times, days, pace)
     first = int(starts.min())
-    flags = _flags(first, int(ends.max()), country, weekends=False)
+    flags = _flag_holidays(first, int(ends.max()), country, weekends=False)
     sums = np.concatenate([[0.0], np.cumsum(flags, dtype=np.float64)])
     return (7 * (sums[ends - first] - sums[starts - first]) / (ends - starts)).astype(np.float32)
 
 
 def _periods(times: np.ndarray, days: np.ndarray, pace: Freq) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first day of periods and the day after their last, as numbers since 1970, ``(T, periods)`` each."""
+    """Return the first day of periods and the day after their last, days since 1970, ``(T, periods)`` each."""
     if pace.months:
         first = month_numbers(times) - (pace.months - 1 if pace.unit[1] == "E" else 0)
         bounds = (number.astype("datetime64[M]").astype("datetime64[D]") for number in (first, first + pace.months))

@@ -1,6 +1,6 @@
-"""Time zones: from local times to UTC and back, with both of the days on which the clocks are changed.
+"""Time zones: convert local times to UTC and back, across clock changes.
 
-A zone is a name of the IANA data base (``Europe/Berlin``), ``UTC``, or a fixed offset (``+02:00``); ``""`` is none.
+A zone is a name of the IANA database (``Europe/Berlin``), ``UTC``, or a fixed offset (``+02:00``); ``""`` is none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 from forecaster.data.time.freq import Freq, format_time
 from forecaster.errors import DataError, SettingError, nearest
 from forecaster.notes import Note
-from forecaster.words import plural
+from forecaster.words import plural, setting
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?")
 
@@ -40,12 +40,12 @@ def check_zone(zone: str) -> str:
             pass
     raise SettingError(
         f"unknown time zone '{zone}', expected a name such as Europe/Berlin, UTC, or an offset such as +02:00",
-        _near(name),
+        _suggest_zone(name),
     )
 
 
-def _near(name: str) -> str:
-    """Return a zone spelled like a name, or one whose city is."""
+def _suggest_zone(name: str) -> str:
+    """Return a hint with a zone, or the zone of a city, spelled like a name."""
     zones = sorted(zoneinfo.available_timezones())
     if close := [zone for zone in zones if zone.lower() == name.lower()]:
         return f"did you mean '{close[0]}'?"
@@ -69,22 +69,21 @@ def to_utc(
 ) -> np.ndarray:
     """Return local times in UTC.
 
-    The hour that the clock shows twice in autumn is told by the order of the rows of a series: times that go on are
-    the first pass, summer time, those after a step back the second, winter time. Where the rows are in no order, the
-    first row of each time is summer time, the next winter time. A time that is there once, with no step back, is
-    summer time.
+    The hour that clocks show twice in autumn is decided by the order of the rows of a series: times up to a step back
+    are the first pass, summer time, those after it the second, winter time. If the rows are not in order, the first
+    row of each time is summer time, the next winter time. A time that occurs once, with no step back, is summer time.
 
     Args:
         local: ``(rows,)`` ``datetime64[ns]`` in the order of the table; NaT stays NaT.
         zone: name of the time zone; ``""`` and ``UTC`` return the times unchanged.
         codes: ``(rows,)`` integers, the series of each row; one series by default.
-        notes: gets a note where a repeated hour was there.
+        notes: a note is appended if there was a repeated hour.
 
     Returns:
         ``(rows,)`` ``datetime64[ns]``.
 
     Raises:
-        DataError: a time does not exist, because the clock was put forward over it.
+        DataError: a time does not exist, because clocks went forward over it.
         SettingError: the zone is unknown.
     """
     if local.dtype.kind != "M" or check_zone(zone) in ("", "UTC"):
@@ -92,7 +91,7 @@ def to_utc(
     first, rows, length = _first_pass(local, _tzinfo(zone))
     absent = np.isnat(first) & ~np.isnat(local)
     if absent.any():
-        raise _nonexistent(local, absent, zone)
+        raise _nonexistent_error(local, absent, zone)
     if len(rows):
         second = _second_pass(local, codes, rows)
         first[rows[second]] += length[second]
@@ -102,25 +101,24 @@ def to_utc(
 
 
 def _first_pass(local: np.ndarray, tz: datetime.tzinfo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return local times in UTC, the rows whose time is there twice, and how much later its second pass is.
+    """Return local times in UTC, the rows whose time exists twice, and the delay of the second pass.
 
-    Days around which the clock stands still need one look at the zone; only rows of the others are looked at. A time
-    that does not exist is NaT.
+    The zone is asked once a day, and row by row only around clock changes. A time that does not exist is NaT.
     """
-    days, place = _days_of(local)
-    before, after = (_ahead(days.astype("datetime64[ns]") + np.timedelta64(side, "D"), tz) for side in (-1, 2))
+    days, place = _split_days(local)
+    before, after = (_utc_offsets(days.astype("datetime64[ns]") + np.timedelta64(side, "D"), tz) for side in (-1, 2))
     found = local - before[place]
     rows = np.flatnonzero((before != after)[place])
     one, other = (local[rows] - ahead[place[rows]] for ahead in (before, after))
-    one_is, other_is = (_ahead(utc, tz) == local[rows] - utc for utc in (one, other))
+    one_is, other_is = (_utc_offsets(utc, tz) == local[rows] - utc for utc in (one, other))
     both = one_is & other_is
     found[rows] = np.where(one_is, one, np.where(other_is, other, np.datetime64("NaT")))
     found[rows[both]] = np.minimum(one, other)[both]
     return found, rows[both], np.abs(other - one)[both]
 
 
-def _days_of(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the days from the first time to the last, and the place of each time among them, any for NaT."""
+def _split_days(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the days from the first time to the last, and the place of each time among them, arbitrary for NaT."""
     number, empty = times.astype("datetime64[D]").astype(np.int64), np.isnat(times)
     if empty.any():
         number[empty] = 0 if empty.all() else number[~empty][0]
@@ -129,27 +127,27 @@ def _days_of(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(first, last + 1).astype("datetime64[D]"), number
 
 
-def _ahead(utc: np.ndarray, tz: datetime.tzinfo) -> np.ndarray:
-    """Return how far the clock of a zone is ahead of UTC, ``timedelta64[ns]``."""
+def _utc_offsets(utc: np.ndarray, tz: datetime.tzinfo) -> np.ndarray:
+    """Return the offsets of a zone from UTC, ``timedelta64[ns]``."""
     zoned = pd.DatetimeIndex(utc).tz_localize("UTC").tz_convert(tz).tz_localize(None)
     return zoned.to_numpy().astype("datetime64[ns]") - utc
 
 
-def _nonexistent(local: np.ndarray, absent: np.ndarray, zone: str) -> DataError:
+def _nonexistent_error(local: np.ndarray, absent: np.ndarray, zone: str) -> DataError:
     row, count = int(absent.argmax()), int(absent.sum())
     more = f" ({plural(count - 1, 'more such row')})" if count > 1 else ""
-    winter = int(_ahead(local[row : row + 1] - np.timedelta64(1, "D"), _tzinfo(zone))[0] / np.timedelta64(1, "m"))
+    winter = int(_utc_offsets(local[row : row + 1] - np.timedelta64(1, "D"), _tzinfo(zone))[0] / np.timedelta64(1, "m"))
     offset = f"{'+' if winter >= 0 else '-'}{abs(winter) // 60:02d}:{abs(winter) % 60:02d}"
     return DataError(
-        f"there is no {format_time(local[row])} in {zone}: the clock was put forward over it{more}",
-        f"the times may be in UTC, --zone UTC, or in winter time throughout, --zone {offset}",
+        f"there is no {format_time(local[row])} in {zone}: clocks went forward over it{more}",
+        f"the times may be in UTC, {setting('zone', 'UTC')}, or in winter time throughout, {setting('zone', offset)}",
     )
 
 
 def _repeated_note(local: np.ndarray, repeated: np.ndarray, second: int) -> Note:
     summer = len(repeated) - second
     reason = (
-        f"the clock shows that hour twice, first {format_time(local[repeated[0]])}: {summer:,} read as summer time, "
+        f"clocks show that hour twice, first {format_time(local[repeated[0]])}: {summer:,} read as summer time, "
         f"{second:,} after them as winter time, by the order of the rows"
     )
     value = f"{plural(len(repeated), 'row')} in a repeated hour"
@@ -157,10 +155,10 @@ def _repeated_note(local: np.ndarray, repeated: np.ndarray, second: int) -> Note
 
 
 def _second_pass(local: np.ndarray, codes: np.ndarray | None, repeated: np.ndarray) -> np.ndarray:
-    """Return which rows that lie in a repeated hour belong to its second pass, ``(repeated,)`` bool."""
+    """Return a mask of rows in a repeated hour that belong to its second pass, ``(repeated,)`` bool."""
     series = np.zeros(len(local), np.int64) if codes is None else np.asarray(codes, np.int64)
-    rows = np.where(_descending(local, series)[repeated], -repeated, repeated)  # oldest first
-    days = local[repeated].astype("datetime64[D]").astype(np.int64)  # no hour is repeated across midnight in most zones
+    rows = np.where(_is_descending(local, series)[repeated], -repeated, repeated)  # oldest first
+    days = local[repeated].astype("datetime64[D]").astype(np.int64)  # in most zones no repeated hour crosses midnight
     order = np.lexsort((rows, days, series[repeated]))
     groups, times = np.stack([series[repeated], days])[:, order], local[repeated][order].astype(np.int64)
     heads = np.ones(len(order), bool)
@@ -172,21 +170,21 @@ def _second_pass(local: np.ndarray, codes: np.ndarray | None, repeated: np.ndarr
     passed = np.cumsum(back)
     passed -= passed[heads][group]
     unordered = np.bincount(group, back) > 1
-    second = np.where(unordered[group], _seen_before(group, times), passed > 0)
+    second = np.where(unordered[group], _repeats_earlier(group, times), passed > 0)
     found = np.zeros(len(order), bool)
     found[order] = second
     return found
 
 
-def _descending(local: np.ndarray, series: np.ndarray) -> np.ndarray:
-    """Return which rows belong to a series whose newest row comes first, ``(rows,)`` bool."""
+def _is_descending(local: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Return a mask of rows of series whose newest row comes first, ``(rows,)`` bool."""
     first, last = (np.zeros(int(series.max()) + 1, local.dtype) for _ in range(2))
     first[series[::-1]], last[series] = local[::-1], local
     return (first > last)[series]
 
 
-def _seen_before(group: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return which rows repeat the time of an earlier row of their group, ``(rows,)`` bool."""
+def _repeats_earlier(group: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return a mask of rows that repeat the time of an earlier row of their group, ``(rows,)`` bool."""
     order = np.lexsort((np.arange(len(times)), times, group))
     again = np.zeros(len(times), bool)
     again[1:] = (np.diff(times[order]) == 0) & (np.diff(group[order]) == 0)
@@ -196,12 +194,12 @@ def _seen_before(group: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def local_times(times: np.ndarray, zone: str, freq: str = "") -> np.ndarray:
-    """Return UTC times as the clock of a zone shows them.
+    """Return UTC times as local times of a zone.
 
     Args:
         times: ``datetime64[ns]`` of any shape; whole numbers are returned unchanged.
         zone: name of the time zone; ``""`` and ``UTC`` return the times unchanged.
-        freq: the freq of the panel they come from; those of whole days are held as local times already.
+        freq: the freq of the panel; times of whole days are local times already.
 
     Returns:
         An array of the same shape.
@@ -209,21 +207,21 @@ def local_times(times: np.ndarray, zone: str, freq: str = "") -> np.ndarray:
     if times.dtype.kind != "M" or check_zone(zone) in ("", "UTC") or (freq and Freq.of(freq).whole_days):
         return times
     utc, tz = times.ravel(), _tzinfo(zone)
-    days, place = _days_of(utc)
-    starts, ends = (_ahead(days.astype("datetime64[ns]") + np.timedelta64(side, "D"), tz) for side in (0, 1))
+    days, place = _split_days(utc)
+    starts, ends = (_utc_offsets(days.astype("datetime64[ns]") + np.timedelta64(side, "D"), tz) for side in (0, 1))
     found = utc + starts[place]
     rows = np.flatnonzero((starts != ends)[place])
-    found[rows] = utc[rows] + _ahead(utc[rows], tz)
+    found[rows] = utc[rows] + _utc_offsets(utc[rows], tz)
     return found.reshape(times.shape)
 
 
 def localize(times: np.ndarray, zone: str, freq: str = "") -> pd.Series:
-    """Return times for a table: aware of their zone, or plain where they have none or are whole days.
+    """Return times for a table: zone-aware, or plain if they have no zone or are whole days.
 
     Args:
         times: ``(rows,)`` UTC ``datetime64[ns]``, local times for a freq of whole days, or whole numbers.
         zone: name of the time zone; ``""`` for none.
-        freq: the freq of the panel they come from.
+        freq: the freq of the panel.
     """
     if times.dtype.kind != "M" or not check_zone(zone) or (freq and Freq.of(freq).whole_days):
         return pd.Series(times)

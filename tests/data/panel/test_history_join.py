@@ -262,7 +262,7 @@ def test_a_gap_before_the_newer_rows_is_that_of_one_table(gaps, length):
         note = next(note for note in more if note.name == "gaps")
         assert note.warning and note.counts == dict.fromkeys("abc", length)
         assert f"{3 * length} hours without a reading in 3 of 3 series" in note.value
-        assert ("the network is told" in note.reason) == (gaps == "mask")
+        assert ("flagged for the network" in note.reason) == (gaps == "mask")
 
 
 def test_a_gap_is_refused_where_the_settings_say_so():

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
-from forecaster.data.panel import touched_rows as counts
+from forecaster.data import blocks
 from forecaster.data.panel.build import build_panel
 from forecaster.data.panel.panel import Panel
 
@@ -207,7 +207,7 @@ def stored(time: object, freq: str) -> object:
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
-@given(tables(), st.sampled_from([16, counts.BLOCK]))
+@given(tables(), st.sampled_from([16, blocks.BLOCK]))
 def test_what_is_read_is_what_a_slow_reading_reads(table: Table, block: int) -> None:
     config = Config.of(
         time="when",
@@ -218,7 +218,7 @@ def test_what_is_read_is_what_a_slow_reading_reads(table: Table, block: int) -> 
         static="city,size",
         **table.settings,
     )
-    with mock.patch.object(counts, "BLOCK", block):
+    with mock.patch.object(blocks, "BLOCK", block):
         panel, notes = build_panel(table.frame, config)
     assert panel.freq.split("-")[0] == "row" if table.freq == "row" else panel.freq == table.freq
     assert panel.zone == table.zone

@@ -188,7 +188,7 @@ def test_a_number_of_400_digits(suffix, command, folder):
 FLAGS = [
     ("--zone Europe/Berlinn", USAGE, "unknown time zone 'Europe/Berlinn', expected .*", "did you mean 'Europe/Berlin'"),
     ("--zone nowhere", USAGE, "unknown time zone 'nowhere', expected a name such as Europe/Berlin, UTC.*", ""),
-    ("--holidays XX", USAGE, "no holidays are known of 'XX', expected a country code such as DE.*", ""),
+    ("--holidays XX", USAGE, "no holidays are known for 'XX', expected a country code such as DE.*", ""),
     ("--holidays US-ZZ", USAGE, ".*ZZ.*", ""),
     ("--time begin,end", NOT_FOUND, "there is no column 'begin', the table has 'date', 'sales'", ""),
     ("--time date,end", NOT_FOUND, "there is no column 'end', the table has 'date', 'sales'", ""),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecaster.data import blocks
 from forecaster.data.time import find_freq as infer
 from forecaster.data.time.calendar import calendar_cycles, default_season, future_times
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
@@ -154,7 +155,7 @@ def test_the_freq_of_a_series_with_a_hole_in_every_place_but_few() -> None:
     found, note = infer_freq(times, np.array([0, 10]))
     assert (found, note.reason) == (
         "h",
-        "hourly: 4 of 9 steps, the rest are multiples of it; --freq names another",
+        "hourly: 4 of 9 steps, the rest are multiples of it; freq names another",
     )
     found, note = infer_freq(hours, np.array([0, 10]))
     assert (found, "4 of 9 steps, the rest are multiples" in note.reason) == ("step", True)
@@ -171,7 +172,7 @@ def test_random_times_are_irregular() -> None:
     times = np.datetime64("2024-01-01", "ns") + seconds * np.timedelta64(1, "s")
     with pytest.raises(DataError, match=r"no regular step: .* is the most common") as caught:
         infer_freq(times, np.array([0, 500]))
-    assert "their dates kept: --freq row" in caught.value.hint
+    assert 'their dates kept: freq="row"' in caught.value.hint
     with pytest.raises(DataError, match="no regular step: 1 is the most common"):
         infer_freq(np.cumsum([0, 1, 2, 3, 5, 8, 13]), np.array([0, 7]))
     with pytest.raises(DataError, match="nanoseconds apart, expected a millisecond or more"):
@@ -193,7 +194,7 @@ def test_steps_are_counted_alike_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
     slow = [int(b) - int(a) for piece in pieces for a, b in itertools.pairwise(piece)]
     assert dict(zip(steps.tolist(), counts.tolist(), strict=True)) == {step: slow.count(step) for step in set(slow)}
     for chunk in (1, 2, 3, 7, 62, 63):
-        monkeypatch.setattr(infer, "CHUNK", chunk)
+        monkeypatch.setattr(blocks, "BLOCK", chunk)
         for found, expected in zip(infer._tally(times, offsets), (steps, counts), strict=True):
             assert sorted(found.tolist()) == sorted(expected.tolist())
 

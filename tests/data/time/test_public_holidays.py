@@ -84,17 +84,17 @@ def test_a_country_is_known_by_its_code(country: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("country", "message", "hint"),
     [
-        ("Germany", "no holidays are known of 'Germany'", "did you mean 'DE' (Germany)?"),
-        ("united states", "no holidays are known of 'united states'", "did you mean 'US' (United States)?"),
-        ("DEE", "no holidays are known of 'DEE'", "did you mean 'DE' (Germany)?"),
-        ("GER", "no holidays are known of 'GER'", "did you mean 'DE' (Germany)?"),
-        ("EU", "no holidays are known of 'EU'", ""),
-        ("Germny", "no holidays are known of 'Germny'", "did you mean 'DE' (Germany)?"),
+        ("Germany", "no holidays are known for 'Germany'", "did you mean 'DE' (Germany)?"),
+        ("united states", "no holidays are known for 'united states'", "did you mean 'US' (United States)?"),
+        ("DEE", "no holidays are known for 'DEE'", "did you mean 'DE' (Germany)?"),
+        ("GER", "no holidays are known for 'GER'", "did you mean 'DE' (Germany)?"),
+        ("EU", "no holidays are known for 'EU'", ""),
+        ("Germny", "no holidays are known for 'Germny'", "did you mean 'DE' (Germany)?"),
         ("XX", "expected a country code such as DE, US, or with a region US-CA", ""),
         ("", "expected a country code", ""),
-        ("US-CAL", "no holidays are known of region 'CAL' of US, expected one of: AK, AL,", "did you mean 'CA'?"),
-        ("DE-Bayern", "no holidays are known of region 'Bayern' of DE", ""),
-        ("AF-X", "no holidays are known of region 'X' of AF, expected one of: none", "leave the region out: AF"),
+        ("US-CAL", "no holidays are known for region 'CAL' of US, expected one of: AK, AL,", "did you mean 'CA'?"),
+        ("DE-Bayern", "no holidays are known for region 'Bayern' of DE", ""),
+        ("AF-X", "no holidays are known for region 'X' of AF, expected one of: none", "leave the region out: AF"),
     ],
 )
 def test_an_unknown_country_is_refused_with_the_nearest(country: str, message: str, hint: str) -> None:

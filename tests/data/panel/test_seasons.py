@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.data.panel.panel import Panel
+from forecaster.data.panel.seasons import find_seasons, seasonal_autocorrelation, seasonal_strengths
 from forecaster.data.schema import Roles
-from forecaster.data.time.seasons import find_seasons, has_season, seasonal_strengths
 
 
 def panel_of(*series, freq="MS", missing=0.0):
@@ -52,7 +52,7 @@ def test_random_walks_and_trends_have_no_season(seed):
     assert seasons_of(walk(240, seed)) == seasons_of(np.arange(240) * 0.5 + noise(240, seed)) == (1,)
     note = find_seasons(panel_of(walk(240, seed)), "MS", None)[1]
     assert (note.name, note.value) == ("season", "1")
-    assert "do not repeat" in note.reason and "--season 12" in note.reason
+    assert "do not repeat" in note.reason and "season=12" in note.reason
 
 
 @pytest.mark.parametrize(("days", "expected"), [(1500, (24,)), (20, (1,))])
@@ -74,8 +74,8 @@ def test_a_seasonal_series_has_the_usual_season(values):
     panel = panel_of(values)
     seasons, note = find_seasons(panel, "MS", None)
     assert seasons == (12,)
-    assert 0.1 <= has_season(panel, 12) <= 1
-    assert note.reason.startswith("usual for freq MS, and the changes repeat: autocorrelation 0.")
+    assert 0.1 <= seasonal_autocorrelation(panel, 12) <= 1
+    assert note.reason.startswith("usual for freq MS, confirmed by autocorrelation 0.")
 
 
 def test_a_season_of_another_length_is_not_mistaken_for_the_usual_one():
@@ -83,10 +83,10 @@ def test_a_season_of_another_length_is_not_mistaken_for_the_usual_one():
 
 
 def test_a_constant_or_short_series_has_none():
-    assert has_season(panel_of(np.full(100, 3.0)), 12) == 0
-    assert has_season(panel_of(wave(20)), 12) == 0
-    assert has_season(panel_of(np.zeros(1), np.zeros(2), np.zeros(3)), 2) == 0
-    assert has_season(panel_of(wave(240), np.full(240, 3.0), wave(10)), 12) > 0.1
+    assert seasonal_autocorrelation(panel_of(np.full(100, 3.0)), 12) == 0
+    assert seasonal_autocorrelation(panel_of(wave(20)), 12) == 0
+    assert seasonal_autocorrelation(panel_of(np.zeros(1), np.zeros(2), np.zeros(3)), 2) == 0
+    assert seasonal_autocorrelation(panel_of(wave(240), np.full(240, 3.0), wave(10)), 12) > 0.1
 
 
 def test_a_given_season_is_kept():
@@ -98,7 +98,7 @@ def test_a_given_season_is_kept():
 def test_a_freq_without_a_usual_season_has_none():
     panel = panel_of(profile(240, 12), freq="YS-JAN")
     assert find_seasons(panel, "YS-JAN", None)[0] == (1,)
-    assert "none is usual for freq YS-JAN; --season" in find_seasons(panel, "YS-JAN", None)[1].reason
+    assert "none is usual for freq YS-JAN; season names one" in find_seasons(panel, "YS-JAN", None)[1].reason
     assert seasons_of(profile(240, 12), freq="7h") == (1,)
 
 
@@ -120,7 +120,7 @@ def slow_autocorrelation(values, observed, lag):
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_autocorrelation_at_the_season_against_a_slow_sum(missing):
     panel = panel_of(wave(300, spread=0.3), missing=missing)
-    assert has_season(panel, 12) == pytest.approx(slow_autocorrelation(panel.values, panel.observed, 12))
+    assert seasonal_autocorrelation(panel, 12) == pytest.approx(slow_autocorrelation(panel.values, panel.observed, 12))
     assert panel.observed.all() == (missing == 0)
 
 
@@ -182,7 +182,7 @@ def test_counted_hours_have_a_day_and_a_week():
     values = profile(24 * 60, 24) + profile(24 * 60, 168, seed=5)
     seasons, note = find_seasons(panel_of(values, freq="step"), "step", None)
     assert seasons == (24, 168)
-    assert "found for freq step, where the changes repeat" in note.reason
+    assert "found for freq step by autocorrelation" in note.reason
 
 
 def test_random_walks_show_no_season():
@@ -231,7 +231,7 @@ def test_all_readings_missing_but_one():
     panel = panel_of(wave(100), wave(100))
     panel.observed[:] = False
     panel.observed[50] = True
-    assert has_season(panel, 12) == 0
+    assert seasonal_autocorrelation(panel, 12) == 0
 
 
 def test_a_hundred_thousand_series_take_a_moment():
