@@ -41,7 +41,7 @@ class DirectionMemberFit(MemberFit):
         raw = roll_forward(self.trainer.engine, windows.batch(), steps, steps)[:, :, 1:]
         found = outcomes_of(windows, self.data.split.panel, raw, rule)
         known = found.came >= 0
-        learned = self.run.best_epoch or self.further
+        learned = self.run.best_epoch or self.warm_started
         self.temperature = find_temperature(raw[known], found.came[known]) if learned else 1.0
         directions.temperature.assign(self.temperature)
         found = replace(found, probabilities=apply_temperature(raw, self.temperature))

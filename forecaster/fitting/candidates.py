@@ -66,7 +66,7 @@ class Tried:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the last fit, or a candidate after it."""
+        """True if Ctrl-C ended the last fit, or a candidate after it."""
         return bool(self.fits) and self.fits[-1].run.interrupted
 
     def notes(self, what: str) -> list[Note]:
@@ -99,7 +99,7 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        """Whether less time is left than the last candidate took."""
+        """True if less time is left than the last candidate took."""
         return self._seconds - (self._now - self._began) < self._last
 
 
@@ -110,7 +110,7 @@ def try_candidates(
     budget: Budget | None = None,
     enough: float = math.inf,
 ) -> Tried:
-    """Fit candidates in turn; Ctrl-C ends the loop and keeps the fits so far, those that diverge are left out.
+    """Fit candidates in turn; Ctrl-C ends the loop and keeps the fits so far; those that diverge are left out.
 
     Args:
         candidates: in order; those that ``tried`` has an outcome of are not fitted again.

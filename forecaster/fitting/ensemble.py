@@ -85,7 +85,7 @@ class Ensemble:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended one of the runs."""
+        """True if Ctrl-C ended one of the runs."""
         return any(fit.run.interrupted for fit in self.fits)
 
     @property

@@ -7,11 +7,10 @@ import platform
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 
-from forecaster.artifact.model import Model
+from forecaster.artifact.model import FitRecord, Model
 from forecaster.config import FIELDS, Config
 from forecaster.data.panel.packed import pack_panel, time_index
 from forecaster.data.panel.panel import Panel
@@ -95,7 +94,7 @@ def fit_panel(
     notes.append(Note("device", device_name(), "chosen by TensorFlow"))
     began = progress.checkpoints.replayed_seconds()
     tried = try_first_network(learned, config, plan, progress)
-    [first], about = tried.fits, {}
+    [first], about = tried.fits, FitRecord()
     if config.network == "auto":
         ensemble, about["tried"] = try_shortlist(tried, began, progress)
     else:
@@ -107,7 +106,7 @@ def fit_panel(
 
 
 def finish_model(
-    panel: Panel, ensemble: Ensemble, progress: FitProgress, about: dict[str, Any], *, keep_interrupted: bool = True
+    panel: Panel, ensemble: Ensemble, progress: FitProgress, about: FitRecord, *, keep_interrupted: bool = True
 ) -> Model:
     """Train on all rows, export, and compare the two engines.
 
@@ -187,7 +186,7 @@ def _training_note(fit: MemberFit, final: bool, interrupted: bool) -> Note:
     run, effect = fit.run, bool(fit.data.panel.of_role("future"))
     ended = " until it was interrupted" if interrupted else ""
     epochs = f"of {plural(len(run.history['loss']), 'epoch')} of {plural(run.epoch_steps, 'step')}{ended}"
-    if not run.best_epoch and fit.further:
+    if not run.best_epoch and fit.warm_started:
         return Note("training", "the weights of the model are kept", f"none {epochs} lowered the validation loss")
     if not run.best_epoch:
         simple = "the regression on future covariates" if effect else "the simple forecast"
@@ -214,26 +213,28 @@ def _check_outputs(engine: Engine, onnx: bytes, inputs: dict[str, np.ndarray], c
         )
 
 
-def _record(panel: Panel, ensemble: Ensemble, interrupted: bool, notes: list[Note]) -> dict[str, Any]:
+def _record(panel: Panel, ensemble: Ensemble, interrupted: bool, notes: list[Note]) -> FitRecord:
     axis, places = time_index(ensemble.data.panel)
     run, runs = ensemble.fits[0].run, [fit.run for fit in ensemble.fits]
-    return {
-        "trained_from": str(axis[places.min()]),
-        "trained_until": str(axis[places.max()]),
-        "rows": len(panel.values),
-        "smallest": float(panel.values.min()),
-        "scores": ensemble.scores,
-        "epochs": {**run.history, "val_loss": run.history["val_loss"][1:]},
-        "untrained_val_loss": run.history["val_loss"][0],
-        "best_epoch": run.best_epoch,
-        "trained": any(run.best_epoch for run in runs),
-        "steps": sum(run.best_epoch * run.epoch_steps for run in runs),
-        "final": len(ensemble.finished) == len(runs),
-        "interrupted": interrupted,
-        **({"members": ensemble.record()} if len(runs) > 1 else {}),
-        "notes": [note.to_dict() for note in notes],
-        "versions": {
-            "python": platform.python_version(),
-            **{n: metadata.version(n) for n in ("tensorflow", "keras", "numpy", "onnx")},
-        },
+    record = FitRecord(
+        trained_from=str(axis[places.min()]),
+        trained_until=str(axis[places.max()]),
+        rows=len(panel.values),
+        smallest=float(panel.values.min()),
+        scores=ensemble.scores,
+        epochs={**run.history, "val_loss": run.history["val_loss"][1:]},
+        untrained_val_loss=run.history["val_loss"][0],
+        best_epoch=run.best_epoch,
+        trained=any(run.best_epoch for run in runs),
+        steps=sum(run.best_epoch * run.epoch_steps for run in runs),
+        final=len(ensemble.finished) == len(runs),
+        interrupted=interrupted,
+    )
+    if len(runs) > 1:
+        record["members"] = ensemble.record()
+    record["notes"] = [note.to_dict() for note in notes]
+    record["versions"] = {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("tensorflow", "keras", "numpy", "onnx")},
     }
+    return record

@@ -33,7 +33,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from forecaster.artifact.load import load_model
-from forecaster.artifact.model import Model
+from forecaster.artifact.model import FitRecord, Model
 from forecaster.artifact.names import BEGUN, MACHINE, RUN
 from forecaster.artifact.npz import read_arrays
 from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder, fit_id, read_fit_start, remove_checkpoint
@@ -46,7 +46,7 @@ from forecaster.training.fingerprint import continues_own_result, describe_chang
 from forecaster.words import setting
 
 #: Time between two checkpoints, in times that the last one took to write: they take 2 % of the training.
-APART = 50
+INTERVAL = 50
 
 #: Plain values, arrays and lists of arrays, by name.
 Values = dict[str, Any]
@@ -156,10 +156,12 @@ class Checkpoints:
             reason = "the weights may differ from those of an uninterrupted fit in their last digits"
             self._notes.append(Note("resume", f"begun with {changed}", reason, warning=True))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> FitRecord:
         """Return the entries of the fit for the record of its model: its seconds, and its id if it has checkpoints."""
-        mark = {} if self._folder is None else {"fit": fit_id(self._fingerprint)}
-        return {"seconds": round(self.clock(), 1), **mark}
+        record = FitRecord(seconds=round(self.clock(), 1))
+        if self._folder is not None:
+            record["fit"] = fit_id(self._fingerprint)
+        return record
 
     def begin_run(self) -> SavedRun:
         """Return the saved state of the training run that begins now: the number of a run is its place in the order.
@@ -203,13 +205,13 @@ class Checkpoints:
 
     @property
     def lose_nothing(self) -> bool:
-        """Whether all training is in a checkpoint, or was too little for one."""
+        """True if all training is in a checkpoint, or was too little for one."""
         return not self._warned or bool(self._folder and checkpoint_files(self._folder))
 
     @property
     def due(self) -> bool:
-        """Whether the last write was long enough ago, compared with the time that it took."""
-        return time.monotonic() - self._written >= APART * self._cost
+        """True if the last write was long enough ago, compared with the time that it took."""
+        return time.monotonic() - self._written >= INTERVAL * self._cost
 
     def save_run(self, path: Path, values: Callable[[], Values]) -> None:
         """Write the values of a run, and the fingerprint of the fit before them if it could not be written so far."""
@@ -250,7 +252,7 @@ class SavedRun:
 
     @property
     def over(self) -> bool:
-        """Whether it was saved at its end."""
+        """True if it was saved at its end."""
         return bool(self.values.get("over"))
 
     @property

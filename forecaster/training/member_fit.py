@@ -97,7 +97,7 @@ class MemberFit:
         config: the settings of this network.
         trainer: of the network.
         run: the validation run.
-        further: it started from given weights.
+        warm_started: it started from given weights.
         scores, conformal: see :func:`forecaster.intervals.calibration.score_validation`.
         seconds: the time it took.
 
@@ -118,14 +118,14 @@ class MemberFit:
         began = checkpoints.replayed_seconds()
         seed_everything(member.seed)
         self.data, self.member, self.config = data, member, member.applied(data.config)
-        self.further = weights is not None
+        self.warm_started = weights is not None
         split = data.split.reading(member.lookback)
         self.trainer = _build_trainer(self.config, data, member, weights)
         self._calibrating = calibration_engine(self.trainer.engine, self.trainer.network, self.config)
         self.run = self.trainer.validation_run(
             split.training,
             split.validation.thinned(LOSS_WINDOWS),
-            _stopping_rule(data, self.further),
+            _stopping_rule(data, self.warm_started),
             reference=_reference_loss(data.config, data.plan, split.validation),
             report=progress.report,
             saved=checkpoints.begin_run(),
@@ -165,7 +165,7 @@ class MemberFit:
         """Train on all rows; see :meth:`forecaster.training.trainer.Trainer.final_run`."""
         windows = self.data.split.everything.reading(self.member.lookback)
         start = None
-        if self.run.starts_over and not self.further:
+        if self.run.starts_over and not self.warm_started:
             try:
                 start = find_start(self.config, self.data.shapes(self.member), windows)
             except KeyboardInterrupt:

@@ -82,7 +82,7 @@ class MemoryNeed:
         return self.fixed + max(self.learned, self.forecast, self.exported)
 
     @property
-    def beside_gpu(self) -> float:
+    def with_gpu(self) -> float:
         """The peak if a GPU holds what is kept of a batch."""
         return self.fixed + self.exported
 
@@ -148,11 +148,11 @@ def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel, new: bool = F
     room, need = available_bytes(), needed_memory(config, plan, panel)
     if room is None or need.total <= room:
         return []
-    on_gpu = SURELY * need.beside_gpu <= room and has_gpu()
+    on_gpu = SURELY * need.with_gpu <= room and has_gpu()
 
     def total(config: Config, plan: Plan) -> float:
         need = needed_memory(config, plan, panel)
-        return need.beside_gpu if on_gpu else need.total
+        return need.with_gpu if on_gpu else need.total
 
     if (most := total(config, plan)) <= room:
         return []

@@ -98,7 +98,7 @@ class Run:
 
     @property
     def starts_over(self) -> bool:
-        """Whether the final run starts from the untrained network rather than from the best epoch."""
+        """True if the final run starts from the untrained network rather than from the best epoch."""
         return self.whole or self.keep == "last" or not self.best_epoch
 
     @property
@@ -211,7 +211,7 @@ class ValidationPhase:
             run.best_epoch, self.best, self.after = epoch, self.trainer.state(), found
         if self.report:
             skill = None if math.isnan(self.reference) else 1 - losses[run.best_epoch] / self.reference
-            self.report(Progress(self.name, epoch, self.rule.epochs, loss, skill, self._clock.left(epoch)))
+            self.report(Progress(self.name, epoch, self.rule.epochs, loss, skill, self._clock.seconds_left(epoch)))
         return epoch - run.best_epoch >= self.rule.patience
 
     def go_back(self) -> int:
@@ -262,7 +262,7 @@ class FinalPhase:
     def watch(self, epoch: int, loss: float) -> bool:
         """See :class:`Phase`."""
         if self.report:
-            self.report(Progress(self.name, epoch, self.epochs, loss, None, self._clock.left(epoch)))
+            self.report(Progress(self.name, epoch, self.epochs, loss, None, self._clock.seconds_left(epoch)))
         return False
 
     def go_back(self) -> int:
@@ -281,7 +281,7 @@ class Clock:
     def __init__(self, trainer: Trainable, epochs: int) -> None:
         self._began, self._first, self._epochs = time.monotonic(), trainer.saved.epoch, epochs
 
-    def left(self, epoch: int) -> float:
+    def seconds_left(self, epoch: int) -> float:
         """Return the seconds left after an epoch if every epoch is run."""
         return (time.monotonic() - self._began) / max(1, epoch - self._first) * (self._epochs - epoch)
 

@@ -58,7 +58,7 @@ class Cut(BaseException):
 @pytest.fixture(autouse=True)
 def every_epoch(monkeypatch):
     """Write a checkpoint at the end of every epoch."""
-    monkeypatch.setattr(checkpoint, "APART", 0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0)
 
 
 class Sitting:
@@ -256,7 +256,7 @@ def test_what_the_clock_showed_is_shown_again_and_goes_on_from_there(folder, clo
 
 
 def test_checkpoints_take_a_fiftieth_of_the_time_at_most(folder, clock, monkeypatch):
-    monkeypatch.setattr(checkpoint, "APART", 50)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 50)
     written = []
 
     def slow(path, content):
