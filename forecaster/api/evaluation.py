@@ -25,6 +25,7 @@ from forecaster.evaluation.significance import significance, verdict_sentence
 from forecaster.evaluation.summary import summarise
 from forecaster.evaluation.trained_rows import scales_before, seen_notes, seen_rows, unseen_origins
 from forecaster.fitting import fit as fitting
+from forecaster.fitting.rebuild import engine_of
 from forecaster.intervals.adaptive import Adaptive, WorkingForecast
 from forecaster.notes import Note
 from forecaster.plotting import plot_backtest, plot_residuals
@@ -283,6 +284,6 @@ class _Refits:
                 self.tell(f"training on the rows up to {format_time(known.last.max())}")
             config = self.config.replace(horizon=str(steps))
             self._model = fitting.fit_panel(known, config, [], None, keep_interrupted=False)
-            self._engine = fitting.engine_of(self._model)
+            self._engine = engine_of(self._model)
         self._origins += 1
         return forecast_panel(self._model, self._engine, known, steps, self.levels, working)

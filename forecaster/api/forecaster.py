@@ -32,6 +32,7 @@ from forecaster.engines.engine import Engine
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.evaluation.baselines import USUAL_BASELINES
 from forecaster.fitting import fit as fitting
+from forecaster.fitting.rebuild import engine_of, rebuild_network
 from forecaster.fitting.warm_start import fit_further, settings_for_warm_start
 from forecaster.levels import parse_levels
 from forecaster.notes import Note, ReportedNotes
@@ -151,9 +152,9 @@ class Forecaster:
             model = checkpoints.begin(lambda: fingerprint(panel, config, old), resume, in_place)
             if model is None:
                 if old is None:
-                    model = fitting.fit_panel(panel, config, notes, report)
+                    model = fitting.fit_panel(panel, config, notes, report, checkpoints)
                 else:
-                    model = fit_further(old, panel, self._given, notes, report)
+                    model = fit_further(old, panel, self._given, notes, report, checkpoints)
                 if in_place and model.record["interrupted"] and checkpoints.lose_nothing:
                     raise KeyboardInterrupt  # to go on, it needs what it was to replace
                 model.record |= checkpoints.record()
@@ -336,11 +337,11 @@ class Forecaster:
         Raises:
             ModelError: a weight is missing or of another shape.
         """
-        return fitting.rebuild_network(self.model)
+        return rebuild_network(self.model)
 
     def _running(self) -> Engine:
         if self._engine is None:
-            self._engine = fitting.engine_of(self.model)
+            self._engine = engine_of(self.model)
         return self._engine
 
     def history(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 from forecaster.artifact.consistency import check_panel, check_parts, check_plan
 from forecaster.artifact.history import read_history
 from forecaster.artifact.manifest import Manifest, read_manifest
-from forecaster.artifact.model import Model
+from forecaster.artifact.model import FitRecord, Model
 from forecaster.artifact.names import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.npz import read_arrays
 from forecaster.artifact.open_files import AGAIN, open_model_files, refuse_absent
@@ -93,7 +93,7 @@ def _model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader,
         onnx=onnx,
         weights=arrays,
         history=history,
-        record=dict(manifest.record),
+        record=FitRecord(**manifest.record),
         ranges=ranges,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -13,6 +13,56 @@ from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
 from forecaster.intervals.conformal import Conformal
+
+
+class FitRecord(TypedDict, total=False):
+    """What a manifest tells of the fit: all that training, fitting and the command line write there.
+
+    Three of the keys are computed with and checked when a model is read, see
+    :class:`forecaster.artifact.manifest.Record`. The rest is for people and reports: a manifest may lack them.
+
+    Attributes:
+        trained_from, trained_until: first and last time of the training rows.
+        rows: number of rows of the panel.
+        smallest: smallest value of the panel.
+        scores: on the validation rows, see :func:`forecaster.intervals.calibration.score_validation`.
+        epochs: ``loss`` and ``val_loss`` of each epoch of the first network.
+        untrained_val_loss: validation loss before the first of them.
+        best_epoch: the one that was kept, 0 for the untrained network.
+        trained: some network kept trained weights.
+        steps: optimisation steps of the kept epochs, of all networks.
+        final: all networks were then trained on all rows.
+        interrupted: Ctrl-C ended the training.
+        members: a row for each network of an ensemble.
+        tried: a row for each candidate of ``network="auto"``.
+        continued: of a model that was trained further: where it started from.
+        notes: as of :meth:`forecaster.notes.Note.to_dict`.
+        versions: of Python and of the packages that training used.
+        seconds: duration of the fit.
+        fit: its id, see :func:`forecaster.artifact.siblings.fit_id`.
+        command: the command line, if there was one.
+    """
+
+    trained_from: str
+    trained_until: str
+    rows: int
+    smallest: float
+    scores: dict[str, Any]
+    epochs: dict[str, list[float]]
+    untrained_val_loss: float
+    best_epoch: int
+    trained: bool
+    steps: int
+    final: bool
+    interrupted: bool
+    members: list[dict[str, Any]]
+    tried: list[dict[str, Any]]
+    continued: dict[str, Any]
+    notes: list[dict[str, Any]]
+    versions: dict[str, str]
+    seconds: float
+    fit: str
+    command: str
 
 
 @dataclass
@@ -29,7 +79,7 @@ class Model:
         onnx: the network as ONNX.
         weights: the Keras weights by path.
         history: the newest rows of each series.
-        record: training range, scores, notes, versions, device, command: for people and reports.
+        record: training range, scores, notes, versions, command; keys of the manifest.
         ranges: smallest and largest reading of each series of the history, ``(series, 2)`` float64, where ``history``
             holds fewer rows than it was saved with; None where it holds all.
     """
@@ -43,7 +93,7 @@ class Model:
     onnx: bytes
     weights: dict[str, np.ndarray]
     history: Panel
-    record: dict[str, Any] = field(default_factory=dict)
+    record: FitRecord = field(default_factory=FitRecord)
     ranges: np.ndarray | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""What validation rows choose of a model: its past covariates and its transformation."""
+"""Choices that validation rows make for a model: its past covariates and its transformation."""
 
 from __future__ import annotations
 
@@ -6,109 +6,99 @@ from dataclasses import replace
 
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
-from forecaster.direction.member_fit import member_fit_class
-from forecaster.errors import DivergedError
-from forecaster.features.members import Diverged, Member, all_diverged_error, diverged_note
+from forecaster.direction.member_fit import fit_member
+from forecaster.features.members import Member
 from forecaster.features.plan import Plan
+from forecaster.fitting.candidates import Candidate, Tried, try_candidates, validation_mase
 from forecaster.losses import relative_gain
 from forecaster.notes import Note
-from forecaster.training.member_fit import MemberFit, TrainingData, members_of, name_member_in_report
-from forecaster.training.phases import Report
+from forecaster.training.fit_progress import FitProgress
+from forecaster.training.member_fit import MemberFit, TrainingData, members_of
+from forecaster.words import setting
+
+#: Names of the candidates when past covariates are chosen.
+WITH_PAST, WITHOUT_PAST = "with past covariates", "without past covariates"
 
 
-def best_member_fit(
-    panel: Panel, config: Config, plan: Plan, notes: list[Note], report: Report | None
-) -> tuple[MemberFit, Diverged]:
-    """Return the attempt of the first network, or the best where past covariates or transformation are to be chosen.
-
-    The first network is the first of the plan whose training does not diverge.
+def try_first_network(panel: Panel, config: Config, plan: Plan, progress: FitProgress) -> Tried:
+    """Fit the first network of the plan that does not diverge, and choose past covariates and transformation with it.
 
     Args:
-        panel: the series that can be learned from.
+        panel: the training series.
         config: ``past`` and ``transform`` say what is to be chosen.
         plan: what the networks read.
-        notes: what is chosen is appended.
-        report: called after each epoch.
+        progress: notes of what is chosen are appended.
 
     Returns:
-        The attempt, and the networks before it, all of which diverged.
+        One fit, the best of that network, after the networks that diverged.
 
     Raises:
         DivergedError: training diverged, of every network.
     """
-    diverged: Diverged = {}
-    for member in members_of(config, plan):
-        try:
-            if config.transform == "validate":
-                return _best_transform(panel, config, plan, member, notes, report), diverged
-            return _best_past(panel, config, plan, member, notes, report), diverged
-        except DivergedError as error:
-            diverged[member.name] = error
-    raise all_diverged_error(diverged)
+    choose = _best_transform if config.transform == "validate" else _best_past
+
+    def candidate(member: Member) -> Candidate:
+        return Candidate(member.name, lambda: choose(panel, config, plan, member, progress))
+
+    return try_candidates(map(candidate, members_of(config, plan)), enough=1)
 
 
-def _best_past(
-    panel: Panel, config: Config, plan: Plan, member: Member, notes: list[Note], report: Report | None
-) -> MemberFit:
-    """Return the attempt with past covariates or the one without, whichever validation rows favour."""
+def _best_past(panel: Panel, config: Config, plan: Plan, member: Member, progress: FitProgress) -> MemberFit:
+    """Return the fit with past covariates or the one without, whichever validation rows favour."""
+
+    def fit(panel: Panel) -> MemberFit:
+        return fit_member(TrainingData(panel, config, plan), member, progress)
+
     if config.past is not None or not panel.of_role("past"):
-        return _fit_member(panel, config, plan, member, report)
-    try:
-        best = _fit_member(panel, config, plan, member, report)
-    except DivergedError as error:
-        without = _fit_member(drop_past_covariates(panel), config, plan, member, report)
-        notes.append(Note("past", "not used", f"with them {error.message}; --past none", warning=True))
-        return without
-    if best.run.interrupted:
-        return best
-    try:
-        without = _fit_member(drop_past_covariates(panel), config, plan, member, report)
-    except KeyboardInterrupt:
-        best.run.interrupted = True
-        return best
-    except DivergedError as error:
-        notes.append(Note("past", "used", f"without them {error.message}", warning=True))
-        return best
-    tried = f"smallest validation loss {best.loss:.4f} with them, {without.loss:.4f} without; --past a,b uses a,b"
-    helps = relative_gain(config.loss, without.loss, best.loss) > best.run.needed_gain and best.steadier_than(without)
+        return fit(panel)
+    both = [
+        Candidate(WITH_PAST, lambda: fit(panel)),
+        Candidate(WITHOUT_PAST, lambda: fit(drop_past_covariates(panel))),
+    ]
+    tried = try_candidates(both)
+    for name, error in tried.diverged.items():
+        value, which = ("not used", "with") if name == WITH_PAST else ("used", "without")
+        hint = f"; {setting('past', 'none')}" if name == WITH_PAST else ""
+        progress.notes.append(Note("past", value, f"{which} them {error.message}{hint}", warning=True))
+    return tried.fits[0] if len(tried.fits) == 1 else _choose_past(tried.fits, progress.notes)
+
+
+def _choose_past(fits: list[MemberFit], notes: list[Note]) -> MemberFit:
+    """Return the fit with past covariates, the first of two, if they help significantly, else the one without."""
+    best, without = fits
+    losses = f"smallest validation loss {best.loss:.4f} with them, {without.loss:.4f} without"
+    loss = best.data.config.loss
+    helps = relative_gain(loss, without.loss, best.loss) > best.run.needed_gain and best.steadier_than(without)
     kept = helps or without.run.interrupted
-    notes.append(Note("past", "used" if kept else "not used, they do not help", tried))
+    value = "used" if kept else "not used, they do not help"
+    notes.append(Note("past", value, f"{losses}; {setting('past', 'a,b')} uses a,b"))
     best.run.interrupted = without.run.interrupted
     return best if kept else without
 
 
-def _best_transform(
-    panel: Panel, config: Config, plan: Plan, member: Member, notes: list[Note], report: Report | None
-) -> MemberFit:
-    """Return the attempt with the smallest validation MASE over all transformations.
+def _best_transform(panel: Panel, config: Config, plan: Plan, member: Member, progress: FitProgress) -> MemberFit:
+    """Return the fit with the smallest validation MASE over all transformations.
 
     The first that does not diverge chooses the past covariates for the others too.
     """
-    attempts: list[MemberFit] = []
-    diverged: Diverged = {}
-    positive = ("log", "box-cox", "return") if float(panel.values.min()) > 0 else ()
-    for transform in ("none", "difference", *positive):
+    tried = Tried()
+
+    def fit(transform: str) -> MemberFit:
         changed = replace(plan, transform=transform)
-        try:
-            if attempts:
-                attempts.append(_fit_member(attempts[0].ready.panel, config, changed, member, report))
-            else:
-                attempts.append(_best_past(panel, config, changed, member, notes, report))
-        except DivergedError as error:
-            diverged[transform] = error
-        except KeyboardInterrupt:
-            if not attempts:
-                raise
-            attempts[-1].run.interrupted = True
-        if attempts and attempts[-1].run.interrupted:
-            break
-    if not attempts:
-        raise all_diverged_error(diverged)
-    best = min(attempts, key=lambda attempt: attempt.scores["mase"]["network"])
-    best.run.interrupted = attempts[-1].run.interrupted
-    tried = ", ".join(f"{a.ready.plan.transform} {a.scores['mase']['network']:.3f}" for a in attempts)
-    notes.append(Note("transform", best.ready.plan.transform, f"smallest validation MASE: {tried}"))
-    notes.extend(diverged_note(diverged, len(attempts) + len(diverged), "transformations"))
+        if not tried.fits:
+            return _best_past(panel, config, changed, member, progress)
+        return fit_member(TrainingData(tried.fits[0].data.panel, config, changed), member, progress)
+
+    def candidate(transform: str) -> Candidate:
+        return Candidate(transform, lambda: fit(transform))
+
+    positive = ("log", "box-cox", "return") if float(panel.values.min()) > 0 else ()
+    try_candidates(map(candidate, ("none", "difference", *positive)), tried)
+    best = min(tried.fits, key=validation_mase)
+    best.run.interrupted = tried.interrupted
+    scores = ", ".join(f"{fit.data.plan.transform} {validation_mase(fit):.3f}" for fit in tried.fits)
+    progress.notes.append(Note("transform", best.data.plan.transform, f"smallest validation MASE: {scores}"))
+    progress.notes.extend(tried.notes("transformations"))
     return best
 
 
@@ -120,11 +110,4 @@ def drop_past_covariates(panel: Panel) -> Panel:
         columns=panel.columns[past:],
         covariates=panel.covariates[:, past:],
         roles=replace(panel.roles, past=()),
-    )
-
-
-def _fit_member(panel: Panel, config: Config, plan: Plan, member: Member, report: Report | None) -> MemberFit:
-    count = len(members_of(config, plan))
-    return member_fit_class(config)(
-        TrainingData(panel, config, plan), config, member, name_member_in_report(report, member, count)
     )

@@ -12,22 +12,22 @@ from forecaster.system.native import environment_variables, silence_native
 if TYPE_CHECKING:
     import keras
 
-#: No copy of the graph, with all its weights, before each pass over it, to go back to where the pass fails.
+#: No copy of the graph, with all its weights, before each pass, to return to if the pass fails.
 _TF2ONNX: dict[str, str | None] = {"TF2ONNX_CATCH_ERRORS": "FALSE"}
 
 
 def export_onnx(network: keras.Model) -> bytes:
-    """Return the network as an ONNX file; recurrent layers are traced as loops, which ONNX has a word for.
+    """Return the network as an ONNX file; recurrent layers are traced as loops, for which ONNX has operators.
 
     Its output is named ``forecast``, the open dimension of the inputs and of the output ``windows``.
     """
-    with silence_native(), environment_variables(_TF2ONNX), _as_loops(network):
+    with silence_native(), environment_variables(_TF2ONNX), _trace_as_loops(network):
         return _name_outputs(read_through_pipe(lambda path: network.export(path, format="onnx", verbose=False)))
 
 
 @contextmanager
-def _as_loops(network: keras.Model) -> Iterator[None]:
-    """Let recurrent layers be traced neither with cuDNN nor step by step while the block runs."""
+def _trace_as_loops(network: keras.Model) -> Iterator[None]:
+    """Trace recurrent layers as loops while the block runs: neither with cuDNN nor unrolled."""
     before = []
     for layer in network._flatten_layers():
         for name in ("use_cudnn", "unroll"):
@@ -42,7 +42,7 @@ def _as_loops(network: keras.Model) -> Iterator[None]:
 
 
 def _name_outputs(content: bytes) -> bytes:
-    """Return an ONNX file with names for people, where Keras gives none."""
+    """Return an ONNX file with names for its output and its open dimension."""
     import onnx
 
     model = onnx.load_model_from_string(content)

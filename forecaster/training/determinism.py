@@ -1,6 +1,6 @@
-"""One thread for every number: what ``deterministic`` adds to the fixed order in which TensorFlow works anyhow.
+"""One thread for all arithmetic: what ``deterministic`` adds to the fixed order of operations that every fit has.
 
-A sum depends, in its last digit, on how many threads share it, and these are as many as the machine has cores.
+The last digit of a sum depends on the number of threads that share it, which is usually that of the cores.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def one_thread(method: F) -> F:
-    """Decorate a method of an object with a ``config``: NumPy has one thread there, where that is deterministic.
+    """Run a method of an object with a ``config`` with NumPy in one thread, if the config is deterministic.
 
     Raises:
-        DependencyError: the BLAS of NumPy cannot be held to one thread.
+        DependencyError: the BLAS of NumPy cannot be limited to one thread.
     """
 
     @wraps(method)
-    def held(self: Any, *args: Any, **options: Any) -> Any:
+    def run_limited(self: Any, *args: Any, **options: Any) -> Any:
         if not self.config.deterministic:
             return method(self, *args, **options)
         from threadpoolctl import ThreadpoolController
@@ -31,19 +31,19 @@ def one_thread(method: F) -> F:
         blas = ThreadpoolController().select(user_api="blas")
         if not len(blas):
             raise DependencyError(
-                "deterministic needs a NumPy whose BLAS can be held to one thread", "pip install numpy"
+                "deterministic needs a NumPy whose BLAS can be limited to one thread", "pip install numpy"
             )
         with blas.limit(limits=1):
             return method(self, *args, **options)
 
-    return cast(F, held)
+    return cast(F, run_limited)
 
 
 def fix_threads(config: Config) -> None:
-    """Give TensorFlow one thread for the rest of the process, where ``config`` is deterministic.
+    """Give TensorFlow one thread for the rest of the process, if ``config`` is deterministic.
 
     Raises:
-        SettingError: TensorFlow has begun to work with another number.
+        SettingError: TensorFlow has started with another number.
     """
     if not config.deterministic:
         return

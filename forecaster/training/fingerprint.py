@@ -1,4 +1,4 @@
-"""What a fit begins with, as text that is the same for the same fit: a checkpoint of another one is refused."""
+"""The fingerprint of a fit: data, settings, versions and start model. Checkpoints of another fit are refused by it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.freq import format_time
 from forecaster.errors import DataError, ModelError, SettingError
+from forecaster.words import setting
 
-#: Packages of which another version may train to other weights.
+#: Packages whose version may change the trained weights.
 PACKAGES = ("forecaster", "tensorflow", "keras", "numpy")
-#: Rows that are hashed at once: bounds memory.
+#: Rows hashed at once; bounds the memory.
 ROWS_AT_ONCE = 1_000_000
-#: Values that differ, of which at most so many are named.
+#: Differing values that a message names at most.
 MOST_NAMED = 3
 
 
 def fingerprint(panel: Panel, config: Config, start: Model | None = None) -> str:
-    """Return what a fit begins with, as JSON.
+    """Return the fingerprint of a fit as JSON: the same text for the same fit.
 
     Args:
-        panel: the rows that may be learned from.
-        config: the settings that it trains with.
+        panel: the training rows.
+        config: the settings of the training.
         start: the model that is trained further.
     """
     parts = {
@@ -48,7 +49,7 @@ def fingerprint(panel: Panel, config: Config, start: Model | None = None) -> str
 
 
 def _start_parts(start: Model) -> dict[str, Any]:
-    """Return what further training takes from a model beside its weights."""
+    """Return the parts of a model besides its weights that further training starts from."""
     known = {"plan": start.plan, "config": start.config, "ids": start.ids, "encoder": start.encoder.to_dict()}
     return known | {
         "scaler": start.scaler.to_dict(),
@@ -56,14 +57,14 @@ def _start_parts(start: Model) -> dict[str, Any]:
     }
 
 
-def begins_on_own_result(begun: str, now: str) -> bool:
-    """Return whether a fit that trains a model further in its place is now begun on what it has made of that.
+def continues_own_result(begun: str, now: str) -> bool:
+    """Return True if a fit that trains a model further in place would now start from its own result.
 
-    Of the older rows the model may have left some away, so that the newest times are compared, and not each reading.
+    The model may have dropped older rows, so that the newest times are compared instead of every reading.
 
     Args:
-        begun: what the fit was begun with.
-        now: what it is begun with again.
+        begun: the fingerprint in the checkpoint.
+        now: the fingerprint of the fit that is begun again.
     """
     before, after = json.loads(begun), json.loads(now)
     same = all(before["data"][name] == after["data"][name] for name in ("series", "until", "columns"))
@@ -71,27 +72,27 @@ def begins_on_own_result(begun: str, now: str) -> bool:
 
 
 def refuse_other(kept: str | None, now: str) -> None:
-    """Refuse a checkpoint of a fit that began with something else.
+    """Refuse to resume from the checkpoint of another fit.
 
     Args:
-        kept: what the fit of the checkpoint began with; None where that is damaged.
-        now: what this one begins with.
+        kept: the fingerprint in the checkpoint; None if it is damaged.
+        now: the fingerprint of this fit.
 
     Raises:
-        SettingError: another setting, model to begin from, or version of a package.
+        SettingError: another setting, start model, or version of a package.
         DataError: other data.
         ModelError: the checkpoint is damaged.
     """
     if kept is None:
-        raise ModelError("the checkpoint is damaged", "leave --resume out to begin from the start")
+        raise ModelError("the checkpoint is damaged", f"leave {setting('resume')} out to begin from the start")
     before, after = json.loads(kept), json.loads(now)
-    hint = "give the same as before, or leave --resume out to begin from the start"
+    hint = f"give the same as before, or leave {setting('resume')} out to begin from the start"
     for name in ("settings", "versions"):
-        changed = describe_changes(before[name], after[name], flags=name == "settings")
+        changed = describe_changes(before[name], after[name], settings=name == "settings")
         if changed:
             raise SettingError(f"the checkpoint is of a fit with {changed}", hint)
     if before["start"] != after["start"]:
-        raise SettingError("the checkpoint is of a fit with another --from", hint)
+        raise SettingError(f"the checkpoint is of a fit with another {setting('start')}", hint)
     if before["data"] != after["data"]:
         changed = describe_changes(before["data"] | {"all": ""}, after["data"] | {"all": ""})
         what = "the checkpoint is of a fit of other data"
@@ -105,22 +106,22 @@ def _version(package: str) -> str | None:
         return None
 
 
-def describe_changes(before: dict[str, Any], after: dict[str, Any], flags: bool = False) -> str:
-    """Return in words what differs between values by name, which are settings where they have ``flags``."""
+def describe_changes(before: dict[str, Any], after: dict[str, Any], settings: bool = False) -> str:
+    """Return in words the differences between two sets of values by name, which may be ``settings``."""
     names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
-    said = {name: "--" + name.replace("_", "-") if flags else name for name in names}
-    parts = [f"{said[name]} {_said(before.get(name))}, not {_said(after.get(name))}" for name in names]
+    shown = {name: setting(name) if settings else name for name in names}
+    parts = [f"{shown[name]} {_as_text(before.get(name))}, not {_as_text(after.get(name))}" for name in names]
     return "; ".join(parts[:MOST_NAMED]) + (f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else "")
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if value is None:
         return "not given"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _digest(values: Mapping[str, Any]) -> str:
-    """Return the sha256 of arrays and other values by name."""
+    """Return the sha256 of arrays and other values, by name."""
     digest = hashlib.sha256()
     for name, value in sorted(values.items()):
         if not isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""One network trained on the rows before validation, and scored on the validation rows."""
+"""One network trained on the rows before validation, and scored on the validation rows; the data that it shares."""
 
 from __future__ import annotations
 
@@ -28,33 +28,37 @@ from forecaster.intervals.conformal import Conformal
 from forecaster.networks.factory import build_network
 from forecaster.networks.initial.start import find_start
 from forecaster.networks.outputs import outputs_of
-from forecaster.training.checkpoint import replayed_elapsed_time
-from forecaster.training.divergence import Cell, describe_cell, remedies_of
-from forecaster.training.phases import Report, Run
+from forecaster.training.divergence import Advice, Cell, describe_cell, remedies_of
+from forecaster.training.fit_progress import FitProgress
+from forecaster.training.phases import Run, StoppingRule
 from forecaster.training.trainer import Trainer, seed_everything, steps_per_epoch
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-#: Windows that the loss after each epoch is measured on; more are thinned.
+#: Windows that the loss is measured on after each epoch; more are thinned.
 LOSS_WINDOWS = 500
-#: Windows in a batch: at least, as a rule, and at most where an epoch would take more than ``MOST_STEPS`` steps.
+#: Windows in a batch: at least, as a rule, and at most if an epoch would take more than ``MOST_STEPS`` steps.
 LEAST_BATCH, BATCH, MOST_BATCH = 8, 128, 1_024
 MOST_STEPS = 2_000
 
 
 class TrainingData:
-    """A panel made ready for networks that are compared or combined: scaled, encoded and cut into windows.
+    """What networks that are compared or combined share: settings, plan, and the panel scaled, encoded and cut.
 
     Args:
-        panel: the series.
-        config: ``scaling`` is read.
+        panel: the training series.
+        config: the settings of the model.
         plan: what the networks read; its lookback is the longest of theirs.
-        fitted: scaling and encoding of a model that is trained further; fitted on the rows before validation by
-            default.
+        fitted: scaler and encoder of a model that is trained further; by default fitted on the rows before validation.
+
+    Attributes:
+        panel, config, plan: as given.
+        scaler, encoder: fitted.
+        split: the windows.
     """
 
     def __init__(self, panel: Panel, config: Config, plan: Plan, fitted: tuple[Scaler, Encoder] | None = None) -> None:
-        self.panel, self.plan = panel, plan
+        self.panel, self.config, self.plan = panel, config, plan
         if fitted is None:
             training = panel.drop_newest(plan.validation)
             fitted = (
@@ -68,8 +72,14 @@ class TrainingData:
         self.split = Split(panel, self.scaler, self.encoder, plan, config.task == "direction")
         return_memory()
 
-    def shapes(self, config: Config, member: Member) -> Shapes:
-        """Return what one network must fit."""
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The networks of the plan."""
+        return members_of(self.config, self.plan)
+
+    def shapes(self, member: Member) -> Shapes:
+        """Return the shapes of the inputs and outputs of one network."""
+        config = member.applied(self.config)
         return replace(shapes_of(config, self.plan, self.encoder, self.split.panel), lookback=member.lookback)
 
 
@@ -77,98 +87,100 @@ class MemberFit:
     """One network, trained on the rows before validation and scored on the validation rows.
 
     Args:
-        ready: the panel.
-        config: the settings of the model.
-        member: which network of the model it is.
-        report: called after each epoch.
-        weights: what to start from, in the order of ``get_weights``; new ones by default.
+        data: what the networks of the model share.
+        member: which of them it is.
+        progress: of the fit.
+        weights: initial weights, in the order of ``get_weights``; new ones by default.
 
     Attributes:
+        data, member: as given.
+        config: the settings of this network.
+        trainer: of the network.
         run: the validation run.
-        further: it started from given weights.
+        warm_started: it started from given weights.
         scores, conformal: see :func:`forecaster.intervals.calibration.score_validation`.
-        seconds: what it took.
+        seconds: the time it took.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C before the end of the first epoch; or twice while it is scored, which once leaves for
-            the end of the scoring.
+        DivergedError: the loss became NaN or infinite.
+        KeyboardInterrupt: Ctrl-C before the end of the first epoch, or a second one while it is scored; the first then
+            ends the run once it is scored.
     """
 
     def __init__(
         self,
-        ready: TrainingData,
-        config: Config,
+        data: TrainingData,
         member: Member,
-        report: Report | None,
+        progress: FitProgress,
         weights: list[np.ndarray] | None = None,
     ) -> None:
-        began = replayed_elapsed_time()
+        checkpoints = progress.checkpoints
+        began = checkpoints.replayed_seconds()
         seed_everything(member.seed)
-        self.ready, self.member, self.config = ready, member, member.applied(config)
-        self.further = weights is not None
-        plan, split = ready.plan, ready.split.reading(member.lookback)
-        self.trainer = _trainer(self.config, ready, member, split, weights)
+        self.data, self.member, self.config = data, member, member.applied(data.config)
+        self.warm_started = weights is not None
+        split = data.split.reading(member.lookback)
+        self.trainer = _build_trainer(self.config, data, member, weights)
         self._calibrating = calibration_engine(self.trainer.engine, self.trainer.network, self.config)
         self.run = self.trainer.validation_run(
             split.training,
             split.validation.thinned(LOSS_WINDOWS),
-            config.epochs,
-            config.patience,
-            keep=config.keep,
-            needed_gain=0.0 if self.further else needed_gain(config, plan, ready.panel),
-            reference=_reference(config, plan, split.validation),
-            report=report,
+            _stopping_rule(data, self.warm_started),
+            reference=_reference_loss(data.config, data.plan, split.validation),
+            report=progress.report,
+            saved=checkpoints.begin_run(),
         )
         if self.run.interrupted and not self.run.history["loss"]:
             raise KeyboardInterrupt
-        self.scores, self.conformal = retry_once_after_interrupt(self._scored, [self.run])
-        self.seconds = replayed_elapsed_time() - began
+        self.scores, self.conformal = retry_once_after_interrupt(self._score, [self.run])
+        self.seconds = checkpoints.replayed_seconds() - began
 
-    def _scored(self) -> tuple[dict[str, Any], Conformal]:
-        split = self.ready.split.reading(self.member.lookback)
-        return score_validation(self.config, self._calibrating, split, self.ready.scaler, self.ready.plan)
+    def _score(self) -> tuple[dict[str, Any], Conformal]:
+        split = self.data.split.reading(self.member.lookback)
+        return score_validation(self.config, self._calibrating, split, self.data.scaler, self.data.plan)
 
     @property
     def loss(self) -> float:
-        """The validation loss of the weights that were kept."""
+        """The validation loss of the kept weights."""
         return self.run.history["val_loss"][self.run.best_epoch]
 
     def steadier_than(self, other: MemberFit) -> bool:
-        """Return whether its validation loss lies below that of another steadily, or stretches are too few to tell."""
-        windows = self.ready.split.reading(self.member.lookback).validation.thinned(LOSS_WINDOWS)
+        """Return True if its validation loss is below that of another steadily, or spans are too few to tell."""
+        windows = self.data.split.reading(self.member.lookback).validation.thinned(LOSS_WINDOWS)
         t = gain_t_statistic(other.run.window_losses, self.run.window_losses, windows)
         return t == 0 or t > STEADY
 
     def untrained_mase(self) -> float:
-        """Return the validation MASE of the weights that the network began with."""
-        with self.trainer.untrained():
-            return float(self._scored()[0]["mase"]["network"])
+        """Return the validation MASE of the initial weights."""
+        with self.trainer.with_initial_weights():
+            return float(self._score()[0]["mase"]["network"])
 
     def start_over(self) -> None:
-        """Give the network the weights that it began with, for good."""
+        """Restore the initial weights, for good."""
         self.run.best_epoch, self.run.gain = 0, 0.0
         self.trainer.start_over()
-        self.scores, self.conformal = self._scored()
+        self.scores, self.conformal = self._score()
 
-    def final_run(self, report: Report | None) -> bool:
+    def final_run(self, progress: FitProgress) -> bool:
         """Train on all rows; see :meth:`forecaster.training.trainer.Trainer.final_run`."""
-        windows = self.ready.split.everything.reading(self.member.lookback)
+        windows = self.data.split.everything.reading(self.member.lookback)
         start = None
-        if self.run.starts_over and not self.further:
+        if self.run.starts_over and not self.warm_started:
             try:
-                start = find_start(self.config, self.ready.shapes(self.config, self.member), windows)
+                start = find_start(self.config, self.data.shapes(self.member), windows)
             except KeyboardInterrupt:
                 return False
-        return self.trainer.final_run(windows, self.run, start, report)
+        saved = progress.checkpoints.begin_run()
+        return self.trainer.final_run(windows, self.run, start, report=progress.report, saved=saved)
 
 
 def members_of(config: Config, plan: Plan) -> tuple[Member, ...]:
-    """Return the networks of a model; the one of the settings themselves where the plan names none."""
+    """Return the networks of a model: those of the plan, or else the one of the settings."""
     return plan.members or (Member(config.network, config.seed, plan.lookback, plan.segment),)
 
 
 def shapes_of(config: Config, plan: Plan, encoder: Encoder, panel: Panel) -> Shapes:
-    """Return what a network must fit that reads the whole lookback of a plan."""
+    """Return the shapes of the inputs and outputs of a network that reads the whole lookback of a plan."""
     return Shapes(
         lookback=plan.lookback,
         steps=plan.steps,
@@ -183,30 +195,35 @@ def shapes_of(config: Config, plan: Plan, encoder: Encoder, panel: Panel) -> Sha
     )
 
 
-def _trainer(
-    config: Config, ready: TrainingData, member: Member, split: Split, weights: list[np.ndarray] | None
-) -> Trainer:
-    batch_size = batch_size_of(config, len(split.training))
-    steps = config.epoch_steps or steps_per_epoch(len(split.training), batch_size, ready.plan.steps)
-    shapes = ready.shapes(config, member)
-    start = find_start(config, shapes, split.training) if weights is None else None
+def _build_trainer(config: Config, data: TrainingData, member: Member, weights: list[np.ndarray] | None) -> Trainer:
+    training = data.split.training.reading(member.lookback)
+    batch_size = batch_size_of(config, len(training))
+    steps = config.epoch_steps or steps_per_epoch(len(training), batch_size, data.plan.steps)
+    shapes = data.shapes(member)
+    start = find_start(config, shapes, training) if weights is None else None
     network = build_network(config, shapes, start, config.epochs * steps)
     if weights is not None:
         network.set_weights(weights)
 
-    def described(cell: Cell) -> str:
-        return describe_cell(ready.split.panel, ready.encoder, cell)
+    def describe(cell: Cell) -> str:
+        return describe_cell(data.split.panel, data.encoder, cell)
 
-    remedies = remedies_of(config, further=weights is not None)
-    return Trainer(network, batch_size, steps, config.seed, config.averaging, described, remedies)
+    advice = Advice(describe, remedies_of(config, further=weights is not None))
+    return Trainer(network, batch_size, steps, config.seed, config.averaging, advice)
+
+
+def _stopping_rule(data: TrainingData, further: bool) -> StoppingRule:
+    config = data.config
+    gain = 0.0 if further else needed_gain(config, data.plan, data.panel)
+    return StoppingRule(config.epochs, config.patience, config.keep, gain)
 
 
 def batch_size_of(config: Config, windows: int) -> int:
-    """Return the windows in a batch: the given number, or twice as many as the rule while an epoch has too many.
+    """Return the windows in a batch: the given number, or the usual one, doubled while an epoch has too many steps.
 
     Args:
         config: ``batch_size`` is read.
-        windows: windows to learn from.
+        windows: number of training windows.
     """
     size = config.batch_size or BATCH
     while config.batch_size is None and size < MOST_BATCH and windows > MOST_STEPS * size:
@@ -214,10 +231,10 @@ def batch_size_of(config: Config, windows: int) -> int:
     return min(size, max(LEAST_BATCH, windows))
 
 
-def _reference(config: Config, plan: Plan, validation: Windows) -> float:
+def _reference_loss(config: Config, plan: Plan, validation: Windows) -> float:
     """Return the validation loss of the seasonal naive forecast, on the windows that it can forecast.
 
-    NaN where the loss is not of a point forecast alone.
+    NaN if the loss is not that of a point forecast.
     """
     from forecaster.losses import LOSSES
 
@@ -231,8 +248,8 @@ def _reference(config: Config, plan: Plan, validation: Windows) -> float:
     return float(LOSSES[config.loss].build()(target[:, :, None], forecast[:, :, None], sample_weight=known))
 
 
-def retry_once_after_interrupt(work: Callable[[], Found], runs: list[Run]) -> Found:
-    """Return what is found out of trained networks, over again where Ctrl-C falls in it, which then ends their runs.
+def retry_once_after_interrupt(work: Callable[[], Result], runs: list[Run]) -> Result:
+    """Return the result of work; if Ctrl-C interrupts it, mark the runs as interrupted and work once more.
 
     Raises:
         KeyboardInterrupt: a second Ctrl-C.
@@ -243,10 +260,3 @@ def retry_once_after_interrupt(work: Callable[[], Found], runs: list[Run]) -> Fo
         for run in runs:
             run.interrupted = True
         return work()
-
-
-def name_member_in_report(report: Report | None, member: Member, count: int) -> Report | None:
-    """Return a report that names the member, where there are several."""
-    if report is None or count == 1:
-        return report
-    return lambda progress: report(replace(progress, phase=f"{member.name}, {progress.phase}"))

@@ -1,7 +1,7 @@
-"""Whether there is memory enough to train, told before TensorFlow takes its own.
+"""The memory that training needs, compared with what is left before TensorFlow takes its own.
 
-What training takes is mostly what is kept of one batch for the way back through the network, or of the windows that are
-forecast at once. The factors here are measured by ``benchmarks/memory.py``, which says how far they are off.
+Most of it is what is kept of one batch for the backward pass through the network, or of the windows that are forecast
+at once. The factors here are measured by ``benchmarks/memory.py``, which prints their errors.
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ from forecaster.notes import Note
 from forecaster.system.memory import PROGRAMS, available_bytes
 from forecaster.training.device import device_name
 from forecaster.training.member_fit import LEAST_BATCH, batch_size_of, members_of
+from forecaster.words import setting
 
-#: Bytes of a row, and of each of its channels, beside those of the panel.
+#: Bytes of a row, and of each of its channels, besides those of the panel.
 ROW, CHANNEL = 30, 10
-#: Numbers held for each number of a window that is learned from, of one that is forecast from, and for each step ahead.
+#: Numbers held for each number of a training window, of a window that is forecast, and for each step ahead.
 LEARNED, READ, STEP = 12, 6, 60
-#: Numbers held for each weight, of gradients, optimiser, average and states to go back to; and while it is exported.
+#: Numbers held for each weight: gradients, optimiser, average and saved states; and while it is exported.
 WEIGHT, EXPORT = 14, 50
-#: Files in ``/dev`` that a machine has some of where TensorFlow may have a GPU: of the driver, and of that of WSL.
+#: Files in ``/dev`` of which a machine with a GPU for TensorFlow has one: of the driver, or of that of WSL.
 GPU_FILES = ("nvidiactl", "dxg")
-#: Of a prediction, what training takes at least, whatever it is off by.
+#: Share of the estimate that training takes at least, whatever its error.
 SURELY = 0.6
 
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """What training takes, in bytes.
+    """The memory that training needs, in bytes.
 
     Attributes:
         fixed: at all times: programs, arrays and weights.
-        learned: beside that for one batch that is learned from.
-        forecast: for the windows that are forecast at once.
-        exported: for the network while it is exported.
+        learned: in addition for one training batch.
+        forecast: in addition for the windows that are forecast at once.
+        exported: in addition for the network while it is exported.
     """
 
     fixed: float
@@ -55,22 +56,22 @@ class MemoryNeed:
 
     @property
     def total(self) -> float:
-        """The most that is taken at one time."""
+        """The peak."""
         return self.fixed + max(self.learned, self.forecast, self.exported)
 
     @property
-    def beside_gpu(self) -> float:
-        """The most that is taken where a GPU holds what is kept of a batch."""
+    def with_gpu(self) -> float:
+        """The peak if a GPU holds what is kept of a batch."""
         return self.fixed + self.exported
 
 
 def needed_memory(config: Config, plan: Plan, panel: Panel) -> MemoryNeed:
-    """Return the memory that training takes beside the panel.
+    """Return the memory that training needs in addition to the panel.
 
     Args:
         config: the settings.
-        plan: what the networks read; of members the largest counts, and the weights of all.
-        panel: the series that are learned from.
+        plan: what the networks read; the largest member counts, and the weights of all.
+        panel: the training series.
     """
     shapes = Shapes(
         lookback=plan.lookback,
@@ -100,41 +101,42 @@ def needed_memory(config: Config, plan: Plan, panel: Panel) -> MemoryNeed:
 
 
 def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel, new: bool = False) -> list[Note]:
-    """Return a warning where training may not find memory enough, and none where it will.
+    """Return a warning if training may run out of memory, and nothing if there is enough.
 
     Args:
         config: the settings.
         plan: what the networks read.
-        panel: the series that are learned from.
-        new: the networks are not there yet, so that smaller ones may be advised.
+        panel: the training series.
+        new: the networks do not exist yet, so that smaller ones may be advised.
 
     Raises:
-        ForecasterError: it surely will not; the hint says which setting to lower to what.
+        ForecasterError: it surely will; the hint names settings to lower, and their values.
     """
     room, need = available_bytes(), needed_memory(config, plan, panel)
     if room is None or need.total <= room:
         return []
-    on_gpu = SURELY * need.beside_gpu <= room and has_gpu()
+    on_gpu = SURELY * need.with_gpu <= room and has_gpu()
 
     def total(config: Config, plan: Plan) -> float:
         need = needed_memory(config, plan, panel)
-        return need.beside_gpu if on_gpu else need.total
+        return need.with_gpu if on_gpu else need.total
 
     if (most := total(config, plan)) <= room:
         return []
-    fits = ", or ".join(_smaller(config, plan, new, lambda *changed: total(*changed) <= room))
+    fits = ", or ".join(_settings_that_fit(config, plan, new, lambda *changed: total(*changed) <= room))
     none = "no setting alone is enough: fewer rows or series, or more memory (ulimit -v, or a container's)"
     hint = f"this would fit: {fits}" if fits else none
     if SURELY * most <= room:
-        return [Note("memory", f"about {_shown(most)} needed, {_shown(room)} left", hint, warning=True)]
-    raise ForecasterError(f"not enough memory: training needs about {_shown(most)}, and {_shown(room)} are left", hint)
+        return [Note("memory", f"about {_gigabytes(most)} needed, {_gigabytes(room)} left", hint, warning=True)]
+    what = f"training needs about {_gigabytes(most)}, and {_gigabytes(room)} are left"
+    raise ForecasterError(f"not enough memory: {what}", hint)
 
 
 def has_gpu(root: Path = Path("/")) -> bool:
-    """Return whether TensorFlow trains on a GPU; it is asked, and imported, only where the machine has one.
+    """Return True if TensorFlow trains on a GPU; it is imported only if the machine has one.
 
     Args:
-        root: where the system's own files are.
+        root: the root of the file system.
     """
     if not any((root / "dev" / name).exists() for name in GPU_FILES):
         return False
@@ -142,38 +144,38 @@ def has_gpu(root: Path = Path("/")) -> bool:
     return device_name() != "CPU"
 
 
-def _shown(size: float) -> str:
+def _gigabytes(size: float) -> str:
     return f"{max(0.0, size) / 1e9:,.1f} GB"
 
 
-def _smaller(config: Config, plan: Plan, new: bool, fits: Callable[[Config, Plan], bool]) -> Iterator[str]:
-    """Yield the flags that would fit, each alone, with the largest value that does, by halves.
+def _settings_that_fit(config: Config, plan: Plan, new: bool, fits: Callable[[Config, Plan], bool]) -> Iterator[str]:
+    """Yield the settings that would fit, each alone, with the largest value that does, by halves.
 
     Args:
         config: the settings.
         plan: what the networks read.
-        new: the networks may be others.
-        fits: whether other settings and another plan do.
+        new: the networks may be changed.
+        fits: returns True if other settings and another plan fit.
     """
     networks = [member.applied(config).network for member in members_of(config, plan)]
     sizes = [LEAST_BATCH << k for k in range(12)]
     units = [tuple(max(1, n >> k) for n in config.units) for k in range(8, 0, -1)]
     lookbacks = [count * plan.segment for count in range(2, -(-plan.lookback // plan.segment))]
     tried: dict[str, list[tuple[object, Config, Plan]]] = {
-        "--batch-size": [(size, config.replace(batch_size=size), plan) for size in sizes],
-        "--lookback": [(length, config, _reading(plan, length)) for length in lookbacks],
-        "--units": [(",".join(map(str, few)), config.replace(units=few), plan) for few in units],
+        "batch_size": [(size, config.replace(batch_size=size), plan) for size in sizes],
+        "lookback": [(length, config, _shorten_lookback(plan, length)) for length in lookbacks],
+        "units": [(few, config.replace(units=few), plan) for few in units],
     }
     if not new:
-        del tried["--lookback"]
+        del tried["lookback"]
     if not new or all("units" in NETWORKS[network].unread for network in networks):
-        del tried["--units"]
-    for flag, smaller in tried.items():
+        del tried["units"]
+    for name, smaller in tried.items():
         found = [value for value, other, less in smaller if fits(other, less)]
         if found:
-            yield f"{flag} {found[-1]}"
+            yield setting(name, found[-1])
 
 
-def _reading(plan: Plan, lookback: int) -> Plan:
+def _shorten_lookback(plan: Plan, lookback: int) -> Plan:
     members = tuple(replace(member, lookback=min(member.lookback, lookback)) for member in plan.members)
     return replace(plan, lookback=lookback, members=members)

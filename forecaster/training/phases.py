@@ -1,4 +1,4 @@
-"""The two runs of a training while they go on: what they watch, where they go back to, what a checkpoint keeps."""
+"""The two runs of a training, validation run and final run: what each does after an epoch and after divergence."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from forecaster.engines.keras import KerasEngine
 from forecaster.features.gain_test import STEADY_BEST, gain_t_statistic
 from forecaster.features.windows import Windows
 from forecaster.losses import relative_gain
-from forecaster.training.checkpoint import Saved, Values
-from forecaster.training.divergence import Cell, Divergence, Remedies, find_culprit, untrained_error
+from forecaster.training.checkpoint import SavedRun, Values
+from forecaster.training.divergence import Advice, Cell, NonFiniteLossError, find_culprit, untrained_error
 
 if TYPE_CHECKING:
     import keras
 
-#: Optimisation steps of an epoch at least; a small data set is passed several times in one epoch.
+#: Minimum optimisation steps of an epoch: a small data set is passed several times in one.
 LEAST_STEPS = 20
-#: Epochs of the final run, as a share of those that the validation run found best.
+#: Epochs of a final run that continues from the best epoch, as a share of that epoch's number.
 FINAL_SHARE = 0.25
 
 
 @dataclass
 class Progress:
-    """Where a run stands after an epoch.
+    """The progress of a run after an epoch.
 
     Attributes:
         phase: ``"validation run"`` or ``"final run"``.
         epoch: epochs done.
-        epochs: epochs at most.
+        epochs: maximum number of epochs.
         loss: training loss of this epoch.
         skill: ``1 - validation loss / loss of the seasonal naive forecast``, None in the final run.
-        eta: seconds left, were every epoch run.
+        eta: seconds left if every epoch is run.
     """
 
     phase: str
@@ -51,21 +51,38 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+@dataclass(frozen=True)
+class StoppingRule:
+    """When a validation run ends, and which epoch it keeps.
+
+    Attributes:
+        epochs: maximum number of epochs.
+        patience: epochs without improvement until it stops.
+        keep: ``"best"``, or ``"last"``: all epochs are run, and the last is kept whatever its validation loss.
+        needed_gain: share by which the validation loss must fall, at least, for trained weights to be kept.
+    """
+
+    epochs: int
+    patience: int
+    keep: str = "best"
+    needed_gain: float = 0.0
+
+
 @dataclass
 class Run:
-    """What a validation run found.
+    """The result of a validation run.
 
     Attributes:
         history: ``loss`` and ``val_loss`` of each epoch; ``val_loss`` starts with the untrained network.
         best_epoch: epoch whose weights are kept; 0 is the untrained network.
         epoch_steps: optimisation steps of an epoch.
         whole: an epoch is a pass over all windows.
-        keep: which epoch was to be kept, ``"best"`` or ``"last"``.
-        interrupted: True where Ctrl-C ended it.
-        lowered: what diverged and why, where training went on with a lower learning rate; else empty.
+        keep: ``"best"`` or ``"last"``, see :class:`StoppingRule`.
+        interrupted: Ctrl-C ended it.
+        lowered: what diverged and why, if training continued with a lower learning rate; else empty.
         gain: share by which training lowered the validation loss.
-        needed_gain: share by which it had to be lowered for the trained weights to be believed.
-        window_losses: validation loss of each window with the weights that are kept, ``(windows,)``.
+        needed_gain: see :class:`StoppingRule`.
+        window_losses: validation loss of each window with the kept weights, ``(windows,)``.
     """
 
     history: dict[str, list[float]] = field(default_factory=lambda: {"loss": [], "val_loss": []})
@@ -81,44 +98,42 @@ class Run:
 
     @property
     def starts_over(self) -> bool:
-        """Whether the final run begins as this one did, and not where it was best."""
+        """True if the final run starts from the untrained network rather than from the best epoch."""
         return self.whole or self.keep == "last" or not self.best_epoch
 
     @property
     def final_epochs(self) -> int:
-        """Epochs of the final run."""
+        """The number of epochs of the final run."""
         return self.best_epoch if self.starts_over else math.ceil(FINAL_SHARE * self.best_epoch)
 
 
 class Trainable(Protocol):
-    """What a phase needs of what trains, see :class:`forecaster.training.trainer.Trainer`.
+    """The part of :class:`forecaster.training.trainer.Trainer` that a phase uses.
 
     Attributes:
         network: compiled.
-        engine: forecasts with it.
-        saved: what a checkpoint has of the run.
-        described: says for a person what a cell of the windows is.
-        remedies: settings that may be advised.
+        engine: runs it.
+        saved: the saved state of the run.
+        advice: for the messages of a divergence.
     """
 
     network: keras.Model
     engine: KerasEngine
-    saved: Saved
-    described: Callable[[Cell], str]
-    remedies: Remedies
+    saved: SavedRun
+    advice: Advice
 
     @property
-    def executed(self) -> int:
-        """Steps of an epoch."""
+    def steps_run(self) -> int:
+        """The number of steps in an epoch."""
 
     def state(self) -> list[np.ndarray]:
-        """Return all that training changes."""
+        """Return a copy of all variables that training changes."""
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Give the network a state."""
+        """Set all variables that training changes."""
 
     def start_over(self) -> None:
-        """Give the network the state that it began with."""
+        """Restore the initial state."""
 
 
 class Phase(Protocol):
@@ -131,24 +146,23 @@ class Phase(Protocol):
     name: str
 
     def watch(self, epoch: int, loss: float) -> bool:
-        """See the averaged weights after an epoch of this training loss; return whether to stop."""
+        """Look at the averaged weights after an epoch, given its training loss; return True to stop."""
 
-    def back(self) -> int:
-        """Give the network the weights to go on from after training diverged; return the epoch that they are of."""
+    def go_back(self) -> int:
+        """Restore the weights to continue from after divergence; return their epoch."""
 
-    def so_far(self) -> Values:
-        """Return what the next sitting needs to have beside the weights."""
+    def values_to_save(self) -> Values:
+        """Return what a checkpoint stores besides the weights."""
 
 
 class ValidationPhase:
     """The validation run: it keeps the best weights.
 
     Args:
-        trainer: what trains.
-        run: what is found.
-        validation: windows to choose the epoch by.
-        epochs: epochs at most.
-        patience: epochs without improvement.
+        trainer: trains the network.
+        run: its result, filled in as it goes.
+        validation: windows that choose the epoch.
+        rule: when it ends.
         reference: validation loss of the seasonal naive forecast, for the report.
         report: called after each epoch.
     """
@@ -160,20 +174,19 @@ class ValidationPhase:
         trainer: Trainable,
         run: Run,
         validation: Windows,
-        epochs: int,
-        patience: int,
+        rule: StoppingRule,
         reference: float,
         report: Report | None,
     ) -> None:
         self.trainer, self.run, self.validation = trainer, run, validation
-        self.epochs, self.patience, self.reference, self.report = epochs, patience, reference, report
-        self._clock = Clock(trainer, epochs)
+        self.rule, self.reference, self.report = rule, reference, report
+        self._clock = Clock(trainer, rule.epochs)
         saved = trainer.saved.values
         self.best = saved.get("best") or trainer.state()
         self.before, self.after = saved.get("windows", (np.zeros(0), np.zeros(0)))
 
     def begin(self) -> None:
-        """Find the validation loss of the untrained network, where a checkpoint has none.
+        """Compute the validation loss of the untrained network, unless a checkpoint has it.
 
         Raises:
             DivergedError: it is NaN or infinite.
@@ -183,37 +196,38 @@ class ValidationPhase:
             self.before = self.after = self._losses(self.validation)
             losses.append(float(self.before.mean()))
             if not math.isfinite(losses[0]):
-                raise untrained_error(losses[0], self._blamed(), self.trainer.described, self.trainer.remedies)
+                raise untrained_error(losses[0], self._find_culprit(), self.trainer.advice)
 
     def watch(self, epoch: int, loss: float) -> bool:
         """See :class:`Phase`."""
         run, found = self.run, self._losses(self.validation)
         losses = run.history["val_loss"]
         if not math.isfinite(found.mean()):
-            raise Divergence("validation loss", float(found.mean()), epoch, self.trainer.executed, self._blamed())
+            loss, steps = float(found.mean()), self.trainer.steps_run
+            raise NonFiniteLossError("validation loss", loss, epoch, steps, self._find_culprit())
         losses.append(float(found.mean()))
         run.history["loss"].append(loss)
         if run.keep == "last" or losses[-1] < losses[run.best_epoch]:
             run.best_epoch, self.best, self.after = epoch, self.trainer.state(), found
         if self.report:
             skill = None if math.isnan(self.reference) else 1 - losses[run.best_epoch] / self.reference
-            self.report(Progress(self.name, epoch, self.epochs, loss, skill, self._clock.left(epoch)))
-        return epoch - run.best_epoch >= self.patience
+            self.report(Progress(self.name, epoch, self.rule.epochs, loss, skill, self._clock.seconds_left(epoch)))
+        return epoch - run.best_epoch >= self.rule.patience
 
-    def back(self) -> int:
+    def go_back(self) -> int:
         """See :class:`Phase`."""
         best = self.run.best_epoch
         del self.run.history["val_loss"][best + 1 :], self.run.history["loss"][best:]
         self.trainer.restore(self.best)
         return best
 
-    def so_far(self) -> Values:
+    def values_to_save(self) -> Values:
         """See :class:`Phase`."""
         windows = [self.before, self.after]
         return {"history": self.run.history, "best_epoch": self.run.best_epoch, "windows": windows, "best": self.best}
 
     def settle(self) -> None:
-        """Give the network the best weights; those that it began with, where these are not to be believed."""
+        """Restore the best weights, or the initial ones if the gain is not significant."""
         run, trainer, losses = self.run, self.trainer, self.run.history["val_loss"]
         run.gain = relative_gain(trainer.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
         trainer.restore(self.best)
@@ -226,7 +240,7 @@ class ValidationPhase:
     def _losses(self, windows: Windows) -> np.ndarray:
         return window_losses(self.trainer.network, self.trainer.engine, windows)
 
-    def _blamed(self) -> Cell | None:
+    def _find_culprit(self) -> Cell | None:
         return find_culprit(self.validation, lambda some: not np.isfinite(self._losses(some)).all())
 
 
@@ -234,8 +248,8 @@ class FinalPhase:
     """The final run: it keeps the weights that it ends with.
 
     Args:
-        trainer: what trains, with the weights to begin with.
-        epochs: epochs to train.
+        trainer: trains the network, from its present weights.
+        epochs: number of epochs.
         report: called after each epoch.
     """
 
@@ -248,32 +262,32 @@ class FinalPhase:
     def watch(self, epoch: int, loss: float) -> bool:
         """See :class:`Phase`."""
         if self.report:
-            self.report(Progress(self.name, epoch, self.epochs, loss, None, self._clock.left(epoch)))
+            self.report(Progress(self.name, epoch, self.epochs, loss, None, self._clock.seconds_left(epoch)))
         return False
 
-    def back(self) -> int:
+    def go_back(self) -> int:
         """See :class:`Phase`."""
         self.trainer.restore(self._first)
         return 0
 
-    def so_far(self) -> Values:
+    def values_to_save(self) -> Values:
         """See :class:`Phase`."""
         return {}
 
 
 class Clock:
-    """Says how many seconds are left; epochs that a checkpoint had took none."""
+    """Estimates the seconds left; epochs restored from a checkpoint took none."""
 
     def __init__(self, trainer: Trainable, epochs: int) -> None:
         self._began, self._first, self._epochs = time.monotonic(), trainer.saved.epoch, epochs
 
-    def left(self, epoch: int) -> float:
-        """Return the seconds that are left after an epoch, were every one run."""
+    def seconds_left(self, epoch: int) -> float:
+        """Return the seconds left after an epoch if every epoch is run."""
         return (time.monotonic() - self._began) / max(1, epoch - self._first) * (self._epochs - epoch)
 
 
 def window_losses(network: keras.Model, engine: Engine, windows: Windows) -> np.ndarray:
-    """Return the loss of each window, ``(windows,)``: Keras's ``evaluate`` without its cost for each call."""
+    """Return the loss of each window, ``(windows,)``: ``evaluate`` of Keras without its overhead per call."""
     found = []
     for first in range(0, len(windows), CHUNK):
         which = np.arange(first, min(first + CHUNK, len(windows)))

@@ -1,11 +1,11 @@
-"""The fit loop: early stopping with best weights, the final run."""
+"""The training loop: early stopping with the best weights, and the final run on all rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,22 +17,39 @@ from forecaster.networks.initial.start import Start, set_start
 from forecaster.networks.optimizers import LOWERED, first_rate, lower_rate
 from forecaster.system.signals import defer_signals
 from forecaster.training.batches import make_batches
-from forecaster.training.checkpoint import Saved, saved_state_of_next_run
-from forecaster.training.divergence import Cell, Divergence, Remedies, cause_of
-from forecaster.training.phases import LEAST_STEPS, FinalPhase, Phase, Report, Run, ValidationPhase
+from forecaster.training.checkpoint import SavedRun
+from forecaster.training.divergence import Advice, NonFiniteLossError, explain_divergence
+from forecaster.training.phases import LEAST_STEPS, FinalPhase, Phase, Report, Run, StoppingRule, ValidationPhase
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-#: Windows that an epoch takes of each stretch of one horizon, and steps below which it takes all that there are.
+#: Windows of an epoch in each span of one horizon, and steps of an epoch below which it takes all windows.
 OVERLAPPING, ENOUGH_STEPS = 10, 50
-#: Steps of a recurrent layer at most that are traced one by one.
+#: Longest recurrent layer, in steps, that is unrolled.
 UNROLLED = 12
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where training continues.
+
+    Attributes:
+        epoch: epochs done.
+        average: the averaged weights after them; None for the present weights.
+    """
+
+    epoch: int = 0
+    average: list[np.ndarray] | None = None
+
+
+#: Where an untrained network begins.
+BEGINNING = Position()
+
+
 def seed_everything(seed: int) -> None:
-    """Make a run repeat itself byte for byte on the same machine."""
+    """Seed all random numbers, so that a run repeats itself byte for byte on the same machine."""
     import keras
     import tensorflow as tf
 
@@ -41,12 +58,12 @@ def seed_everything(seed: int) -> None:
 
 
 def steps_per_epoch(windows: int, batch_size: int, horizon: int = 1) -> int:
-    """Return the optimisation steps of one epoch: of windows that share nearly all of their targets only some.
+    """Return the optimisation steps of one epoch: fewer than a pass if windows share nearly all of their targets.
 
     Args:
-        windows: windows to learn from.
+        windows: number of training windows.
         batch_size: windows in a batch.
-        horizon: target steps of a window: so many windows begin in each stretch of one horizon.
+        horizon: target steps of a window, and number of windows that begin in each span of one horizon.
     """
     whole = math.ceil(windows / batch_size)
     some = math.ceil(windows * OVERLAPPING / (horizon * batch_size))
@@ -54,29 +71,26 @@ def steps_per_epoch(windows: int, batch_size: int, horizon: int = 1) -> int:
 
 
 class Trainer:
-    """Trains one network, and can start over from the weights it began with without compiling again.
+    """Trains one network, and can start over from its initial weights without compiling again.
 
-    What is validated, kept and shipped is the average of the weights over the epochs, ``averaging * average + (1 -
-    averaging) * weights`` after each, from the untrained weights on (Polyak & Juditsky 1992, Acceleration of stochastic
+    The weights that are validated and kept are averaged over the epochs, ``averaging * average + (1 - averaging) *
+    weights`` after each, from the untrained weights on (Polyak & Juditsky 1992, Acceleration of stochastic
     approximation by averaging, SIAM J. Control Optim. 30(4), in its exponential form).
 
-    Where the loss becomes NaN or infinite, training goes back to the best weights so far, and on from there with a
-    tenth of the learning rate, once: of the validation run and the final run, the first that diverges.
+    If the loss becomes NaN or infinite, training goes back to the best weights so far and continues with a tenth of
+    the learning rate, once: in the validation run or the final run, whichever diverges first.
 
     Args:
         network: compiled, from :func:`forecaster.networks.factory.build_network`.
         batch_size: windows in a batch.
         steps: optimisation steps of an epoch.
         seed: seed of the shuffling.
-        averaging: share of the old average kept; 0 for none.
-        described: says for a person what a cell of the windows is.
-        remedies: what to try where training diverges, from :func:`forecaster.training.divergence.remedies_of`.
+        averaging: share of the old average kept; 0 for no averaging.
+        advice: for the messages of a divergence; by default cells are named by their numbers.
 
     Attributes:
-        saved: what a checkpoint has of the run that was begun last.
+        saved: the saved state of the run that was begun last.
     """
-
-    saved = Saved()
 
     def __init__(
         self,
@@ -85,11 +99,10 @@ class Trainer:
         steps: int,
         seed: int,
         averaging: float = 0.0,
-        described: Callable[[Cell], str] = str,
-        remedies: Remedies = MappingProxyType({}),
+        advice: Advice | None = None,
     ) -> None:
         self.network, self.batch_size, self.steps = network, batch_size, steps
-        self.seed, self.averaging, self.described, self.remedies = seed, averaging, described, remedies
+        self.seed, self.averaging, self.advice, self.saved = seed, averaging, advice or Advice(), SavedRun()
         network.optimizer.build(network.trainable_variables)
         network.steps_per_execution = min(steps, LEAST_STEPS)
         _unroll(network)
@@ -101,30 +114,25 @@ class Trainer:
         self,
         training: Windows,
         validation: Windows,
-        epochs: int,
-        patience: int,
+        rule: StoppingRule,
         *,
-        keep: str = "best",
-        needed_gain: float = 0.0,
         reference: float = math.nan,
         report: Report | None = None,
+        saved: SavedRun | None = None,
     ) -> Run:
-        """Train until the validation loss has not fallen for ``patience`` epochs; keep the best weights.
+        """Train until the validation loss has not fallen for some epochs; keep the best weights.
 
-        The untrained network counts as epoch 0, and is kept where the best epoch lowered its loss by less than
-        ``needed_gain``, and not steadily either; see :func:`forecaster.features.gain_test.gain_t_statistic`.
-        Ctrl-C ends the run and keeps the best weights so far. With ``keep="last"`` all epochs are run, and the last
-        counts as the best, whatever the validation loss says.
+        The untrained network counts as epoch 0, and is kept if the best epoch lowered its loss by less than the needed
+        gain, and not steadily either; see :func:`forecaster.features.gain_test.gain_t_statistic`. Ctrl-C ends the run
+        and keeps the best weights so far.
 
         Args:
-            training: windows to learn from.
-            validation: windows to choose the epoch by.
-            epochs: epochs at most.
-            patience: epochs without improvement.
-            keep: ``"best"`` or ``"last"``.
-            needed_gain: share of the untrained network's validation loss.
+            training: windows to train on.
+            validation: windows that choose the epoch.
+            rule: when to stop.
             reference: validation loss of the seasonal naive forecast, for the progress report.
             report: called after each epoch.
+            saved: the saved state of the run, from :meth:`forecaster.training.checkpoint.Checkpoints.begin_run`.
 
         Raises:
             DivergedError: the loss became NaN or infinite, with a lower learning rate too, or before training.
@@ -132,25 +140,25 @@ class Trainer:
         run = Run(
             epoch_steps=self.steps,
             whole=self.steps * self.batch_size >= len(training),
-            keep=keep,
-            needed_gain=needed_gain,
+            keep=rule.keep,
+            needed_gain=rule.needed_gain,
         )
-        if self._kept(run):
+        if self._restore_saved(run, saved):
             return run
-        phase = ValidationPhase(self, run, validation, epochs, patience, reference, report)
+        phase = ValidationPhase(self, run, validation, rule, reference, report)
         try:
             phase.begin()
-            self._train(training, epochs, run, phase)
+            self._train(training, rule.epochs, run, phase)
         except KeyboardInterrupt:
             run.interrupted = True
         phase.settle()
         if not run.interrupted:
-            self.saved.end({"state": self.state(), **vars(run)})
+            self.saved.save_end({"state": self.state(), **vars(run)})
         return run
 
     @contextmanager
-    def untrained(self) -> Iterator[None]:
-        """Let the network have the weights that it began with while the block runs."""
+    def with_initial_weights(self) -> Iterator[None]:
+        """Give the network its initial weights while the block runs."""
         state = self.state()
         self.start_over()
         try:
@@ -159,29 +167,38 @@ class Trainer:
             self.restore(state)
 
     def start_over(self) -> None:
-        """Give the network, and the optimiser, the state that they began with."""
+        """Restore the initial state of network and optimiser."""
         self.restore(self._start)
 
-    def final_run(self, windows: Windows, run: Run, start: Start | None = None, report: Report | None = None) -> bool:
-        """Train with all windows.
+    def final_run(
+        self,
+        windows: Windows,
+        run: Run,
+        start: Start | None = None,
+        *,
+        report: Report | None = None,
+        saved: SavedRun | None = None,
+    ) -> bool:
+        """Train on all windows.
 
-        Where an epoch is a pass over all of them, or the last epoch was to be kept, whose learning rate has fallen,
-        training starts over, for as many epochs as the validation run kept; where it is less, training goes on from the
-        best epoch, for a share of those. Where the untrained network was found best, it is kept.
+        If an epoch is a pass over all of them, or the last epoch was kept, whose learning rate has fallen, training
+        starts over, for the number of epochs that the validation run kept; otherwise it continues from the best epoch,
+        for a share of that number. If the untrained network was best, it is kept.
 
         Args:
             windows: all windows.
             run: the validation run.
-            start: what a run that starts over starts from instead.
+            start: initial values of a run that starts over; by default those of the validation run.
             report: called after each epoch.
+            saved: the saved state of the run, from :meth:`forecaster.training.checkpoint.Checkpoints.begin_run`.
 
         Returns:
-            bool: False where Ctrl-C ended it; the network then has the weights it had before.
+            bool: False if Ctrl-C ended it; the network then has the weights that it had before.
 
         Raises:
             DivergedError: the loss became NaN or infinite, with a lower learning rate too.
         """
-        if self._kept(run):
+        if self._restore_saved(run, saved):
             return True
         before, epochs = self.state(), run.final_epochs
         if run.starts_over:
@@ -193,16 +210,16 @@ class Trainer:
         except KeyboardInterrupt:
             self.restore(before)
             return False
-        self.saved.end({"state": self.state(), "lowered": run.lowered})
+        self.saved.save_end({"state": self.state(), "lowered": run.lowered})
         return True
 
-    def _kept(self, run: Run) -> bool:
-        """Begin a run with what a checkpoint has of it, and return whether that is all of it.
+    def _restore_saved(self, run: Run, saved: SavedRun | None) -> bool:
+        """Restore the saved state of a run; return True if the run was saved to its end.
 
         Raises:
-            DivergedError: that is how it ended.
+            DivergedError: it ended so.
         """
-        self.saved = saved_state_of_next_run()
+        self.saved = saved or SavedRun()
         values = self.saved.values
         if "diverged" in values:
             raise DivergedError(*values["diverged"])
@@ -214,45 +231,43 @@ class Trainer:
         return self.saved.over
 
     def _train(self, windows: Windows, epochs: int, run: Run, phase: Phase) -> None:
-        """Train as :meth:`_fit`; where that diverges, back to an epoch and on with a lower learning rate, once.
-
-        A run that a checkpoint has up to an epoch goes on after it.
+        """Train from the saved epoch on; after a divergence go back and continue with a lower learning rate, once.
 
         Raises:
             DivergedError: it diverges, and the learning rate has been lowered.
         """
-        first, average = self.saved.epoch, self.saved.values.get("average")
-        if first:
+        position = Position(self.saved.epoch, self.saved.values.get("average"))
+        if position.epoch:
             self.restore(self.saved.values["state"])
 
-        def keep(epoch: int, average: list[np.ndarray]) -> None:
+        def save(epoch: int, average: list[np.ndarray]) -> None:
             own = {"average": average, "lowered": run.lowered}
-            self.saved.keep(epoch, epochs, lambda: {**phase.so_far(), "state": self.state(), **own})
+            self.saved.save_epoch(epoch, epochs, lambda: {**phase.values_to_save(), "state": self.state(), **own})
 
         while True:
             try:
-                return self._fit(windows, epochs, run.epoch_steps, phase.watch, first, average, keep)
-            except Divergence as found:
-                why, hint = cause_of(found, self.network, self._again, windows, self.described, self.remedies)
+                return self._fit(windows, epochs, run.epoch_steps, phase.watch, position, save)
+            except NonFiniteLossError as found:
+                why, hint = explain_divergence(found, self.network, self._replay_epoch, windows, self.advice)
             if run.lowered:
                 rate = first_rate(self.network)
                 rates = f"with learning rates of {rate / LOWERED:g} and {rate:g}"
                 error = DivergedError(f"training diverged twice, {rates}: {why}", hint)
-                self.saved.end({"diverged": [error.message, error.hint]})
+                self.saved.save_end({"diverged": [error.message, error.hint]})
                 raise error
             run.lowered = f"the {phase.name} diverged: {why}"
-            first, average = phase.back(), None
+            position = Position(phase.go_back())
             lower_rate(self.network)
 
-    def _again(self, windows: Windows) -> tf.data.Dataset:
-        """Go back to where the last epoch began, and return its batches, and those after it, of some windows."""
+    def _replay_epoch(self, windows: Windows) -> tf.data.Dataset:
+        """Restore the state before the last epoch, and return its batches and those after it, of the given windows."""
         epoch, state = self._began
         self.restore(state)
-        return make_batches(windows, self.batch_size, self.seed, epoch * self.executed)
+        return make_batches(windows, self.batch_size, self.seed, epoch * self.steps_run)
 
     @property
-    def executed(self) -> int:
-        """Steps of an epoch: whole executions."""
+    def steps_run(self) -> int:
+        """The number of steps in an epoch, rounded up to whole executions."""
         return -(-self.steps // self.network.steps_per_execution) * self.network.steps_per_execution
 
     def _fit(
@@ -261,14 +276,19 @@ class Trainer:
         epochs: int,
         steps: int,
         watch: Callable[[int, float], bool],
-        first: int = 0,
-        average: list[np.ndarray] | None = None,
-        keep: Callable[[int, list[np.ndarray]], None] = lambda *_: None,
+        position: Position = BEGINNING,
+        save: Callable[[int, list[np.ndarray]], None] = lambda *_: None,
     ) -> None:
-        """Train from epoch ``first`` on, with the ``average`` of the weights that was reached by then.
+        """Train from a position to the last epoch, or to the one at which ``watch`` stops.
 
-        ``watch(epoch, loss)`` sees the averaged weights after each epoch and says whether to stop; where not,
-        ``keep(epoch, average)`` is called.
+        Args:
+            windows: windows to train on.
+            epochs: number of the last epoch.
+            steps: steps of an epoch.
+            watch: called with number and training loss of each epoch, while the network has the averaged weights;
+                returns True to stop.
+            position: where to begin.
+            save: called with the number of each epoch but the last, and with the averaged weights.
         """
         import keras
         import tensorflow as tf
@@ -276,10 +296,10 @@ class Trainer:
         trainer, network, share = self, self.network, self.averaging
 
         class Average(keras.callbacks.Callback):
-            """Averages the weights; the network has them while ``watch`` looks, and at the end."""
+            """Averages the weights; the network has the average while ``watch`` is called, and at the end."""
 
             def on_train_begin(self, logs: Any = None) -> None:
-                self.average = average or network.get_weights()
+                self.average = position.average or network.get_weights()
 
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
                 trainer._began = epoch, trainer.state()
@@ -287,7 +307,7 @@ class Trainer:
             def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
                 end_if_interrupted()
                 if not math.isfinite(logs["loss"]):
-                    raise Divergence("training loss", logs["loss"], epoch=trainer._began[0] + 1, steps=batch + 1)
+                    raise NonFiniteLossError("training loss", logs["loss"], trainer._began[0] + 1, steps=batch + 1)
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
                 weights = network.get_weights()
@@ -296,36 +316,36 @@ class Trainer:
                 network.stop_training = watch(epoch + 1, float(logs["loss"]))
                 if not network.stop_training and epoch + 1 < epochs:
                     network.set_weights(weights)
-                    keep(epoch + 1, self.average)
+                    save(epoch + 1, self.average)
 
         if epochs:
-            batches = make_batches(windows, self.batch_size, self.seed, first * self.executed)
+            batches = make_batches(windows, self.batch_size, self.seed, position.epoch * self.steps_run)
             options = {"steps_per_epoch": steps, "callbacks": [Average()], "shuffle": False, "verbose": 0}
             try:
                 with defer_signals() as end_if_interrupted:
-                    network.fit(batches, initial_epoch=first, epochs=epochs, **options)
+                    network.fit(batches, initial_epoch=position.epoch, epochs=epochs, **options)
             except tf.errors.InvalidArgumentError:  # Keras's, of NaN in the gradient of a weight that is looked up
                 if all(np.isfinite(value).all() for value in self.state()):
                     raise
-                raise Divergence("training loss", math.nan, self._began[0] + 1, self.executed) from None
+                raise NonFiniteLossError("training loss", math.nan, self._began[0] + 1, self.steps_run) from None
 
     def _variables(self) -> list[keras.Variable]:
-        """Return what training changes: not the learning rate, which once lowered is low for good."""
+        """Return the variables that training changes: not the learning rate, which stays low once lowered."""
         optimizer = self.network.optimizer
         return [*self.network.variables, *(v for v in optimizer.variables if v is not optimizer._learning_rate)]
 
     def state(self) -> list[np.ndarray]:
-        """Return all that training changes, of the network and of the optimiser."""
+        """Return a copy of all variables that training changes, of the network and of the optimiser."""
         return [variable.numpy() for variable in self._variables()]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Give the network and the optimiser a state."""
+        """Set the variables of network and optimiser to a state from :meth:`state`."""
         for variable, value in zip(self._variables(), state, strict=True):
             variable.assign(value)
 
 
 def _unroll(network: keras.Model) -> None:
-    """Let recurrent layers of few steps be traced step by step: on a CPU a loop costs more than what it loops over."""
+    """Unroll recurrent layers of few steps: on a CPU a loop costs more than its steps."""
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):

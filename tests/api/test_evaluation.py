@@ -132,7 +132,7 @@ class TestRefits:
 
     def test_ctrl_c_after_an_epoch_judges_nothing(self, fitted: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
         """It would keep the weights so far where a model is written, and is no reason to judge them."""
-        interrupted, told, scored = [], list[str](), attempt.MemberFit._scored
+        interrupted, told, scored = [], list[str](), attempt.MemberFit._score
 
         def pressed(self: Any) -> Any:
             interrupted.append(self.run)
@@ -140,7 +140,7 @@ class TestRefits:
                 raise KeyboardInterrupt
             return scored(self)
 
-        monkeypatch.setattr(attempt.MemberFit, "_scored", pressed)
+        monkeypatch.setattr(attempt.MemberFit, "_score", pressed)
         with pytest.raises(KeyboardInterrupt):
             fitted.evaluate(table(), origins=2, refit=1, baselines=(), tell=told.append)
         assert len(interrupted) == 2 and interrupted[0].history["loss"] and len(told) == 1

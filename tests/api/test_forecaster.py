@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,10 @@ from forecaster.features.inputs import calendar_table
 from forecaster.features.windows import Windows
 from forecaster.fitting import ensemble as combining
 from forecaster.fitting import fit as fitting
+from forecaster.fitting.rebuild import rebuild_network
 from forecaster.networks.keras import start_keras
 from forecaster.notes import Note
+from forecaster.training.divergence import Advice
 
 start_keras()
 
@@ -214,7 +215,7 @@ def test_the_keras_network_agrees_with_the_onnx_engine_also_after_loading(airlin
 def test_the_network_is_rebuilt_from_the_stored_weights(airline):
     last = list(airline.model.weights)[-1]
     changed = {**airline.model.weights, last: airline.model.weights[last] + 1}
-    a, b = fitting.rebuild_network(airline.model), fitting.rebuild_network(replace(airline.model, weights=changed))
+    a, b = rebuild_network(airline.model), rebuild_network(replace(airline.model, weights=changed))
     apart = [float(np.abs(x - y).max()) for x, y in zip(a.get_weights(), b.get_weights(), strict=True)]
     assert sorted(apart)[-1] == pytest.approx(1, rel=1e-5)
     assert sum(value > 0 for value in apart) == 1
@@ -611,10 +612,10 @@ def test_forecasts_beyond_reason_are_a_divergence():
         def run(self, inputs):
             return np.full((len(inputs["past"]), 2), 1e6, np.float32)
 
-    trainer = SimpleNamespace(remedies={"lookback": "a shorter --lookback"})
+    advice = Advice(remedies={"lookback": "a shorter lookback"})
     with pytest.raises(DivergedError, match=r"forecasts up to 1e[+]06 deviations") as error:
-        combining.refuse_unreasonable_network(Absurd(), Windows(np.arange(20.0), 4, 2), False, trainer)
-    assert error.value.hint == "try a smaller --learning-rate, or a shorter --lookback"
+        combining.refuse_unreasonable_network(Absurd(), Windows(np.arange(20.0), 4, 2), False, advice)
+    assert error.value.hint == "try a smaller learning_rate, or a shorter lookback"
 
 
 def test_engines_may_differ_by_a_share_of_a_large_output(monkeypatch):

@@ -45,7 +45,7 @@ from forecaster.artifact.rescue import save_or_rescue
 from forecaster.artifact.save import save_model
 from forecaster.data.schema import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
-from forecaster.fitting.fit import rebuild_network
+from forecaster.fitting.rebuild import rebuild_network
 from forecaster.networks.weight_limit import limit_weights
 
 FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]

@@ -391,11 +391,10 @@ def test_fit_prints_scores_and_what_comes_next(command, folder, trained, monkeyp
 
 def test_an_interrupted_fit_keeps_its_model_and_ends_with_130(command, folder, trained, monkeypatch):
     from forecaster.artifact.load import load_model
-    from forecaster.training.checkpoint import saved_state_of_next_run
 
     model = load_model(trained)
     model.record["interrupted"] = True
-    monkeypatch.setattr(fitting, "fit_panel", lambda *_: saved_state_of_next_run() and model)
+    monkeypatch.setattr(fitting, "fit_panel", lambda *given: given[-1].begin_run() and model)
     ended = command("fit", "dataset:airline", "-q")
     assert ended.code == 130
     assert ended.err.splitlines() == [

@@ -473,7 +473,7 @@ def test_refit_trains_on_the_rows_before_each_origin(sides):
 
 
 def test_ctrl_c_in_a_refit_judges_no_directions(sides, monkeypatch):
-    monkeypatch.setattr(Trainer, "final_run", lambda *_: False)  # as Ctrl-C has it
+    monkeypatch.setattr(Trainer, "final_run", lambda *_, **__: False)  # as Ctrl-C has it
     monkeypatch.setattr(sides.model, "config", sides.model.config.replace(final=True))
     lines = []
     with pytest.raises(KeyboardInterrupt):

@@ -16,7 +16,9 @@ from forecaster.errors import DivergedError, SettingError
 from forecaster.families import NETWORKS
 from forecaster.features import members
 from forecaster.features.members import SHORTLIST, budget_seconds, plan_members
-from forecaster.fitting import auto_network as shortlist
+from forecaster.fitting import auto_network
+from forecaster.fitting.candidates import Tried
+from forecaster.training.fit_progress import FitProgress
 
 QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "network": "auto"}
 
@@ -28,15 +30,15 @@ def monthly(rows=140):
 
 
 class Pretended:
-    """An attempt that was not trained: its scores, its time and its errors are said."""
+    """A fit that was not trained: its scores and its time are given."""
 
     SIMPLE: ClassVar = {"naive": 2.0, "seasonal-naive": 1.0}
 
-    def __init__(self, plan, name, mase, trained=True, season=12):
-        self.member = next(m for m in plan.members if m.name == name)
-        self.ready = SimpleNamespace(plan=plan)
+    def __init__(self, data, name, mase):
+        self.member = next(m for m in data.plan.members if m.name == name)
+        self.data = data
         self.scores = {"mase": {"network": mase, **self.SIMPLE}}
-        self.run = SimpleNamespace(interrupted=False, best_epoch=3 if trained else 0)
+        self.run = SimpleNamespace(interrupted=False, best_epoch=3)
         self.seconds, self.loss, self.started_over = 1.0, mase / 10, False
         self.trainer = SimpleNamespace(network=SimpleNamespace(count_params=lambda: 7))
 
@@ -51,31 +53,31 @@ class Pretended:
 def tried(monkeypatch):
     """Return a function that tries networks of said MASE, each of which takes said seconds."""
     clock = [0.0]
-    monkeypatch.setattr(shortlist, "replayed_elapsed_time", lambda: clock[0])
 
     def call(mases, budget="1h", seconds=60.0, together=9.0, interrupted=False, **settings):
         config = Config.of(network="auto", budget=budget, **settings)
         plan = SimpleNamespace(members=plan_members(config, (24,), lambda lookback: 12)[0], season=12)
+        data = SimpleNamespace(plan=plan, config=config)
 
-        def attempt(ready, config, member, report):
+        def fit(data, member, progress):
             clock[0] += seconds
             if mases[member.name] is None:
                 raise DivergedError("NaN")
-            return Pretended(plan, member.name, mases[member.name])
+            return Pretended(data, member.name, mases[member.name])
 
         class Joined:
-            def __init__(self, attempts, config):
-                self.attempts, self.name = attempts, " + ".join(a.member.name for a in attempts)
-                mase = together if len(attempts) > 1 else attempts[0].scores["mase"]["network"]
+            def __init__(self, fits):
+                self.fits, self.name = fits, " + ".join(fit.member.name for fit in fits)
+                mase = together if len(fits) > 1 else fits[0].scores["mase"]["network"]
                 self.scores = {"mase": {"network": mase}}
 
-        monkeypatch.setattr(shortlist, "MemberFit", attempt)
-        monkeypatch.setattr(shortlist, "Ensemble", Joined)
-        clock[0], notes = seconds, []
-        first = Pretended(plan, "lstm", mases["lstm"])
+        monkeypatch.setattr(auto_network, "fit_member", fit)
+        monkeypatch.setattr(auto_network, "Ensemble", Joined)
+        clock[0], progress = seconds, FitProgress(checkpoints=SimpleNamespace(replayed_seconds=lambda: clock[0]))
+        first = Pretended(data, "lstm", mases["lstm"])
         first.run.interrupted = interrupted
-        kept, rows = shortlist.try_shortlist(first, {}, config, 0.0, notes, None)
-        return kept, {row["name"]: row for row in rows}, notes
+        kept, rows = auto_network.try_shortlist(Tried({"lstm": first}), 0.0, progress)
+        return kept, {row["name"]: row for row in rows}, progress.notes
 
     return call
 
@@ -111,7 +113,7 @@ def test_the_best_network_is_kept_where_the_start_is_worse_and_both_lose(tried, 
     monkeypatch.setattr(Pretended, "untrained_mase", lambda self: 1.4)
     kept, rows, notes = tried({**dict.fromkeys(MASES, 1.5), "tide": 1.2})
     assert kept.name == "tide" and rows["tide"]["chosen"] and not rows["start"]["chosen"]
-    assert not kept.attempts[0].started_over
+    assert not kept.fits[0].started_over
     assert notes[0].value == "tide kept" and notes[0].warning
     assert notes[0].reason.startswith("no network beats seasonal-naive, validation MASE 1.000")
 
@@ -129,7 +131,7 @@ def test_a_network_is_kept_where_no_simple_forecast_has_a_mase(tried, monkeypatc
 
 def test_ctrl_c_is_no_matter_of_the_budget(tried):
     kept, _, notes = tried(MASES, interrupted=True)
-    assert kept.name == "lstm" and kept.attempts[-1].run.interrupted
+    assert kept.name == "lstm" and kept.fits[-1].run.interrupted
     assert [note.name for note in notes] == ["network"]
 
 
@@ -157,7 +159,7 @@ def test_the_command_takes_a_budget_for_the_short_list_only(command, folder):
 @pytest.mark.parametrize(("best", "simple"), [(0.95, "start, validation MASE 0.900"), (3.0, "start")])
 def test_the_mix_is_kept_where_no_network_beats_the_simple_forecasts(tried, best, simple):
     kept, rows, notes = tried(dict.fromkeys(MASES, best))
-    assert kept.attempts[0].started_over
+    assert kept.fits[0].started_over
     assert rows["start"]["chosen"] and sum(row["chosen"] for row in rows.values()) == 1
     assert notes[0].value == "start kept" and notes[0].warning
     assert f"no network beats {simple}" in notes[0].reason

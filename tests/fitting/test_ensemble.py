@@ -17,7 +17,8 @@ from forecaster.errors import ModelError, SettingError
 from forecaster.families.shapes import Shapes
 from forecaster.features.members import Member
 from forecaster.features.plan import Plan
-from forecaster.fitting import fit as fitting
+from forecaster.fitting.onnx_export import export_onnx
+from forecaster.fitting.rebuild import rebuild_network
 from forecaster.networks.ensemble import build_ensemble, find_shares, weights_by_path
 from forecaster.networks.factory import build_network
 from forecaster.networks.keras import start_keras
@@ -128,7 +129,7 @@ def test_one_file_runs_all_members():
     given = inputs(12, static=np.ones((5, 1)))
     whole = build_ensemble(networks(12, 8, static=1), np.array([0.4, 0.6]), spread=True)
     expected = KerasEngine(whole).run(given)
-    np.testing.assert_allclose(OnnxEngine(fitting.export_onnx(whole)).run(given), expected, atol=1e-5)
+    np.testing.assert_allclose(OnnxEngine(export_onnx(whole)).run(given), expected, atol=1e-5)
 
 
 # Shares
@@ -182,7 +183,7 @@ def test_a_missing_weight_of_a_member_is_named(four):
     path = next(path for path in model.weights if path.startswith("lstm-2/"))
     others = {f"{name}s" if name == path else name: value for name, value in model.weights.items()}
     with pytest.raises(ModelError, match=f"weight {path}: expected .*, found None"):
-        fitting.rebuild_network(replace(model, weights=others))
+        rebuild_network(replace(model, weights=others))
 
 
 def test_members_share_their_windows_and_are_told_one_by_one(four):

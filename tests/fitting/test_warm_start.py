@@ -11,7 +11,7 @@ import pytest
 from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.errors import DataError, NotFoundError, SettingError
-from forecaster.fitting import warm_start as continuing
+from forecaster.fitting import warm_start
 from forecaster.fitting.warm_start import EPOCHS, SLOWER, settings_for_warm_start
 
 ROWS, NEWER = 120, 24
@@ -66,15 +66,15 @@ def test_validation_is_the_newer_half_and_is_said(before, after):
 
 def test_it_starts_from_the_weights_of_the_model(before, after):
     """The validation loss of epoch 0 is that of the old network on the new rows."""
-    old, ready = before.model, after.model
+    old, new = before.model, after.model
     newest = table(ROWS + NEWER)["y"].to_numpy()
     scaled = (newest - old.scaler.center[0]) / old.scaler.scale[0]
     squares = []
-    for cutoff in range(ROWS + NEWER - ready.plan.validation, ROWS + NEWER - 2):
+    for cutoff in range(ROWS + NEWER - new.plan.validation, ROWS + NEWER - 2):
         known = table(ROWS + NEWER).head(cutoff)
         forecast = (before.predict(data=known)["forecast"].to_numpy() - old.scaler.center[0]) / old.scaler.scale[0]
         squares.append((forecast - scaled[cutoff : cutoff + 3]) ** 2)
-    assert ready.record["untrained_val_loss"] == pytest.approx(np.mean(squares), rel=1e-3)
+    assert new.record["untrained_val_loss"] == pytest.approx(np.mean(squares), rel=1e-3)
 
 
 def test_the_whole_table_again_is_the_same_as_its_newer_rows(before, after):
@@ -161,11 +161,11 @@ def test_a_new_series_is_scaled_by_its_rows_before_validation(before):
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ({"units": (8,)}, r"--units \(8,\) contradicts the model, which has \(4,\)"),
-        ({"lookback": 24}, "--lookback 24 contradicts the model, which has 12"),
-        ({"network": "gru"}, "--network gru contradicts the model, which has lstm"),
+        ({"units": (8,)}, r"units \(8,\) contradicts the model, which has \(4,\)"),
+        ({"lookback": 24}, "lookback 24 contradicts the model, which has 12"),
+        ({"network": "gru"}, "network gru contradicts the model, which has lstm"),
         ({"recipe": "textbook"}, "contradicts the model"),
-        ({"horizon": 5}, "--horizon 5 contradicts the model, which has 3"),
+        ({"horizon": 5}, "horizon 5 contradicts the model, which has 3"),
     ],
 )
 def test_settings_that_contradict_the_model_are_refused(before, given, match):
@@ -185,12 +185,12 @@ def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("given", [{"deterministic": True}, {}])
 def test_the_new_model_is_deterministic_where_it_was_trained_so(before, monkeypatch, own, given):
-    for name in ("fix_threads", "trained", "member_networks"):
-        monkeypatch.setattr(continuing, name, lambda *_, **__: [])
-    monkeypatch.setattr(continuing, "finish_model", lambda *_: before.model)
+    for name in ("fix_threads", "train_members", "member_networks"):
+        monkeypatch.setattr(warm_start, name, lambda *_, **__: [])
+    monkeypatch.setattr(warm_start, "finish_model", lambda *_: before.model)
     start = replace(before.model, config=before.model.config.replace(deterministic=own))
     newer, _ = before.panel(table(ROWS + NEWER).tail(NEWER))
-    found = continuing.fit_further(start, newer, given, [], None)
+    found = warm_start.fit_further(start, newer, given, [], None)
     assert found.config == before.model.config.replace(**{"deterministic": False} | given)
 
 
@@ -198,7 +198,7 @@ def test_the_new_model_is_deterministic_where_it_was_trained_so(before, monkeypa
 def test_too_few_newer_rows_are_refused(before, rows, count):
     with pytest.raises(DataError, match=f"{count} newer rows are too few to train further on: 3 are needed") as error:
         Forecaster().fit(table(rows), start=before)
-    assert "forecaster predict --data FILE" in error.value.hint
+    assert "a prediction with data uses them without training" in error.value.hint
 
 
 def test_a_table_of_the_future_is_refused(before):
@@ -226,7 +226,7 @@ def test_what_the_settings_leave_open_is_what_was_decided(before):
     again = {"freq": "MS", "target": "y", "time": "month", "segment": before.model.plan.segment}
     found = Forecaster(**again, epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
     assert found.model.config == before.model.config
-    for given, match in (({"freq": "D"}, "--freq D .* has MS"), ({"target": "x"}, "--target x .* has y")):
+    for given, match in (({"freq": "D"}, "freq D .* has MS"), ({"target": "x"}, "target x .* has y")):
         with pytest.raises(SettingError, match=match):
             Forecaster(**given).fit(table(ROWS + NEWER), start=before)
 
@@ -242,10 +242,10 @@ def test_series_shorter_than_the_windows_of_a_model_that_pads_none_are_named_or_
     before = Forecaster(**given).fit(pd.concat([table(ROWS, size).assign(shop=f"{size}") for size in (1, 2)]))
     assert not before.model.plan.padded and before.model.plan.least == 12
     short = table(40).assign(shop="short")
-    with pytest.raises(DataError, match="no series has rows enough to be trained further"):
+    with pytest.raises(DataError, match="no series has enough rows to be trained further"):
         Forecaster(epochs=1).fit(short, start=before)
     newer = [table(ROWS + NEWER, size).tail(NEWER).assign(shop=f"{size}") for size in (1, 2)]
     found = Forecaster(epochs=1).fit(pd.concat([*newer, short]), start=before)
     assert note(found, "short").value == "1 of 3 series"
-    assert note(found, "short").reason == f"not learned from, fewer than {36 + 3 + NEWER // 2} rows: short"
+    assert note(found, "short").reason == f"not trained on, fewer than {36 + 3 + NEWER // 2} rows: short"
     assert found.model.record["scores"]["windows"] == 2 * (NEWER // 2 - 2)

@@ -44,7 +44,7 @@ class Cut(BaseException):
 
 def main() -> None:
     """Cut off each kind of fit, and print whether it found the same; exit with 1 where one did not."""
-    checkpoint.APART = 0
+    checkpoint.INTERVAL = 0
     for name in [name for name in members.SHORTLIST if name not in TRIED]:
         del members.SHORTLIST[name]
     same = [resumed(kind) for kind in KINDS]

@@ -34,7 +34,7 @@ from forecaster.artifact.names import BEGUN, FILES, MANIFEST
 from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder
 from forecaster.cli.main import run
 from forecaster.networks.keras import start_keras
-from forecaster.training.checkpoint import _read
+from forecaster.training.checkpoint import read_run
 
 FIT = (
     "fit table.csv --horizon 3 --lookback 12 --season 12 --validation 20 --base none --members 2 --units 4 "
@@ -164,7 +164,7 @@ def finished(model: Path) -> bool:
 
 def progress(path: Path) -> float:
     """Return how many epochs of a training run a checkpoint has, -1 where it is damaged."""
-    values = _read(path)
+    values = read_run(path)
     return -1 if values is None else math.inf if values.get("over") else values["epoch"]
 
 

@@ -15,6 +15,7 @@ from forecaster.networks.initial.covariate_effect import Hinges, hinge_values, r
 from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 from forecaster.networks.initial.start import Start, find_start, set_start
 from forecaster.networks.layers.base import embedding_size
+from forecaster.training.phases import StoppingRule
 from forecaster.training.trainer import Trainer
 
 #: Networks whose recurrent cell is what their name says.
@@ -136,7 +137,7 @@ def test_a_tiny_series_is_learned_by_heart(cell):
         network=cell, units=(32,), segment=1, dropout=0.0, learning_rate=0.01, base="none", window_norm="none"
     )
     model = build_network(config, shapes)
-    run = Trainer(model, len(windows), 20, 0).validation_run(windows, windows, 30, 30)
+    run = Trainer(model, len(windows), 20, 0).validation_run(windows, windows, StoppingRule(30, 30))
     assert min(run.history["val_loss"]) < 0.02 * float(np.var(windows.targets()))
 
 
@@ -234,7 +235,7 @@ def test_a_covariate_known_ahead_drives_the_forecast(options):
             Windows(values[:, : 1 + known], 36, 12, newest=newest, known=known) for newest in ((None, 120), (120, 0))
         )
         trainer = Trainer(build_network(config, shapes, find_start(config, shapes, training)), 128, 20, 0, 0.8)
-        trainer.validation_run(training, later, 3, 3)
+        trainer.validation_run(training, later, StoppingRule(3, 3))
         errors[known] = float(np.abs(trainer.engine.run(later.batch())[..., 0] - later.targets()).mean())
     assert errors[1] < 0.1 * errors[0]
 

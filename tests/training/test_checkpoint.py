@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -38,11 +39,11 @@ from forecaster.system.files import read_sealed, write_sealed
 from forecaster.training import checkpoint
 from forecaster.training import fingerprint as fingerprint_module
 from forecaster.training import trainer as training
-from forecaster.training.checkpoint import Checkpoints, replayed_elapsed_time
+from forecaster.training.checkpoint import Checkpoints
 from forecaster.training.device import describe_machine, device_name
-from forecaster.training.divergence import Divergence
+from forecaster.training.divergence import NonFiniteLossError
 from forecaster.training.fingerprint import fingerprint, refuse_other
-from forecaster.training.phases import Progress
+from forecaster.training.phases import Progress, StoppingRule
 from forecaster.training.trainer import Trainer
 
 MODEL = Path("forecaster-model")
@@ -57,7 +58,7 @@ class Cut(BaseException):
 @pytest.fixture(autouse=True)
 def every_epoch(monkeypatch):
     """Write a checkpoint at the end of every epoch."""
-    monkeypatch.setattr(checkpoint, "APART", 0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0)
 
 
 class Sitting:
@@ -74,7 +75,7 @@ class Sitting:
         self.begin = self.trainer.state()
         self.told: list[tuple[str, int]] = []
 
-    def fit(self, place=None, resume=False, cut=None, epochs=3, epoch=lambda epoch: None, **options):
+    def fit(self, place=None, resume=False, cut=None, epochs=3, epoch=lambda epoch: None, within=None, **options):
         """Train, to the end or until the process dies after so many epochs; return all that is found, and the notes."""
         self.trainer.restore(self.begin)
         self.told, notes = [], []
@@ -86,11 +87,14 @@ class Sitting:
             if progress.phase == "validation run":
                 epoch(progress.epoch)
 
-        with Checkpoints(place, notes) if place else nullcontext() as checkpoints:
-            if checkpoints:
+        rule = StoppingRule(epochs, epochs, **options)
+        with nullcontext(within) if within else Checkpoints(place, notes) as checkpoints:
+            if not within:
                 checkpoints.begin(lambda: BEGUN, resume)
-            run = self.trainer.validation_run(self.training, self.validation, epochs, epochs, report=report, **options)
-            self.trainer.final_run(self.everything, run, report=report)
+            run = self.trainer.validation_run(
+                self.training, self.validation, rule, report=report, saved=checkpoints.begin_run()
+            )
+            self.trainer.final_run(self.everything, run, report=report, saved=checkpoints.begin_run())
         return [*vars(run).values(), *self.trainer.state()], notes
 
 
@@ -151,7 +155,7 @@ def test_a_full_disk_is_told_once_and_training_goes_on(sitting, whole, folder, m
     monkeypatch.setattr(files.os, "fsync", full)
     found, notes = sitting.fit(MODEL)
     same(found, whole)
-    assert [str(n) for n in notes] == ["checkpoint: cannot be written (No space left on device; training goes on)"]
+    assert [str(n) for n in notes] == ["checkpoint: cannot be written (No space left on device; training continues)"]
     assert notes[0].warning and os.listdir(checkpoint_folder(MODEL)) == []
 
 
@@ -180,7 +184,7 @@ def test_a_disk_that_was_full_only_when_the_fit_began_does_no_harm(sitting, whol
 def test_folders_above_the_model_are_made(folder):
     with Checkpoints(Path("a/b/model"), notes := []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, False)
-        checkpoints.next_run().end({})
+        checkpoints.begin_run().save_end({})
     assert checkpoint_files(checkpoint_folder(Path("a/b/model"))) and not notes
 
 
@@ -189,12 +193,12 @@ def diverging(sitting, monkeypatch):
     """Return the same, which diverges from the second epoch on until its learning rate was lowered so many times."""
     rate = sitting.trainer.network.optimizer.learning_rate
     usual = float(rate.numpy())
-    monkeypatch.setattr(training, "cause_of", lambda *_: ("why", "a hint"))
+    monkeypatch.setattr(training, "explain_divergence", lambda *_: ("why", "a hint"))
 
     def fit(*args, times=1, **options):
         def diverge(epoch):
             if epoch >= 2 and float(rate.numpy() < usual) < times:
-                raise Divergence("training loss", np.nan, epoch, 1)
+                raise NonFiniteLossError("training loss", np.nan, epoch, 1)
 
         rate.assign(usual)
         return sitting.fit(*args, epoch=diverge, **options)
@@ -222,7 +226,7 @@ def test_a_run_that_diverged_twice_diverges_again_without_training(sitting, dive
         with Checkpoints(MODEL, []) as checkpoints:
             checkpoints.begin(lambda: BEGUN, resume)
             with pytest.raises(DivergedError, match=r"diverged twice.*: why") as error:
-                diverging(times=2)
+                diverging(times=2, within=checkpoints)
             assert error.value.hint == "a hint" and bool(sitting.told) != resume
 
 
@@ -240,8 +244,8 @@ def test_what_the_clock_showed_is_shown_again_and_goes_on_from_there(folder, clo
             checkpoints.begin(lambda: BEGUN, resume)
             for number, passed in enumerate(seconds):
                 clock[0] += passed
-                shown.append(replayed_elapsed_time())
-                checkpoints.next_run().end({"number": number})
+                shown.append(checkpoints.replayed_seconds())
+                checkpoints.begin_run().save_end({"number": number})
             return checkpoints.record()["seconds"]
 
     shown: list[float] = []
@@ -252,7 +256,7 @@ def test_what_the_clock_showed_is_shown_again_and_goes_on_from_there(folder, clo
 
 
 def test_checkpoints_take_a_fiftieth_of_the_time_at_most(folder, clock, monkeypatch):
-    monkeypatch.setattr(checkpoint, "APART", 50)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 50)
     written = []
 
     def slow(path, content):
@@ -263,10 +267,10 @@ def test_checkpoints_take_a_fiftieth_of_the_time_at_most(folder, clock, monkeypa
     monkeypatch.setattr(checkpoint, "write_sealed", slow)
     with Checkpoints(MODEL, []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, False)
-        saved = checkpoints.next_run()
+        saved = checkpoints.begin_run()
         for epoch in range(1, 1001):
             clock[0] += 1
-            saved.keep(epoch, 1000, dict)
+            saved.save_epoch(epoch, 1000, dict)
     assert 2 * len(written) <= clock[0] / 50 + 2
     assert len(written) == 1 + 1000 // 100
 
@@ -283,10 +287,10 @@ def begun(folder, command, monkeypatch):
     pd.read_csv("a.csv").head(40).to_csv("c.csv", index=False)
 
     def call(*args, comes=None, trained=True):
-        def fit_panel(*_):
-            saved = checkpoint.saved_state_of_next_run()
+        def fit_panel(panel, config, notes, report, checkpoints):
+            saved = checkpoints.begin_run()
             if trained:
-                saved.keep(5, 9, dict)
+                saved.save_epoch(5, 9, dict)
             if isinstance(comes, Model):
                 return comes
             raise comes or Cut
@@ -326,7 +330,7 @@ def test_another_version_and_another_start_are_not_resumed():
     kept = json.loads(BEGUN)
     for changed, said in (
         ({"versions": {"keras": "4"}}, "of a fit with keras 3, not 4"),
-        ({"start": "another"}, "of a fit with another --from"),
+        ({"start": "another"}, "of a fit with another start"),
     ):
         with pytest.raises(SettingError, match=said):
             refuse_other(BEGUN, json.dumps(kept | changed))
@@ -337,7 +341,9 @@ def test_another_version_and_another_start_are_not_resumed():
 
 def test_nothing_to_resume(begun):
     ended = begun("a.csv", "--resume")
-    assert re.search(r"resume *:? *from the start \(nothing is kept of a fit into '.*forecaster-model'\)", ended.err)
+    assert re.search(
+        r"resume *:? *from the start \(there is no checkpoint of a fit into '.*forecaster-model'\)", ended.err
+    )
     begun("a.csv", trained=False)
     assert sorted(os.listdir()) == TABLES
     with pytest.raises(SettingError, match="resume needs the model directory"):
@@ -349,14 +355,14 @@ def test_a_fit_that_starts_over_says_what_it_discards(begun):
     assert "resume     run 1 after epoch 5 of 9  (checkpoint of 20" in begun("a.csv", "--resume").err
     said = "note: checkpoint: discarded: run 1 after epoch 5 of 9, of 20"
     ended = begun("a.csv", "-q")
-    assert said in ended.err and "(--resume would have gone on)" in ended.err
+    assert said in ended.err and "(--resume would have continued it)" in ended.err
     ended = begun("b.csv", "-q")
     assert said in ended.err and "(it was of other data or settings)" in ended.err
     (checkpoint_folder(MODEL) / "fit").unlink()
     ended = begun("b.csv", "-q", "--resume")
     assert ended.code == 5 and "the checkpoint is damaged" in ended.err
     ended = begun("b.csv", "-q")
-    assert said in ended.err and "(what it was begun with is damaged or absent)" in ended.err
+    assert said in ended.err and "(its fingerprint is damaged or absent)" in ended.err
 
 
 def test_it_is_said_where_a_fit_goes_on_on_another_machine(begun, monkeypatch):
@@ -365,8 +371,8 @@ def test_it_is_said_where_a_fit_goes_on_on_another_machine(begun, monkeypatch):
     assert "may differ" not in begun("a.csv", "--resume").err
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     assert (
-        "note: resume: begun with TF_ENABLE_ONEDNN_OPTS 1, not 0 (the weights may differ in their last digits from "
-        "those of an uninterrupted fit)"
+        "note: resume: begun with TF_ENABLE_ONEDNN_OPTS 1, not 0 (the weights may differ from "
+        "those of an uninterrupted fit in their last digits)"
     ) in begun("a.csv", "--resume", "-q").err
 
 
@@ -389,17 +395,39 @@ def test_a_fit_that_does_not_come_to_training_discards_nothing(begun, command, m
     assert snapshot(checkpoint_folder(MODEL)) == before
 
 
+def test_runs_that_begin_in_another_thread_have_no_number_and_are_refused(folder):
+    with Checkpoints(MODEL, []) as checkpoints, ThreadPoolExecutor(1) as threads:
+        checkpoints.begin(lambda: BEGUN, False)
+        with pytest.raises(RuntimeError, match="numbered in the order in which they begin"):
+            threads.submit(checkpoints.begin_run).result()
+        checkpoints.begin_run().save_end({})
+    assert [file.name for file in checkpoint_files(checkpoint_folder(MODEL))] == ["run-1"]
+
+
+def test_a_fit_inside_another_does_not_take_its_numbers(folder):
+    """As one that a progress report begins: each has checkpoints of its own."""
+    with Checkpoints(MODEL, []) as outer:
+        outer.begin(lambda: BEGUN, False)
+        outer.begin_run().save_end({"number": 1})
+        with Checkpoints(Path("inner"), []) as inner:
+            inner.begin(lambda: BEGUN, False)
+            inner.begin_run().save_end({"number": 1})
+        outer.begin_run().save_end({"number": 2})
+    kept = {name: [file.name for file in checkpoint_files(checkpoint_folder(Path(name)))] for name in (MODEL, "inner")}
+    assert kept == {MODEL: ["run-1", "run-2"], "inner": ["run-1"]}
+
+
 def test_a_run_of_another_fit_is_not_taken(folder):
     for fit in (BEGUN, BEGUN.replace("3", "4")):
         with Checkpoints(MODEL, []) as checkpoints:
             checkpoints.begin(lambda fit=fit: fit, False)
-            checkpoints.next_run().end({"number": 1})
+            checkpoints.begin_run().save_end({"number": 1})
         if fit == BEGUN:
             kept = checkpoint_files(checkpoint_folder(MODEL))[0].read_bytes()
     checkpoint_files(checkpoint_folder(MODEL))[0].write_bytes(kept)
     with Checkpoints(MODEL, notes := []) as checkpoints:
         checkpoints.begin(lambda: fit, True)
-        assert not checkpoints.next_run().values
+        assert not checkpoints.begin_run().values
     assert notes[-1].name == "checkpoint" and notes[-1].warning
 
 
@@ -416,14 +444,14 @@ def test_a_sealed_file_that_is_no_run_is_trained_anew(folder, monkeypatch, save,
     """Nothing compressed is read, which could be of any size."""
     with Checkpoints(MODEL, []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, False)
-        checkpoints.next_run().end({"number": 1})
+        checkpoints.begin_run().save_end({"number": 1})
     kept = {"fit": fit_id(BEGUN), "clock": 1.0, "readings": []}
     change(kept)
     monkeypatch.setattr(np, "savez", getattr(np, save))
-    write_sealed(checkpoint_files(checkpoint_folder(MODEL))[0], checkpoint._packed(kept))
+    write_sealed(checkpoint_files(checkpoint_folder(MODEL))[0], checkpoint.pack_values(kept))
     with Checkpoints(MODEL, notes := []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, True)
-        assert not checkpoints.next_run().values
+        assert not checkpoints.begin_run().values
     assert str(notes[-1]) == "checkpoint: damaged (run 1 is trained anew)"
 
 
@@ -470,8 +498,8 @@ def further(model, command, monkeypatch):
     """Return a function that trains a model further by the command line; instead of that a model comes of it."""
 
     def call(*args, **record):
-        def fit_further(old, *_):
-            checkpoint.saved_state_of_next_run().keep(5, 9, dict)
+        def fit_further(old, panel, given, notes, report, checkpoints):
+            checkpoints.begin_run().save_epoch(5, 9, dict)
             return replace(old, record=old.record | record)
 
         monkeypatch.setattr(forecaster_module, "fit_further", fit_further)

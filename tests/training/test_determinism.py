@@ -67,7 +67,7 @@ def test_threads_that_cannot_be_fixed_any_more_are_an_error() -> None:
 
 def test_a_blas_that_cannot_be_held_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("threadpoolctl.ThreadpoolController.select", lambda self, **kind: ())
-    with pytest.raises(DependencyError, match="BLAS can be held to one thread"):
+    with pytest.raises(DependencyError, match="BLAS can be limited to one thread"):
         Forecaster(12, deterministic=True).fit("dataset:airline")
 
 

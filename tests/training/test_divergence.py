@@ -10,8 +10,8 @@ from forecaster import Forecaster
 from forecaster.errors import DivergedError
 from forecaster.features import members
 from forecaster.features.members import SHORTLIST
-from forecaster.fitting import ensemble as combining
-from forecaster.training import member_fit as attempt
+from forecaster.fitting import ensemble
+from forecaster.training import member_fit
 from forecaster.training.member_fit import MemberFit
 from forecaster.training.trainer import Trainer
 
@@ -27,15 +27,15 @@ def monthly(rows=80, **columns):
 
 @pytest.fixture
 def diverge(monkeypatch):
-    """Return a function that lets the attempts diverge for which ``when(ready, member)`` holds."""
+    """Return a function that lets the fits diverge for which ``when(data, member)`` holds."""
 
     def call(when):
         begin = MemberFit.__init__
 
-        def failing(self, ready, config, member, *rest):
-            if when(ready, member):
+        def failing(self, data, member, *rest):
+            if when(data, member):
                 raise DivergedError(NAN, "try --clipnorm 1")
-            begin(self, ready, config, member, *rest)
+            begin(self, data, member, *rest)
 
         monkeypatch.setattr(MemberFit, "__init__", failing)
 
@@ -48,7 +48,7 @@ def note(forecaster, name):
 
 @pytest.mark.parametrize("lost", ["lstm-0", "lstm-2"])
 def test_a_member_that_diverges_is_left_out_and_named(diverge, lost, tmp_path):
-    diverge(lambda ready, member: member.name == lost)
+    diverge(lambda data, member: member.name == lost)
     found = Forecaster(**QUICK, members=3).fit(monthly())
     left = [name for name in ("lstm-0", "lstm-1", "lstm-2") if name != lost]
     assert [m.name for m in found.model.plan.members] == [row["name"] for row in found.model.record["members"]] == left
@@ -59,7 +59,7 @@ def test_a_member_that_diverges_is_left_out_and_named(diverge, lost, tmp_path):
 
 
 def test_one_member_that_is_left_has_no_spread_and_a_note_says_so(diverge, tmp_path):
-    diverge(lambda ready, member: member.name == "lstm-0")
+    diverge(lambda data, member: member.name == "lstm-0")
     found = Forecaster(**QUICK, members=2, intervals="ensemble").fit(monthly())
     assert note(found, "intervals").warning and "one network is left" in note(found, "intervals").reason
     assert found.model.conformal.kind == "volatility"
@@ -72,7 +72,7 @@ def test_one_member_that_is_left_has_no_spread_and_a_note_says_so(diverge, tmp_p
 
 @pytest.mark.parametrize(("count", "match"), [(1, f"^{NAN}"), (2, f"^none of 2 is left: of lstm-0 the {NAN}")])
 def test_only_where_none_is_left_the_fit_ends(diverge, count, match):
-    diverge(lambda ready, member: True)
+    diverge(lambda data, member: True)
     with pytest.raises(DivergedError, match=match) as error:
         Forecaster(**QUICK, members=count).fit(monthly())
     assert error.value.exit_code == 6 and error.value.hint == "try --clipnorm 1"
@@ -82,7 +82,7 @@ def test_only_where_none_is_left_the_fit_ends(diverge, count, match):
 def test_a_network_of_the_short_list_that_diverges_is_told_in_the_table(diverge, monkeypatch, command, folder, lost):
     few = {name: SHORTLIST[name] for name in ("lstm", "dlinear", "nlinear")}
     monkeypatch.setattr(members, "SHORTLIST", few)
-    diverge(lambda ready, member: member.name == lost)
+    diverge(lambda data, member: member.name == lost)
     monthly().to_csv(folder / "y.csv", index=False)
     settings = ("--horizon", "3", "--units", "4", "--epochs", "1", "--lookback", "12", "--season", "12")
     ended = command("fit", "y.csv", "--network", "auto", *settings)
@@ -97,7 +97,7 @@ def test_a_network_of_the_short_list_that_diverges_is_told_in_the_table(diverge,
 
 def test_a_short_list_that_diverges_as_a_whole_ends_with_6(diverge, command, folder, monkeypatch):
     monkeypatch.setattr(members, "SHORTLIST", {name: SHORTLIST[name] for name in ("lstm", "dlinear")})
-    diverge(lambda ready, member: True)
+    diverge(lambda data, member: True)
     monthly().to_csv(folder / "y.csv", index=False)
     ended = command("fit", "y.csv", "--network", "auto", "--horizon", "3")
     assert ended.code == 6 and "none of 2 is left" in ended.err
@@ -106,7 +106,7 @@ def test_a_short_list_that_diverges_as_a_whole_ends_with_6(diverge, command, fol
 
 @pytest.mark.parametrize("lost", ["none", "return"])
 def test_a_transformation_that_diverges_is_left_out_and_named(diverge, lost):
-    diverge(lambda ready, member: ready.plan.transform == lost)
+    diverge(lambda data, member: data.plan.transform == lost)
     found = Forecaster(**QUICK, transform="validate").fit(monthly())
     assert found.model.plan.transform != lost
     said = note(found, "diverged")
@@ -115,7 +115,7 @@ def test_a_transformation_that_diverges_is_left_out_and_named(diverge, lost):
 
 @pytest.mark.parametrize("with_them", [True, False])
 def test_past_covariates_are_not_used_where_training_with_them_diverges(diverge, with_them):
-    diverge(lambda ready, member: bool(ready.panel.of_role("past")) == with_them)
+    diverge(lambda data, member: bool(data.panel.of_role("past")) == with_them)
     found = Forecaster(**QUICK).fit(monthly(x=np.random.default_rng(1).normal(size=80)))
     assert bool(found.model.history.of_role("past")) != with_them
     said = [n for n in found.notes if n.name == "past"][-1]
@@ -153,7 +153,7 @@ def test_a_final_run_that_diverges_leaves_the_weights_of_the_validation_run(monk
 def test_ctrl_c_before_the_final_run_has_begun_keeps_the_weights_of_the_validation_run(monkeypatch):
     settings = {**QUICK, "learning_rate": 0.01}
     kept = Forecaster(**settings, final=False).fit(monthly()).model
-    find_start, calls = attempt.find_start, []
+    find_start, calls = member_fit.find_start, []
 
     def pressed(*args):
         calls.append(1)
@@ -161,7 +161,7 @@ def test_ctrl_c_before_the_final_run_has_begun_keeps_the_weights_of_the_validati
             raise KeyboardInterrupt
         return find_start(*args)
 
-    monkeypatch.setattr(attempt, "find_start", pressed)
+    monkeypatch.setattr(member_fit, "find_start", pressed)
     found = Forecaster(**settings).fit(monthly())
     for path, value in kept.weights.items():
         np.testing.assert_array_equal(found.model.weights[path], value)
@@ -187,7 +187,7 @@ def press(monkeypatch, module, name, times=1):
 def test_ctrl_c_while_a_network_is_scored_keeps_it_and_ends_the_training_after_it(monkeypatch):
     settings = {**QUICK, "learning_rate": 0.01}
     kept = Forecaster(**settings, final=False).fit(monthly()).model
-    calls = press(monkeypatch, attempt, "score")
+    calls = press(monkeypatch, member_fit, "score_validation")
     found = Forecaster(**settings, members=3).fit(monthly()).model
     assert len(calls) == 2 and found.record["interrupted"] and not found.record["final"]
     for path, value in kept.weights.items():
@@ -197,7 +197,7 @@ def test_ctrl_c_while_a_network_is_scored_keeps_it_and_ends_the_training_after_i
 
 def test_ctrl_c_while_networks_are_combined_keeps_them(monkeypatch):
     kept = Forecaster(**QUICK, members=2, final=False).fit(monthly()).model
-    calls = press(monkeypatch, combining, "score")
+    calls = press(monkeypatch, ensemble, "score_validation")
     found = Forecaster(**QUICK, members=2).fit(monthly()).model
     assert len(calls) == 2 and found.record["interrupted"] and not found.record["final"]
     assert found.record["scores"] == kept.record["scores"] and len(found.plan.members) == 2
@@ -206,6 +206,6 @@ def test_ctrl_c_while_networks_are_combined_keeps_them(monkeypatch):
 
 
 def test_a_second_ctrl_c_ends_it_at_once(monkeypatch):
-    press(monkeypatch, attempt, "score", times=2)
+    press(monkeypatch, member_fit, "score_validation", times=2)
     with pytest.raises(KeyboardInterrupt):
         Forecaster(**QUICK).fit(monthly())

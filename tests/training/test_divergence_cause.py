@@ -20,6 +20,7 @@ from forecaster.networks.factory import Shapes, build_network
 from forecaster.networks.optimizers import first_rate, lower_rate
 from forecaster.training import phases
 from forecaster.training.divergence import (
+    Advice,
     Cell,
     describe_cell,
     find_culprit,
@@ -27,8 +28,8 @@ from forecaster.training.divergence import (
     repair_advice,
     untrained_error,
 )
-from forecaster.training.phases import Run
-from forecaster.training.trainer import Trainer
+from forecaster.training.phases import Run, StoppingRule
+from forecaster.training.trainer import Position, Trainer
 from forecaster.words import join_with_or
 
 #: Settings with which nothing holds a gradient back.
@@ -41,7 +42,9 @@ def split(values):
 
 def trainer_of(features=1, steps=20, **settings):
     given = {**UNCHECKED, **settings}
-    return Trainer(tiny_network(8, 2, features, **given), 32, steps, 0, remedies=remedies_of(Config.of(**given)))
+    return Trainer(
+        tiny_network(8, 2, features, **given), 32, steps, 0, advice=Advice(remedies=remedies_of(Config.of(**given)))
+    )
 
 
 # What is to blame
@@ -143,13 +146,13 @@ def test_a_cell_is_told_as_it_is_in_the_table():
 def test_what_is_advised_is_read_is_not_so_yet_and_may_differ(settings, further, names):
     found = remedies_of(Config.of(**settings), further)
     assert list(found) == names
-    assert all(("--" + name) in found[name] for name in names)
+    assert all(name in found[name] for name in names)
 
 
 def test_what_a_model_may_be_trained_further_with_is_all_that_is_advised_for_it():
     assert {"learning_rate", "batch_size", *remedies_of(Config.of(clipnorm=None), further=True)} <= {*MAY_DIFFER}
-    error = untrained_error(np.inf, None, str, remedies_of(Config.of(), further=True))
-    assert error.hint == "a fit anew, without --from"
+    error = untrained_error(np.inf, None, Advice(remedies=remedies_of(Config.of(), further=True)))
+    assert error.hint == "a fit anew, without start"
 
 
 def test_ways_are_told_as_a_sentence():
@@ -167,12 +170,12 @@ def test_ways_are_told_as_a_sentence():
 def test_a_learning_rate_that_is_too_high_is_lowered_once_and_told():
     windows = windows_of(wave() * 1e18, 8, 2)
     with pytest.raises(DivergedError) as error:
-        trainer_of(learning_rate=1e6, network="nlinear").validation_run(windows, windows, 3, 3)
+        trainer_of(learning_rate=1e6, network="nlinear").validation_run(windows, windows, StoppingRule(3, 3))
     assert error.value.message == (
         "training diverged twice, with learning rates of 1e+06 and 100000: the training loss became nan in epoch 1, "
         "step 2; no reading is to blame, so the learning rate of 100000 is"
     )
-    assert error.value.hint == "try a --learning-rate below 100000, or --clipnorm 1"
+    assert error.value.hint == "try a learning_rate below 100000, or clipnorm=1"
 
 
 def test_a_mix_of_simple_forecasts_diverges_as_any_network():
@@ -180,7 +183,7 @@ def test_a_mix_of_simple_forecasts_diverges_as_any_network():
     windows = windows_of(5 * wave(features=0), 24, 12)
     network = build_network(Config.of(network="nlinear", learning_rate=1e38), Shapes(24, 12, seasons=(12,)))
     with pytest.raises(DivergedError, match=r"became nan in epoch 1, step \d; no reading is to blame"):
-        Trainer(network, 32, 6, 0).validation_run(windows, windows, 1, 1)
+        Trainer(network, 32, 6, 0).validation_run(windows, windows, StoppingRule(1, 1))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -196,7 +199,7 @@ def test_training_goes_on_from_the_best_weights_with_a_lower_learning_rate(sched
 
     monkeypatch.setattr(phases, "window_losses", losses)
     healed = trainer_of(steps=25, **settings)
-    run = healed.validation_run(training_windows, validation, 5, 5, keep="last")
+    run = healed.validation_run(training_windows, validation, StoppingRule(5, 5, keep="last"))
     assert len(calls) == 7 and len(run.history["val_loss"]) == 6 and len(run.history["loss"]) == 5
     assert run.lowered == (
         "the validation run diverged: the validation loss became nan in epoch 3, step 40; no reading is to blame, so "
@@ -206,7 +209,7 @@ def test_training_goes_on_from_the_best_weights_with_a_lower_learning_rate(sched
     by_hand = trainer_of(steps=25, **settings)
     by_hand._fit(training_windows, 2, 25, lambda *_: False)
     lower_rate(by_hand.network)
-    by_hand._fit(training_windows, 5, 25, lambda *_: False, 2)
+    by_hand._fit(training_windows, 5, 25, lambda *_: False, Position(2))
     for a, b in zip(healed.network.get_weights(), by_hand.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     healed.start_over()
@@ -221,8 +224,8 @@ def test_an_absurd_covariate_is_named_and_the_step_is_that_of_fit():
     with pytest.raises(
         DivergedError, match=r"Cell\(row=150, channel=1, several=False\): without readings so far"
     ) as error:
-        trainer.validation_run(training_windows, validation, 3, 3)
-    assert "correct that reading" in error.value.hint and "--learning-rate" not in error.value.hint
+        trainer.validation_run(training_windows, validation, StoppingRule(3, 3))
+    assert "correct that reading" in error.value.hint and "learning_rate" not in error.value.hint
 
 
 def test_a_final_run_that_diverges_is_tried_once_more():
@@ -240,10 +243,10 @@ def test_a_loss_that_is_infinite_before_training_names_the_reading():
     with pytest.raises(
         DivergedError, match=r"inf before training has begun: Cell\(row=197, channel=0, several=False\)"
     ) as error:
-        trainer_of().validation_run(training_windows, validation, 3, 3)
+        trainer_of().validation_run(training_windows, validation, StoppingRule(3, 3))
     assert "forecaster inspect" in error.value.hint
     with pytest.raises(DivergedError, match="inf before training has begun, and no reading is to blame"):
-        trainer_of().validation_run(*split(wave() * 1e25), 3, 3)
+        trainer_of().validation_run(*split(wave() * 1e25), StoppingRule(3, 3))
 
 
 # Whole fits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import resource
@@ -180,10 +181,9 @@ def test_too_little_is_refused_with_what_would_fit(monkeypatch):
         refuse(LARGE, LONG, panel)
     assert error.value.exit_code == 1
     said = error.value.hint.removeprefix("this would fit: ").split(", or ")
-    given = dict(flag.split() for flag in said)
-    assert set(given) == {"--batch-size", "--lookback", "--units"}
-    batch, lookback = int(given["--batch-size"]), int(given["--lookback"])
-    units = tuple(map(int, given["--units"].split(",")))
+    given = {name: ast.literal_eval(value) for name, value in (setting.split("=") for setting in said)}
+    assert set(given) == {"batch_size", "lookback", "units"}
+    batch, lookback, units = given["batch_size"], given["lookback"], given["units"]
     for factor, fits in ((1, True), (2, False)):
         for config, plan in (
             (LARGE.replace(batch_size=batch * factor), LONG),
@@ -197,7 +197,7 @@ def test_what_may_be_too_little_is_a_warning(monkeypatch):
     panel = plain(4_000)
     most = needed_memory(LARGE, LONG, panel).total
     [note] = with_room(monkeypatch, 0.7 * most)(LARGE, LONG, panel)
-    assert note.warning and note.name == "memory" and "--batch-size" in note.reason
+    assert note.warning and note.name == "memory" and "batch_size" in note.reason
     assert with_room(monkeypatch, most)(LARGE, LONG, panel) == []
     with pytest.raises(ForecasterError):
         with_room(monkeypatch, 0.59 * most)(LARGE, LONG, panel)
@@ -230,20 +230,20 @@ def test_tensorflow_is_not_asked_where_a_gpu_would_not_be_enough(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("network", "new", "flags"),
+    ("network", "new", "settings"),
     [
-        ("lstm", True, {"--batch-size", "--lookback", "--units"}),
-        ("nlinear", True, {"--batch-size", "--lookback"}),
-        ("lstm", False, {"--batch-size"}),
+        ("lstm", True, {"batch_size", "lookback", "units"}),
+        ("nlinear", True, {"batch_size", "lookback"}),
+        ("lstm", False, {"batch_size"}),
     ],
 )
-def test_what_would_fit_is_said_of_settings_that_are_read_and_may_differ(monkeypatch, network, new, flags):
+def test_what_would_fit_is_said_of_settings_that_are_read_and_may_differ(monkeypatch, network, new, settings):
     config = LARGE.replace(network=network)
     plan, panel = replace(LONG, indicator=True, cycles=("day",) * 50), plain(4_000)
     most = needed_memory(config, plan, panel).total
     with_room(monkeypatch, 0.97 * most)
     [note] = refuse_beyond_memory(config, plan, panel, new)
-    assert set(re.findall(r"--[\w-]+", note.reason)) == flags
+    assert set(re.findall(r"(\w+)=", note.reason)) == settings
 
 
 def test_where_no_setting_is_enough_fewer_rows_are(monkeypatch):

@@ -17,7 +17,7 @@ from forecaster.networks.initial.mixing import mix_shares
 from forecaster.networks.initial.start import Start
 from forecaster.networks.keras import start_keras
 from forecaster.training.batches import make_batches
-from forecaster.training.phases import Run
+from forecaster.training.phases import Run, StoppingRule
 from forecaster.training.trainer import Trainer, steps_per_epoch
 
 start_keras()
@@ -115,7 +115,7 @@ def test_best_weights_are_kept_and_the_final_run_starts_over():
     start = [v.numpy() for v in network.variables]
     trainer = Trainer(network, 32, 20, 0)
     seen = []
-    run = trainer.validation_run(training, validation, 6, 6, reference=1.0, report=seen.append)
+    run = trainer.validation_run(training, validation, StoppingRule(6, 6), reference=1.0, report=seen.append)
     losses = run.history["val_loss"]
     assert len(losses) == 7 and len(run.history["loss"]) == 6 == len(seen)
     assert run.best_epoch == int(np.argmin(losses)) > 0
@@ -138,7 +138,7 @@ def test_where_an_epoch_is_not_all_windows_the_final_run_goes_on_from_the_best_e
     training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
     for by_hand in (False, True):
         trainer = Trainer(tiny_network(8, 2, 1, learning_rate=0.01, dropout=0.0), 8, 2, 0)
-        run = trainer.validation_run(training, validation, 6, 6)
+        run = trainer.validation_run(training, validation, StoppingRule(6, 6))
         assert not run.starts_over and (run.best_epoch, run.final_epochs) == (4, 1)
         if by_hand:
             trainer._fit(training, 1, 2, lambda *_: False)
@@ -156,7 +156,7 @@ def test_the_best_epoch_is_gone_on_from_with_its_optimiser(plant_losses):
     training, validation = windows_of(values, 8, 2, newest=(None, 40)), windows_of(values, 8, 2, newest=(40, 0))
     network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)
     trainer = Trainer(network, 8, 2, 0)
-    run = trainer.validation_run(training, validation, 9, 9)
+    run = trainer.validation_run(training, validation, StoppingRule(9, 9))
     assert run.best_epoch == 4 and int(network.optimizer.iterations.numpy()) == 2 * 4
 
 
@@ -164,9 +164,9 @@ def test_the_untrained_network_is_lent_and_given_back():
     windows = windows_of(wave(), 8, 2)
     network = tiny_network(8, 2, 1, learning_rate=0.05)
     trainer, start = Trainer(network, 32, 20, 0), network.get_weights()
-    trainer.validation_run(windows, windows, 1, 1, keep="last")
+    trainer.validation_run(windows, windows, StoppingRule(1, 1, keep="last"))
     trained = network.get_weights()
-    with trainer.untrained():
+    with trainer.with_initial_weights():
         for a, b in zip(network.get_weights(), start, strict=True):
             np.testing.assert_array_equal(a, b)
     for a, b in zip(network.get_weights(), trained, strict=True):
@@ -183,7 +183,7 @@ def test_recurrent_layers_are_unrolled_for_training_and_loops_in_the_exported_fi
     trainer = Trainer(network, 32, 20, 0)
     layer = network.get_layer("recurrent_1")
     assert layer.unroll
-    trainer.validation_run(windows, windows, 1, 1)
+    trainer.validation_run(windows, windows, StoppingRule(1, 1))
     exported = export_onnx(network)
     assert layer.unroll and b"LSTM" in exported
     inputs = windows.batch(np.arange(5))
@@ -206,7 +206,7 @@ def test_an_untrained_network_can_be_the_best():
     values[:60, 0] = np.random.default_rng(0).normal(size=60)  # nothing to learn; validation is all zeros
     training, validation = windows_of(values, 4, 1, newest=(None, 40)), windows_of(values, 4, 1, newest=(30, 0))
     network = tiny_network(4, 1, 0, learning_rate=0.5, dropout=0.0)
-    run = Trainer(network, 32, 20, 0).validation_run(training, validation, 10, 2)
+    run = Trainer(network, 32, 20, 0).validation_run(training, validation, StoppingRule(10, 2))
     assert (run.best_epoch, run.gain, len(run.history["loss"])) == (0, 0.0, 2)
 
 
@@ -219,7 +219,7 @@ def test_the_last_epoch_is_kept_where_that_is_asked_for(plant_losses):
     def look(progress):
         seen.append(trainer.network.get_weights())
 
-    run = trainer.validation_run(windows, windows, 5, 1, keep="last", needed_gain=0.2, report=look)
+    run = trainer.validation_run(windows, windows, StoppingRule(5, 1, keep="last", needed_gain=0.2), report=look)
     assert (run.best_epoch, len(run.history["loss"]), run.final_epochs) == (5, 5, 5)
     for a, b in zip(trainer.network.get_weights(), seen[-1], strict=True):
         np.testing.assert_array_equal(a, b)
@@ -232,7 +232,7 @@ def test_a_gain_too_small_to_be_believed_keeps_the_untrained_network(plant_losse
     windows = windows_of(wave(), 8, 2)
     network = tiny_network(8, 2, 1, learning_rate=3e-3, dropout=0.0)
     start = network.get_weights()
-    run = Trainer(network, 32, 20, 0).validation_run(windows, windows, 2, 2, needed_gain=0.9)
+    run = Trainer(network, 32, 20, 0).validation_run(windows, windows, StoppingRule(2, 2, needed_gain=0.9))
     assert run.best_epoch == 0 and run.gain == pytest.approx(0.4)
     for a, b in zip(network.get_weights(), start, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -275,7 +275,7 @@ def test_interruption_keeps_the_best_weights_so_far():
         if progress.epoch == 2:
             raise KeyboardInterrupt
 
-    run = Trainer(network, 32, 20, 0).validation_run(training, validation, 50, 50, report=press)
+    run = Trainer(network, 32, 20, 0).validation_run(training, validation, StoppingRule(50, 50), report=press)
     assert run.interrupted and len(run.history["loss"]) == 2
     best = min(run.history["val_loss"])
     assert network.evaluate(make_batches(validation, 64), verbose=0) == pytest.approx(best, rel=1e-5)
@@ -290,7 +290,9 @@ def test_ctrl_c_that_falls_into_a_library_ends_training():
             with suppress(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGINT)
 
-    run = Trainer(tiny_network(8, 2, 1), 32, 20, 0).validation_run(training, validation, 9, 9, report=press)
+    run = Trainer(tiny_network(8, 2, 1), 32, 20, 0).validation_run(
+        training, validation, StoppingRule(9, 9), report=press
+    )
     assert run.interrupted and len(run.history["loss"]) == 2
 
 

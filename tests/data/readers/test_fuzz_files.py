@@ -28,6 +28,7 @@ from forecaster.data.panel.panel import Panel
 from forecaster.errors import ForecasterError
 from forecaster.features.plan import make_plan
 from forecaster.fitting import fit as fitting
+from forecaster.fitting.trainable import refuse_untrainable
 
 FILES, SEED = 2_000, 0
 SECONDS, LIMIT = 5, 30  # for each file: of the processor, and by the clock
@@ -546,10 +547,10 @@ class Planned(ForecasterError):
     exit_code = 0
 
 
-def plan_only(panel: Panel, config: Any, notes: list, report: Any) -> Any:
+def plan_only(panel: Panel, config: Any, *_: Any) -> Any:
     """Do what fit does before TensorFlow is started."""
     plan, _ = make_plan(panel, config)
-    fitting._refuse_unusable(panel)
+    refuse_untrainable(panel)
     assert np.isfinite(panel.values).all() and plan.horizon > 0
     raise Planned("planned")
 
