@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from forecaster.api.ready_model import ReadyModel
 from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.freq import format_time
 from forecaster.direction.backtest import DirectionEvaluation, evaluate_directions
 from forecaster.direction.prediction import refuse_beyond
-from forecaster.engines.engine import Engine
 from forecaster.errors import SettingError, nearest
-from forecaster.evaluation.backtest import Batched, Forecast, backtest, backtest_notes, baseline_forecast
+from forecaster.evaluation.backtest import Batched, ForecastFunction, backtest, backtest_notes, baseline_forecast
 from forecaster.evaluation.baselines import USUAL_BASELINES, baseline_notes
 from forecaster.evaluation.fail_if import named_measures
 from forecaster.evaluation.residuals import diagnose, residuals
@@ -140,8 +140,7 @@ class Rolling:
 
 
 def assess(
-    model: Model,
-    engine: Engine,
+    ready: ReadyModel,
     panel: Panel,
     rolling: Rolling,
     levels: tuple[int, ...],
@@ -151,8 +150,7 @@ def assess(
     """Backtest a model on a panel, beside baselines.
 
     Args:
-        model: what was trained.
-        engine: runs its network.
+        ready: what was trained.
         panel: the rows, see :meth:`forecaster.Forecaster.panel`.
         rolling: where the origins are, and what is known at each.
         levels: intervals to score, in percent.
@@ -164,11 +162,12 @@ def assess(
         DataError: too few rows for one origin.
         SettingError: an unknown baseline, or a number below 1.
     """
-    plan, names = model.plan, tuple(dict.fromkeys(baselines))
+    model, names = ready.model, tuple(dict.fromkeys(baselines))
+    plan = model.plan
     season, ahead = plan.season, rolling.gap + rolling.horizon
     stride = rolling.horizon if rolling.stride is None else rolling.stride
     count = unseen_origins(panel, model.history, ahead, stride) if rolling.origins is None else rolling.origins
-    models = {NETWORK: _network(model, engine, panel, rolling, levels, tell)}
+    models = {NETWORK: _network(ready, panel, rolling, levels, tell)}
     models |= {name: baseline_forecast(name, season, levels, plan.seasons) for name in names}
     table = backtest(
         panel,
@@ -193,8 +192,7 @@ def assess(
 
 
 def assess_directions(
-    model: Model,
-    engine: Engine,
+    ready: ReadyModel,
     panel: Panel,
     rolling: Rolling,
     baselines: Sequence[str],
@@ -203,8 +201,7 @@ def assess_directions(
     """Backtest a model of directions on a panel, beside majority and persistence.
 
     Args:
-        model: what was trained.
-        engine: runs its network.
+        ready: what was trained.
         panel: as of :func:`assess`.
         rolling: likewise, without a gap.
         baselines: those that forecast values; none but the usual ones may be asked for, and none of them is run.
@@ -215,6 +212,7 @@ def assess_directions(
         DataError: too few rows for one origin.
         SettingError: a gap, baselines, or a horizon longer than the trained one.
     """
+    model = ready.model
     refuse_beyond(model, rolling.horizon)
     if rolling.gap:
         raise SettingError("--gap does not go with a direction, which is told from the cutoff", "leave it out")
@@ -231,7 +229,7 @@ def assess_directions(
 
     return evaluate_directions(
         model,
-        engine,
+        ready.engine,
         panel,
         rolling.horizon,
         origins=rolling.origins,
@@ -243,14 +241,14 @@ def assess_directions(
 
 
 def _network(
-    model: Model,
-    engine: Engine,
+    ready: ReadyModel,
     panel: Panel,
     rolling: Rolling,
     levels: tuple[int, ...],
     tell: Callable[[str], None] | None,
-) -> Forecast:
+) -> ForecastFunction:
     """Return the network as a model of a backtest."""
+    model = ready.model
     forecast: WorkingForecast
     if rolling.refit:
         config = model.config.replace(holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback)
@@ -258,7 +256,7 @@ def _network(
     else:
 
         def forecast(known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
-            return forecast_panel(model, engine, known, steps, levels, working)
+            return forecast_panel(model, ready.engine, known, steps, levels, working)
 
     if rolling.adaptive and levels:
         return Adaptive(forecast, levels)

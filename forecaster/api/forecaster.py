@@ -10,25 +10,19 @@ import numpy as np
 import pandas as pd
 
 from forecaster.api.evaluation import Evaluation, Rolling, assess, assess_directions
+from forecaster.api.forecast import Forecast, make_forecast
+from forecaster.api.ready_model import ReadyModel
 from forecaster.artifact.load import load_model
 from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.model import Model
 from forecaster.artifact.names import resolve
 from forecaster.artifact.save import save_model
 from forecaster.config import RECIPES, Config
-from forecaster.data.panel.packed import pack_panel, unpack_panel
+from forecaster.data.panel.packed import pack_panel
 from forecaster.data.panel.panel import Panel
-from forecaster.data.time.calendar import future_times
 from forecaster.direction.backtest import DirectionEvaluation
-from forecaster.direction.prediction import (
-    cutoff_notes,
-    direction_table,
-    forecast_directions,
-    refuse_beyond,
-    refuse_levels,
-)
+from forecaster.direction.prediction import refuse_levels
 from forecaster.direction.settings import check_settings, refuse_drawing
-from forecaster.engines.engine import Engine
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.evaluation.baselines import USUAL_BASELINES
 from forecaster.fitting import fit as fitting
@@ -36,18 +30,8 @@ from forecaster.fitting.warm_start import fit_further, settings_for_warm_start
 from forecaster.levels import parse_levels
 from forecaster.notes import Note, ReportedNotes
 from forecaster.plotting import plot_forecast
-from forecaster.prediction.adapted_levels import adapt_levels
-from forecaster.prediction.caveats import engine_notes, interval_notes
-from forecaster.prediction.forecast import (
-    below_zero,
-    engines_of,
-    forecast_panel,
-    forecast_unclipped,
-    refuse_unreasonable_forecast,
-)
-from forecaster.prediction.given_rows import Data, joined_panel, training_panel, without_holdout
-from forecaster.prediction.steps_ahead import steps_ahead, with_future
-from forecaster.prediction.table import forecast_table, readings_table
+from forecaster.prediction.given_rows import Data, training_panel, without_holdout
+from forecaster.prediction.table import readings_table
 from forecaster.training.checkpoint import Checkpoints
 from forecaster.training.determinism import one_thread
 from forecaster.training.fingerprint import fingerprint
@@ -79,8 +63,7 @@ class Forecaster:
         named = {**RECIPES[recipe], **settings, **({} if horizon is None else {"horizon": str(horizon)})}
         self._given: dict[str, Any] = named
         self.notes: list[Note] = []
-        self._model: Model | None = None
-        self._engine: Engine | None = None
+        self._ready: ReadyModel | None = None
 
     @property
     def model(self) -> Model:
@@ -89,9 +72,12 @@ class Forecaster:
         Raises:
             ForecasterError: :meth:`fit` was not called yet.
         """
-        if self._model is None:
+        return self._ready_model().model
+
+    def _ready_model(self) -> ReadyModel:
+        if self._ready is None:
             raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
-        return self._model
+        return self._ready
 
     @one_thread
     def fit(
@@ -159,7 +145,7 @@ class Forecaster:
                 model.record |= checkpoints.record()
         if old is not None:
             self.config = model.config
-        self._model, self._engine, self.notes = model, None, list(notes)
+        self._ready, self.notes = ReadyModel(model), list(notes)
         return self
 
     def _newer(self, data: Data, holdout: int, notes: list[Note]) -> Panel:
@@ -168,7 +154,6 @@ class Forecaster:
         notes.extend(found)
         return without_holdout(panel, holdout)
 
-    @one_thread
     def predict(
         self,
         horizon: int | str | None = None,
@@ -195,41 +180,34 @@ class Forecaster:
             NotFoundError: a needed column is absent.
             DataError: the data cannot be read as those of the training were, or ``future`` has holes.
         """
-        levels = parse_levels(levels)
-        if self.config.task == "direction":
-            refuse_levels(levels)
-            return self._directions(horizon, data, future)
-        panel, self.notes = self.panel(data)
-        ahead = self.steps_ahead(panel, horizon)
-        steps = int(ahead.max())
-        panel, told = with_future(self.model, panel, future, ahead)
-        working, found = (None, []) if data is None else adapt_levels(self.model, self._running(), panel, levels)
-        self.notes += told + found
-        values = forecast_unclipped(self.model, self._running(), panel, steps, levels, working)
-        ranges = panel.ranges if data is not None or self.model.ranges is None else self.model.ranges
-        refuse_unreasonable_forecast(panel, values, steps, ranges)
-        self.notes += [*engine_notes(self.model, panel), *interval_notes(self.model, steps, levels)]
-        asked = np.arange(steps) < ahead[:, None]
-        below = below_zero(self.model, panel, values)
-        values[below] = 0.0
-        if raised := int(below[asked].sum()):
-            of_all = f"{raised:,} of {values[asked].size:,} numbers raised to 0"
-            self.notes.append(Note("bounds", of_all, "no reading of the training was negative"))
-        times = future_times(panel.last, panel.freq, steps)
-        table = forecast_table(panel, times, values, levels, engines_of(self.model, panel), ranges)
-        if (ahead == steps).all():
-            return table
-        return table[asked.ravel()].reset_index(drop=True)
+        found = self.forecast(horizon, data, levels, future)
+        self.notes = found.notes
+        return found.table
 
-    def _directions(self, horizon: int | str | None, data: Data | None, future: Data | None) -> pd.DataFrame:
-        """Return the forecast of a model of directions."""
-        panel, self.notes = self.panel(data)
-        ahead = self.steps_ahead(panel, horizon)
-        refuse_beyond(self.model, int(ahead.max()))
-        panel, told = with_future(self.model, panel, future, ahead)
-        self.notes += told + cutoff_notes(self.model, panel)
-        shares = forecast_directions(self.model, self._running(), panel, int(ahead.max()))
-        return direction_table(self.model, panel, shares, ahead)
+    @one_thread
+    def forecast(
+        self,
+        horizon: int | str | None = None,
+        data: Data | None = None,
+        levels: int | Sequence[int] = (80, 95),
+        future: Data | None = None,
+    ) -> Forecast:
+        """Return the table of :meth:`predict` together with its notes, and leave ``notes`` as they are.
+
+        Several threads may call it on one forecaster, each with its own data.
+
+        Args:
+            horizon: as of :meth:`predict`.
+            data: likewise.
+            levels: likewise.
+            future: likewise.
+
+        Raises:
+            SettingError: likewise.
+            NotFoundError: likewise.
+            DataError: likewise.
+        """
+        return make_forecast(self._ready_model(), horizon, data, levels, future)
 
     @one_thread
     def evaluate(
@@ -280,18 +258,19 @@ class Forecaster:
             SettingError: an unknown baseline or window, or a number out of range.
         """
         levels, baselines = parse_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
-        panel, notes = self.panel(data)
-        steps = int(self.steps_ahead(panel, horizon).max())
+        ready = self._ready_model()
+        panel, notes = ready.panel(data)
+        steps = int(ready.steps_ahead(panel, horizon).max())
         rolling = Rolling(steps, origins, stride, gap, window, int(refit), adaptive)
         found: Evaluation | DirectionEvaluation
-        if self.config.task == "direction":
+        if ready.model.config.task == "direction":
             refuse_levels(levels)
-            found = assess_directions(self.model, self._running(), panel, rolling, baselines, tell)
+            found = assess_directions(ready, panel, rolling, baselines, tell)
         else:
-            found = assess(self.model, self._running(), panel, rolling, levels, baselines, tell)
+            found = assess(ready, panel, rolling, levels, baselines, tell)
         found.notes[:0] = notes
-        if refit and data is None and len(panel.values) < self.model.record["rows"]:
-            rows = f"{len(panel.values):,} of {self.model.record['rows']:,} rows"
+        if refit and data is None and len(panel.values) < ready.model.record["rows"]:
+            rows = f"{len(panel.values):,} of {ready.model.record['rows']:,} rows"
             found.notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
         return found
 
@@ -325,9 +304,8 @@ class Forecaster:
     @classmethod
     def _of(cls, model: Model) -> Forecaster:
         forecaster = cls.__new__(cls)
-        forecaster.config, forecaster.notes, forecaster._model = model.config, [], model
+        forecaster.config, forecaster.notes, forecaster._ready = model.config, [], ReadyModel(model)
         forecaster._given = {}
-        forecaster._engine = None
         return forecaster
 
     def network(self) -> keras.Model:
@@ -337,11 +315,6 @@ class Forecaster:
             ModelError: a weight is missing or of another shape.
         """
         return fitting.rebuild_network(self.model)
-
-    def _running(self) -> Engine:
-        if self._engine is None:
-            self._engine = fitting.engine_of(self.model)
-        return self._engine
 
     def history(self) -> pd.DataFrame:
         """Return the newest readings that the model keeps, 5,000 of each series or the lookback.
@@ -363,7 +336,7 @@ class Forecaster:
             matplotlib.figure.Figure: write it with :func:`forecaster.plotting.save_figure`.
         """
         refuse_drawing(self.config)
-        table = self.predict() if forecast is None else forecast
+        table = self.forecast().table if forecast is None else forecast
         panel, _ = self.panel(data)
         longest = int(table.groupby("series", dropna=False).size().max())
         rows = max(3 * longest, 2 * self.model.plan.season, 48)
@@ -372,8 +345,7 @@ class Forecaster:
 
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
-        history = self.model.history = unpack_panel(self.model.history)
-        return (history, []) if data is None else joined_panel(self.model, data, self.config)
+        return self._ready_model().panel(data)
 
     def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
         """Forecast from the end of each series of a ready panel, with rows of the lookback at least.
@@ -386,10 +358,8 @@ class Forecaster:
         Returns:
             np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
         """
-        return forecast_panel(self.model, self._running(), panel, steps, levels)
+        return self._ready_model().forecast_panel(panel, steps, levels)
 
     def steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
         """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier."""
-        if horizon is None:
-            return np.full(len(panel), self.model.plan.horizon)
-        return steps_ahead(panel, str(horizon))
+        return self._ready_model().steps_ahead(panel, horizon)

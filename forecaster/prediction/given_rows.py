@@ -49,14 +49,14 @@ def training_panel(data: Data, future: Data | None, config: Config, notes: list[
     return without_holdout(panel, config.holdout)
 
 
-def joined_panel(model: Model, data: Data, config: Config) -> tuple[Panel, list[Note]]:
+def joined_panel(model: Model, data: Data) -> tuple[Panel, list[Note]]:
     """Return the panel of newer rows or other series, joined to the history of a model, and what was done to them.
 
     Raises:
         NotFoundError: a needed column is absent.
         DataError: the rows cannot be read as those of the training were.
     """
-    history = model.history
+    history, config = model.history, model.config
     frame = frame_given(data, history.roles.needed())
     try:
         panel, notes = build_panel(frame, config, like=history)

@@ -341,8 +341,7 @@ def test_rows_that_begin_with_a_hole_are_joined_as_one_table_is_read(airline, ta
         assert forecast["engine"].tolist() == ["lstm"] * 6
         gaps = note(airline.notes, "gaps")
         assert gaps.warning and gaps.value == "1 month without a reading" and list(gaps.counts.values()) == [1]
-    strict = Forecaster._of(airline.model)
-    strict.config = strict.config.replace(gaps="error")
+    strict = Forecaster._of(replace(airline.model, config=airline.config.replace(gaps="error")))
     with pytest.raises(
         DataError, match="1 month without a reading between 1958-12-01, the model's last row, and 1959-02"
     ):
@@ -700,7 +699,7 @@ def test_refit_tells_that_it_saw_only_the_rows_that_are_kept(monkeypatch):
 @pytest.mark.parametrize("size", [1e9, -1e9])
 def test_an_exploding_roll_is_refused(airline, monkeypatch, size):
     """Before what is below 0 is raised to it."""
-    monkeypatch.setattr("forecaster.api.forecaster.forecast_unclipped", lambda *given: np.full((1, 60, 5), size))
+    monkeypatch.setattr("forecaster.api.forecast.forecast_unclipped", lambda *given: np.full((1, 60, 5), size))
     with pytest.raises(
         ForecasterError, match=r"rolled forward 60 steps, the forecast of the series reaches 1e\+09"
     ) as error:

@@ -261,7 +261,7 @@ class TestNeverNegative:
 def test_working_levels_ask_for_other_widths(fitted):
     panel = fitted.model.history
     wide, plain, asked = (
-        prediction.forecast_panel(fitted.model, fitted._running(), panel, 3, levels, working)
+        prediction.forecast_panel(fitted.model, fitted._ready_model().engine, panel, 3, levels, working)
         for levels, working in (((95,), None), ((80,), None), ((80,), (95.0,)))
     )
     network = prediction.has_enough_rows(fitted.model, panel)

@@ -28,6 +28,7 @@ from forecaster.data.readers.csv_numbers import (
 )
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
+from forecaster.system.warning_filters import own_warning_filters
 from forecaster.words import plural, quote_names
 
 _HEAD = 1 << 20  # bytes looked at before a text file is parsed
@@ -267,7 +268,7 @@ class _Text:
         names = self.layout.names
         partly = len(wanted) < len(names)
         try:
-            with self._body() as handle, warnings.catch_warnings():
+            with self._body() as handle, own_warning_filters():
                 warnings.simplefilter("ignore", DtypeWarning)  # a column of numbers and text is settled later
                 # cells beyond the header's columns would be lost
                 warnings.simplefilter("error" if strict else "ignore", ParserWarning)
