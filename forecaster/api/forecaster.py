@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,11 @@ import pandas as pd
 from forecaster.api.evaluation import Evaluation, Rolling, assess, assess_directions
 from forecaster.api.forecast import Forecast, make_forecast
 from forecaster.api.ready_model import ReadyModel
+from forecaster.api.session import FitOptions, FitSession
 from forecaster.artifact.load import load_model
 from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.model import Model
-from forecaster.artifact.names import resolve
+from forecaster.artifact.place import ModelPlace
 from forecaster.artifact.save import save_model
 from forecaster.config import RECIPES, Config
 from forecaster.data.panel.packed import pack_panel
@@ -87,7 +88,7 @@ class Forecaster:
         tell: Callable[[Note], None] | None = None,
         future: Data | None = None,
         start: Forecaster | str | Path | None = None,
-        directory: str | Path | None = None,
+        directory: str | Path | ModelPlace | None = None,
         resume: bool = False,
     ) -> Forecaster:
         """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
@@ -124,9 +125,9 @@ class Forecaster:
         if start is not None and future is not None:
             raise SettingError("what is trained further knows its future covariates", "leave --future out")
         notes = ReportedNotes(tell)
-        places = [resolve(Path(place)) for place in (start, directory) if isinstance(place, (str, Path))]
-        in_place = len(places) == 2 and places[0] == places[1]
-        with Checkpoints(directory, notes) as checkpoints:
+        place = None if directory is None else ModelPlace.of(directory)
+        in_place = place is not None and isinstance(start, (str, Path)) and ModelPlace.of(start).real == place.real
+        with Checkpoints(place, notes) as checkpoints:
             before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
             old = None if before is None else before.model
             config = self.config if old is None else settings_for_warm_start(old.config, self._given)
@@ -274,6 +275,33 @@ class Forecaster:
             found.notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
         return found
 
+    def fit_into(
+        self, directory: str | Path, data: Data, *, resume: bool = False, **options: Unpack[FitOptions]
+    ) -> Forecaster:
+        """Train on a table and write the model directory: :meth:`fit` and :meth:`save` as one.
+
+        No other process can fit into the directory meanwhile, and a model that is there stays until the new one is
+        whole. Where Ctrl-C ends training the best weights so far are written, and ``model.record["interrupted"]`` is
+        True. Where the model cannot be written there, as the folder vanished or the disk is full, it is put elsewhere.
+
+        Args:
+            directory: the model directory to be.
+            data: as of :meth:`fit`.
+            resume: continue the fit into ``directory`` that was cut off, from the start where there is none.
+            options: ``report``, ``tell``, ``future`` and ``start``, as of :meth:`fit`.
+
+        Returns:
+            Forecaster: itself.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
+            SettingError: the directory exists and is not a model, or as of :meth:`fit`.
+            ForecasterError: another process is writing it; or the model could not be written there, and the hint says
+                where it is instead. And whatever :meth:`fit` raises.
+        """
+        FitSession(directory, resume).fit(self, data, **options)
+        return self
+
     def save(self, directory: str | Path = "forecaster-model") -> Path:
         """Write the model directory, whole or not at all; an older model there is replaced.
 
@@ -281,10 +309,9 @@ class Forecaster:
             SettingError: the directory exists and is not a model.
             ForecasterError: it cannot be written.
         """
-        directory = Path(directory)
-        with lock_directory(directory):
-            save_model(self.model, directory)
-        return directory
+        with lock_directory(directory) as place:
+            save_model(self.model, place)
+        return place.asked
 
     @classmethod
     def load(cls, directory: str | Path = "forecaster-model", newest_only: bool = False) -> Forecaster:

@@ -1,14 +1,10 @@
-"""Names of the files of a model directory and of a checkpoint, the number of its format, and where it really is."""
+"""Names of the files of a model directory and of a checkpoint, and the number of its format."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
 from typing import Any
-
-from forecaster.errors import NotFoundError
 
 FORMAT = "forecaster-model"
 FORMAT_VERSION = 2
@@ -27,20 +23,3 @@ def own_digest(manifest: dict[str, Any]) -> str:
     """Return the sha256 of a manifest's content, its own digest left out."""
     files = {name: digest for name, digest in manifest["sha256"].items() if name != MANIFEST}
     return hashlib.sha256(json.dumps({**manifest, "sha256": files}, sort_keys=True).encode()).hexdigest()
-
-
-def resolve(directory: Path) -> Path:
-    """Return the place of a directory with no link in it.
-
-    Raises:
-        NotFoundError: the current folder, in which it is, was removed.
-    """
-    try:
-        return Path(os.path.realpath(directory))
-    except FileNotFoundError:
-        raise NotFoundError(f"the current folder, with '{directory}' in it, was removed", "go to another one") from None
-
-
-def lock_path(place: Path) -> Path:
-    """Return the file that a process holds locked while it writes a directory."""
-    return place.with_name(f".{place.name}.lock")

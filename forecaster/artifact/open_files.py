@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from forecaster.artifact.names import FILES, LIMITS, MANIFEST, lock_path, resolve
+from forecaster.artifact.names import FILES, LIMITS, MANIFEST
+from forecaster.artifact.place import ModelPlace
 from forecaster.errors import ModelError, NotFoundError
 
 #: What to do about a model that cannot be read.
@@ -74,7 +75,7 @@ def _found(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader]
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
-        return {}, not lock_path(resolve(directory)).exists()  # where names cannot be exchanged, it comes back
+        return {}, not ModelPlace.of(directory).lock.exists()  # where names cannot be exchanged, it comes back
     except (OSError, ValueError) as error:
         if getattr(error, "errno", errno.ENAMETOOLONG) in (errno.ENAMETOOLONG, errno.ELOOP):
             return {}, True  # no name that a directory can have

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -29,24 +28,24 @@ from forecaster.artifact.names import (
     NETWORK,
     WEIGHTS,
     own_digest,
-    resolve,
 )
-from forecaster.artifact.siblings import STAGING, remove_leftovers, remove_staging
+from forecaster.artifact.place import ModelPlace
+from forecaster.artifact.siblings import remove_leftovers, remove_staging
 from forecaster.system.files import current_umask, flush_folder, json_text
 
 
-def save_model(model: Model, directory: Path) -> None:
+def save_model(model: Model, directory: str | Path | ModelPlace) -> None:
     """Write the model directory beside its place and move it there once it is complete.
 
     Raises:
         SettingError: there is something else than a model by now, which stays as it is.
         ForecasterError: the disk is full or the folder cannot be written; an older model stays as it was.
     """
-    place = resolve(directory)
+    place = ModelPlace.of(directory)
     try:
-        staging = _sibling(place)
+        staging = place.make_staging()
     except OSError as error:
-        raise write_refusal(directory, error) from None
+        raise write_refusal(place, error) from None
     try:
         digests = {}
         for name, content in _files(model):
@@ -57,7 +56,7 @@ def save_model(model: Model, directory: Path) -> None:
         _swap(staging, place)
         remove_leftovers(place, model.record)
     except OSError as error:
-        raise write_refusal(directory, error) from None
+        raise write_refusal(place, error) from None
     finally:
         remove_staging(staging)
 
@@ -97,10 +96,6 @@ def _manifest_text(model: Model, digests: dict[str, str]) -> str:
     return json_text(manifest)
 
 
-def _sibling(place: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=STAGING, dir=place.parent))
-
-
 def _write(path: Path, content: Iterable[bytes]) -> str:
     """Write the pieces of a file and return its sha256."""
     digest, size = hashlib.sha256(), 0
@@ -116,16 +111,16 @@ def _write(path: Path, content: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _swap(staging: Path, place: Path) -> None:
+def _swap(staging: Path, place: ModelPlace) -> None:
     """Put ``staging`` in its place, and an older model, which was there at every moment until then, in its own."""
     with suppress(OSError):  # not every system flushes folders
         flush_folder(staging)
-    if not place.exists():
-        staging.rename(place)
-    elif not _exchanged(staging, place):
+    if not place.real.exists():
+        staging.rename(place.real)
+    elif not _exchanged(staging, place.real):
         _replace(staging, place)
     with suppress(OSError):
-        flush_folder(place.parent)
+        flush_folder(place.real.parent)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
@@ -140,13 +135,13 @@ def _exchanged(one: Path, other: Path) -> bool:
 _HERE, _EXCHANGE = -100, 2
 
 
-def _replace(staging: Path, place: Path) -> None:
+def _replace(staging: Path, place: ModelPlace) -> None:
     """Put ``staging`` in the place of an older model by two renames; on failure the old one is put back."""
-    old = _sibling(place)
+    old = place.make_staging()
     try:
-        place.rename(old)
-        staging.rename(place)
+        place.real.rename(old)
+        staging.rename(place.real)
     finally:
-        if not place.exists():
-            old.rename(place)
+        if not place.real.exists():
+            old.rename(place.real)
         remove_staging(old)

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from forecaster.artifact.names import BEGUN, FILES, MACHINE, MANIFEST, RUN, resolve
+from forecaster.artifact.names import BEGUN, FILES, MACHINE, MANIFEST, RUN
+from forecaster.artifact.place import ModelPlace
 from forecaster.system.files import read_sealed
-
-#: How the name of a folder ends in which a model is being written.
-STAGING = ".writing"
-
-
-def checkpoint_folder(directory: Path) -> Path:
-    """Return where the checkpoint of a fit into ``directory`` lies."""
-    place = resolve(directory)
-    return place.with_name(f".{place.name}.checkpoint")
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
@@ -50,24 +41,22 @@ def remove_checkpoint(folder: Path) -> None:
         folder.rmdir()
 
 
-def remove_leftovers(place: Path, record: Mapping[str, Any]) -> None:
+def remove_leftovers(place: ModelPlace, record: Mapping[str, Any]) -> None:
     """Remove what is of no use any more once a model is written: the checkpoint of its own fit, where it was finished.
 
     And the folders in which killed processes wrote a model; who calls it holds the lock, so that nobody writes there.
 
     Args:
-        place: the real place of the model directory.
+        place: of the model directory.
         record: of the model.
     """
-    folder = checkpoint_folder(place)
+    folder = place.checkpoint
     begun = read_fit_start(folder)
     if begun is not None and record.get("fit") == fit_id(begun) and not record.get("interrupted"):
         remove_checkpoint(folder)
-    unfinished = re.compile(rf"\.{re.escape(place.name)}\.[a-z0-9_]{{8}}{STAGING}")  # as tempfile names them
     with suppress(OSError):
-        for sibling in place.parent.iterdir():
-            if unfinished.fullmatch(sibling.name):
-                remove_staging(sibling)
+        for sibling in place.staging_folders():
+            remove_staging(sibling)
 
 
 def remove_staging(folder: Path) -> None:

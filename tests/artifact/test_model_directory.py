@@ -358,16 +358,16 @@ def test_what_came_to_the_place_while_training_stays(model, folder, others):
     loaded = load_model(model)
     with lock_directory(Path("site")) as place:
         if others == "a folder":
-            place.mkdir()
-            (place / "thesis.txt").write_text("years")
+            place.real.mkdir()
+            (place.real / "thesis.txt").write_text("years")
         else:
-            place.write_text("years")
+            place.real.write_text("years")
         before = snapshot(folder)
         with pytest.raises(SettingError, match="site' exists and is not a model"):
             save_model(loaded, place)
         assert snapshot(folder) == before
         with pytest.raises(ForecasterError, match="site' exists and is not a model") as error:
-            save_or_rescue(loaded, Path("site"), place)
+            save_or_rescue(loaded, place)
     refuge = re.search("the model was put into '(.*)'", error.value.hint)
     assert refuge and same(load_model(Path(refuge[1])), loaded)
 
@@ -379,7 +379,7 @@ def test_a_link_that_is_turned_elsewhere_while_training_leaves_the_model_where_i
         link.unlink()
         link.symlink_to("another")
         loaded.record["command"] = "the new one"
-        save_or_rescue(loaded, Path("current"), place)
+        save_or_rescue(loaded, place)
     assert load_model(model).record["command"] == "the new one"
     assert sorted(os.listdir(folder)) == ["current", "forecaster-model"]
 
