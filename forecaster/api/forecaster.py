@@ -13,6 +13,7 @@ from forecaster.api.evaluation import Evaluation, Rolling, assess, assess_direct
 from forecaster.api.forecast import Forecast, make_forecast
 from forecaster.api.ready_model import ReadyModel
 from forecaster.api.session import FitOptions, FitSession
+from forecaster.api.summary import constructor_text, summary_html, summary_text
 from forecaster.artifact.load import load_model
 from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.model import Model
@@ -65,6 +66,17 @@ class Forecaster:
         self._given: dict[str, Any] = named
         self.notes: list[Note] = []
         self._ready: ReadyModel | None = None
+
+    def __repr__(self) -> str:
+        """Return the call that makes an untrained forecaster with these settings."""
+        return constructor_text(self.config)
+
+    def __str__(self) -> str:
+        """Return what was inferred, the rows, the validation scores next to the baselines, and the intervals."""
+        return summary_text(self.config, None if self._ready is None else self._ready.model)
+
+    def _repr_html_(self) -> str:
+        return summary_html(self.config, None if self._ready is None else self._ready.model)
 
     @property
     def model(self) -> Model:
