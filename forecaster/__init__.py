@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from forecaster.api.evaluation import Evaluation
+    from forecaster.api.forecast import Forecast
     from forecaster.api.forecaster import Forecaster
     from forecaster.config import Config
     from forecaster.data.readers.sources import Source
@@ -27,6 +28,7 @@ _HOMES = {
     "Config": "forecaster.config",
     "DirectionEvaluation": "forecaster.direction.backtest",
     "Evaluation": "forecaster.api.evaluation",
+    "Forecast": "forecaster.api.forecast",
     "Forecaster": "forecaster.api.forecaster",
     "ForecasterError": "forecaster.errors",
     "Inspection": "forecaster.inspection.inspect",
@@ -41,6 +43,7 @@ __all__ = [
     "Config",
     "DirectionEvaluation",
     "Evaluation",
+    "Forecast",
     "Forecaster",
     "ForecasterError",
     "Inspection",

@@ -1,58 +1,45 @@
-"""Forecaster: fit, predict, evaluate, save, load. The command line calls nothing else."""
+"""Forecaster: fit, predict, evaluate, save, load."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
 
 from forecaster.api.evaluation import Evaluation, Rolling, assess, assess_directions
+from forecaster.api.forecast import Forecast, make_forecast
+from forecaster.api.ready_model import ReadyModel
+from forecaster.api.session import FitOptions, FitSession
+from forecaster.api.summary import constructor_text, summary_html, summary_text
 from forecaster.artifact.load import load_model
 from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.model import Model
-from forecaster.artifact.names import resolve
+from forecaster.artifact.place import ModelPlace
 from forecaster.artifact.save import save_model
 from forecaster.config import RECIPES, Config
-from forecaster.data.panel.packed import pack_panel, unpack_panel
+from forecaster.data.panel.packed import pack_panel
 from forecaster.data.panel.panel import Panel
-from forecaster.data.time.calendar import future_times
 from forecaster.direction.backtest import DirectionEvaluation
-from forecaster.direction.prediction import (
-    cutoff_notes,
-    direction_table,
-    forecast_directions,
-    refuse_beyond,
-    refuse_levels,
-)
+from forecaster.direction.prediction import refuse_levels
 from forecaster.direction.settings import check_settings, refuse_drawing
-from forecaster.engines.engine import Engine
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.evaluation.baselines import USUAL_BASELINES
 from forecaster.fitting import fit as fitting
-from forecaster.fitting.rebuild import engine_of, rebuild_network
+from forecaster.fitting.rebuild import rebuild_network
 from forecaster.fitting.warm_start import fit_further, settings_for_warm_start
 from forecaster.levels import parse_levels
 from forecaster.notes import Note, ReportedNotes
 from forecaster.plotting import plot_forecast
-from forecaster.prediction.adapted_levels import adapt_levels
-from forecaster.prediction.caveats import engine_notes, interval_notes
-from forecaster.prediction.forecast import (
-    below_zero,
-    engines_of,
-    forecast_panel,
-    forecast_unclipped,
-    refuse_unreasonable_forecast,
-)
-from forecaster.prediction.given_rows import Data, joined_panel, training_panel, without_holdout
-from forecaster.prediction.steps_ahead import steps_ahead, with_future
-from forecaster.prediction.table import forecast_table, readings_table
+from forecaster.prediction.given_rows import Data, training_panel, without_holdout
+from forecaster.prediction.table import readings_table
 from forecaster.training.checkpoint import Checkpoints
-from forecaster.training.determinism import one_thread
+from forecaster.training.determinism import TRAINING, one_thread
 from forecaster.training.fingerprint import fingerprint
 from forecaster.training.phases import Report
+from forecaster.words import setting
 
 if TYPE_CHECKING:
     import keras
@@ -62,17 +49,34 @@ if TYPE_CHECKING:
 class Forecaster:
     """A forecaster of one series, or one network for all series of a panel.
 
+    Several threads may call :meth:`forecast`, :meth:`predict` and :meth:`evaluate` of one trained forecaster at once;
+    trainings, by :meth:`fit` or ``evaluate(refit=...)``, wait for one another.
+
     Args:
         horizon: how far to forecast: steps (``10``), a span (``"30d"``) or a date (``"2027-01-31"``).
         recipe: a named set of settings: ``default``, ``textbook`` or ``stacked``.
         settings: any field of :class:`forecaster.Config`.
 
+    Attributes:
+        config: the settings.
+        notes: what was inferred and done by the last :meth:`fit`, :meth:`fit_into` or :meth:`predict` that ended.
+
     Raises:
         SettingError: a setting is unknown or has a wrong value.
 
     Example:
-        >>> forecaster = Forecaster(horizon=12).fit("dataset:airline")  # doctest: +SKIP
-        >>> forecaster.predict(levels=(80,))  # doctest: +SKIP
+        >>> forecaster = Forecaster(horizon=3, network="nlinear", epochs=1, final=False).fit("dataset:airline")
+        >>> forecaster.predict(levels=(80,))[["series", "month", "engine"]]
+          series      month   engine
+        0        1961-01-01  nlinear
+        1        1961-02-01  nlinear
+        2        1961-03-01  nlinear
+        >>> print(forecaster)  # doctest: +ELLIPSIS
+        Forecaster of 'passengers', 3 steps ahead
+          rows        144, 1949-01-01 to 1960-12-01
+          ...
+        >>> forecaster.evaluate(origins=2, baselines="naive").verdict
+        'No verdict: the network was trained on these rows.'
     """
 
     def __init__(self, horizon: int | str | None = None, *, recipe: str = "default", **settings: Any) -> None:
@@ -80,8 +84,18 @@ class Forecaster:
         named = {**RECIPES[recipe], **settings, **({} if horizon is None else {"horizon": str(horizon)})}
         self._given: dict[str, Any] = named
         self.notes: list[Note] = []
-        self._model: Model | None = None
-        self._engine: Engine | None = None
+        self._ready: ReadyModel | None = None
+
+    def __repr__(self) -> str:
+        """Return the call that makes an untrained forecaster with these settings."""
+        return constructor_text(self.config)
+
+    def __str__(self) -> str:
+        """Return a summary: rows, inferred settings, validation scores next to the baselines, intervals."""
+        return summary_text(self.config, None if self._ready is None else self._ready.model)
+
+    def _repr_html_(self) -> str:
+        return summary_html(self.config, None if self._ready is None else self._ready.model)
 
     @property
     def model(self) -> Model:
@@ -90,9 +104,12 @@ class Forecaster:
         Raises:
             ForecasterError: :meth:`fit` was not called yet.
         """
-        if self._model is None:
+        return self._ready_model().model
+
+    def _ready_model(self) -> ReadyModel:
+        if self._ready is None:
             raise ForecasterError("nothing is trained yet", "call fit() or Forecaster.load() first")
-        return self._model
+        return self._ready
 
     @one_thread
     def fit(
@@ -102,28 +119,28 @@ class Forecaster:
         tell: Callable[[Note], None] | None = None,
         future: Data | None = None,
         start: Forecaster | str | Path | None = None,
-        directory: str | Path | None = None,
+        directory: str | Path | ModelPlace | None = None,
         resume: bool = False,
     ) -> Forecaster:
         """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
 
         With ``start``, a trained model is trained further on newer rows: a few epochs at a smaller learning rate, from
         its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its weights are
-        kept where the newest rows, which it has not seen, do not favour others; with ``keep="last"`` never.
+        kept unless the newest rows, which it has not seen, favour others; with ``keep="last"`` they never are.
 
-        With ``directory``, checkpoints are kept beside it until :meth:`save` has written the model there. After a
-        death of the process, or Ctrl-C, the same fit with ``resume`` goes on from there, to the same weights to the
-        byte, on the same machine. With ``start`` in the same place Ctrl-C leaves it there, for ``resume``.
+        With ``directory``, checkpoints are kept next to it until :meth:`save` has written the model there. After the
+        process was killed, or Ctrl-C, the same fit with ``resume`` continues from them, to the same weights to the
+        byte, on the same machine. With ``start`` in the same directory Ctrl-C leaves the model there as it was, for
+        ``resume``. :meth:`fit_into` does all of this in one call.
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
-            report: called with a :class:`forecaster.training.trainer.Progress` after each epoch.
+            report: called with a :class:`forecaster.training.phases.Progress` after each epoch.
             tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
             future: a table of covariates known beyond the cutoff; its columns become future covariates.
-            start: what is trained further: a forecaster, or a model directory.
+            start: a forecaster or model directory to train further.
             directory: the model directory to be, for one fit at a time.
-            resume: go on with the fit into ``directory`` that was cut off; where the same fit was finished, its model
-                is loaded.
+            resume: continue the fit into ``directory`` that was cut off; if the same fit was finished, load its model.
 
         Returns:
             Forecaster: itself.
@@ -131,24 +148,25 @@ class Forecaster:
         Raises:
             KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
             NotFoundError: no such file or column.
-            DataError: the data cannot be learned from as they are, or ``start`` knows them already.
-            SettingError: a setting contradicts ``start``, or the fit that is to be resumed.
+            DataError: the data cannot be trained on as they are, or ``start`` knows them already.
+            SettingError: a setting contradicts ``start``, or the fit to resume.
             DivergedError: training ended in NaN.
         """
         check_settings(self.config)
         if start is not None and future is not None:
-            raise SettingError("what is trained further knows its future covariates", "leave --future out")
+            hint = f"leave {setting('future')} out"
+            raise SettingError("a model that is trained further has its own future covariates", hint)
         notes = ReportedNotes(tell)
-        places = [resolve(Path(place)) for place in (start, directory) if isinstance(place, (str, Path))]
-        in_place = len(places) == 2 and places[0] == places[1]
-        with Checkpoints(directory, notes) as checkpoints:
+        place = None if directory is None else ModelPlace.of(directory)
+        in_place = place is not None and isinstance(start, (str, Path)) and ModelPlace.of(start).real == place.real
+        with TRAINING, Checkpoints(place, notes) as checkpoints:
             before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
             old = None if before is None else before.model
             config = self.config if old is None else settings_for_warm_start(old.config, self._given)
             if before is None:
                 panel: Panel = pack_panel(training_panel(data, future, config, notes))
             else:
-                panel = before._newer(data, config.holdout, notes)
+                panel = before._newer_panel(data, config.holdout, notes)
             model = checkpoints.begin(lambda: fingerprint(panel, config, old), resume, in_place)
             if model is None:
                 if old is None:
@@ -156,20 +174,19 @@ class Forecaster:
                 else:
                     model = fit_further(old, panel, self._given, notes, report, checkpoints)
                 if in_place and model.record["interrupted"] and checkpoints.lose_nothing:
-                    raise KeyboardInterrupt  # to go on, it needs what it was to replace
+                    raise KeyboardInterrupt  # to resume, it needs the model that it was to replace
                 model.record |= checkpoints.record()
         if old is not None:
             self.config = model.config
-        self._model, self._engine, self.notes = model, None, list(notes)
+        self._ready, self.notes = ReadyModel(model), list(notes)
         return self
 
-    def _newer(self, data: Data, holdout: int, notes: list[Note]) -> Panel:
-        """Return the newer rows, joined to the history, that the model is trained further on."""
+    def _newer_panel(self, data: Data, holdout: int, notes: list[Note]) -> Panel:
+        """Return the newer rows to train on further, joined to the history."""
         panel, found = self.panel(data)
         notes.extend(found)
         return without_holdout(panel, holdout)
 
-    @one_thread
     def predict(
         self,
         horizon: int | str | None = None,
@@ -188,49 +205,41 @@ class Forecaster:
 
         Returns:
             pandas.DataFrame: columns ``series``, the time column, ``forecast``, ``lo-80``, ``hi-80``, ..., ``engine``:
-            the network that made the row, or the baseline where a series is too short for the network. With
+            the network of the row, or the baseline where a series is too short for the network. With
             ``task="direction"`` those of :func:`forecaster.direction.prediction.direction_table`.
 
         Raises:
-            SettingError: a horizon or level that cannot be, or future covariates that are not given.
+            SettingError: an invalid horizon or level, or future covariates that are not given.
             NotFoundError: a needed column is absent.
             DataError: the data cannot be read as those of the training were, or ``future`` has holes.
+            ForecasterError: a forecast rolled forward leaves all reason.
         """
-        levels = parse_levels(levels)
-        if self.config.task == "direction":
-            refuse_levels(levels)
-            return self._directions(horizon, data, future)
-        panel, self.notes = self.panel(data)
-        ahead = self.steps_ahead(panel, horizon)
-        steps = int(ahead.max())
-        panel, told = with_future(self.model, panel, future, ahead)
-        working, found = (None, []) if data is None else adapt_levels(self.model, self._running(), panel, levels)
-        self.notes += told + found
-        values = forecast_unclipped(self.model, self._running(), panel, steps, levels, working)
-        ranges = panel.ranges if data is not None or self.model.ranges is None else self.model.ranges
-        refuse_unreasonable_forecast(panel, values, steps, ranges)
-        self.notes += [*engine_notes(self.model, panel), *interval_notes(self.model, steps, levels)]
-        asked = np.arange(steps) < ahead[:, None]
-        below = below_zero(self.model, panel, values)
-        values[below] = 0.0
-        if raised := int(below[asked].sum()):
-            of_all = f"{raised:,} of {values[asked].size:,} numbers raised to 0"
-            self.notes.append(Note("bounds", of_all, "no reading of the training was negative"))
-        times = future_times(panel.last, panel.freq, steps)
-        table = forecast_table(panel, times, values, levels, engines_of(self.model, panel), ranges)
-        if (ahead == steps).all():
-            return table
-        return table[asked.ravel()].reset_index(drop=True)
+        found = self.forecast(horizon, data, levels, future)
+        self.notes = found.notes
+        return found.table
 
-    def _directions(self, horizon: int | str | None, data: Data | None, future: Data | None) -> pd.DataFrame:
-        """Return the forecast of a model of directions."""
-        panel, self.notes = self.panel(data)
-        ahead = self.steps_ahead(panel, horizon)
-        refuse_beyond(self.model, int(ahead.max()))
-        panel, told = with_future(self.model, panel, future, ahead)
-        self.notes += told + cutoff_notes(self.model, panel)
-        shares = forecast_directions(self.model, self._running(), panel, int(ahead.max()))
-        return direction_table(self.model, panel, shares, ahead)
+    @one_thread
+    def forecast(
+        self,
+        horizon: int | str | None = None,
+        data: Data | None = None,
+        levels: int | Sequence[int] = (80, 95),
+        future: Data | None = None,
+    ) -> Forecast:
+        """Return the table of :meth:`predict` with its notes; ``notes`` of the forecaster stay as they are.
+
+        Args:
+            horizon: as of :meth:`predict`.
+            data: likewise.
+            levels: likewise.
+            future: likewise.
+
+        Raises:
+            SettingError: likewise.
+            NotFoundError: likewise.
+            DataError: likewise.
+        """
+        return make_forecast(self._ready_model(), horizon, data, levels, future)
 
     @one_thread
     def evaluate(
@@ -248,22 +257,22 @@ class Forecaster:
         baselines: str | Sequence[str] = USUAL_BASELINES,
         tell: Callable[[str], None] | None = None,
     ) -> Evaluation | DirectionEvaluation:
-        """Backtest over rolling origins, beside the baselines.
+        """Backtest over rolling origins, compared with the baselines.
 
         Rows that the network was trained on are marked ``seen`` in the table. Where the data hold newer rows, only
-        those are scored, unless ``origins`` asks for more; where they do not, a note says that the scores are of
+        those are scored, unless ``origins`` asks for more; where they do not, a note reports that the scores are of
         rows the network has seen. ``refit`` trains anew, on the rows before an origin only.
 
         Args:
             data: as in :meth:`predict`.
             horizon: steps of each forecast, or a span; the trained horizon by default.
-            origins: number of origins, counted from the end; 5 by default, of directions as many as are unseen.
+            origins: number of origins, counted from the end; 5 by default, for directions all that are unseen.
             stride: steps between origins; the horizon by default.
             gap: rows between a cutoff and the first step that is scored.
             window: ``expanding``: all rows before a cutoff are known there; ``sliding``: only as many as before the
                 oldest, which matters to ``refit`` and to the baselines.
-            refit: train anew at every so many origins: 0 never, 1 or True at each.
-            adaptive: correct the network's intervals at each origin by their hits at the ones before.
+            refit: train anew at every n-th origin: 0 never, 1 or True at each.
+            adaptive: correct the network's intervals at each origin by their coverage at the ones before.
             levels: intervals to score, in percent.
             baselines: names of :data:`forecaster.evaluation.baselines.BASELINES`.
             tell: called with a line of text before each training of ``refit``.
@@ -273,7 +282,7 @@ class Forecaster:
             ``observed``, ``forecast``, ``lo-80``, ..., ``scale``, ``root-scale``; ``summary`` as
             :func:`forecaster.evaluation.summary.summarise` returns it; ``tests`` of the difference from each baseline;
             ``notes``. With ``task="direction"`` a
-            :class:`forecaster.direction.backtest.DirectionEvaluation`, beside the baselines majority and persistence.
+            :class:`forecaster.direction.backtest.DirectionEvaluation`, with the baselines majority and persistence.
 
         Raises:
             KeyboardInterrupt: Ctrl-C, in a training of ``refit`` too, as a half-trained network is not judged.
@@ -281,44 +290,72 @@ class Forecaster:
             SettingError: an unknown baseline or window, or a number out of range.
         """
         levels, baselines = parse_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
-        panel, notes = self.panel(data)
-        steps = int(self.steps_ahead(panel, horizon).max())
+        ready = self._ready_model()
+        panel, notes = ready.panel(data)
+        steps = int(ready.steps_ahead(panel, horizon).max())
         rolling = Rolling(steps, origins, stride, gap, window, int(refit), adaptive)
         found: Evaluation | DirectionEvaluation
-        if self.config.task == "direction":
+        if ready.model.config.task == "direction":
             refuse_levels(levels)
-            found = assess_directions(self.model, self._running(), panel, rolling, baselines, tell)
+            found = assess_directions(ready, panel, rolling, baselines, tell)
         else:
-            found = assess(self.model, self._running(), panel, rolling, levels, baselines, tell)
+            found = assess(ready, panel, rolling, levels, baselines, tell)
         found.notes[:0] = notes
-        if refit and data is None and len(panel.values) < self.model.record["rows"]:
-            rows = f"{len(panel.values):,} of {self.model.record['rows']:,} rows"
-            found.notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
+        if refit and data is None and len(panel.values) < ready.model.record["rows"]:
+            rows = f"{len(panel.values):,} of {ready.model.record['rows']:,} rows"
+            reason = f"the model keeps no more; give all with {setting('data')}"
+            found.notes.append(Note("refit", rows, reason, warning=True))
         return found
+
+    def fit_into(
+        self, directory: str | Path, data: Data, *, resume: bool = False, **options: Unpack[FitOptions]
+    ) -> Forecaster:
+        """Train on a table and write the model directory: :meth:`fit` and :meth:`save` as one.
+
+        No other process can fit into the directory meanwhile, and a model that is there stays until the new one is
+        whole. Where Ctrl-C ends training the best weights so far are written, and ``model.record["interrupted"]`` is
+        True. Where the model cannot be written there, as the folder vanished or the disk is full, it is put elsewhere.
+
+        Args:
+            directory: the model directory to be.
+            data: as of :meth:`fit`.
+            resume: continue the fit into ``directory`` that was cut off, from the start where there is none.
+            options: ``report``, ``tell``, ``future`` and ``start``, as of :meth:`fit`.
+
+        Returns:
+            Forecaster: itself.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
+            SettingError: the directory exists and is not a model, or as of :meth:`fit`.
+            ForecasterError: another process is writing it; or the model could not be written there, and the hint says
+                where it is instead. And whatever :meth:`fit` raises.
+        """
+        FitSession(directory, resume).fit(self, data, **options)
+        return self
 
     def save(self, directory: str | Path = "forecaster-model") -> Path:
         """Write the model directory, whole or not at all; an older model there is replaced.
 
         Raises:
             SettingError: the directory exists and is not a model.
-            ForecasterError: it cannot be written.
+            ForecasterError: another process is writing it, or it cannot be written.
         """
-        directory = Path(directory)
-        with lock_directory(directory):
-            save_model(self.model, directory)
-        return directory
+        with lock_directory(directory) as place:
+            save_model(self.model, place)
+        return place.asked
 
     @classmethod
     def load(cls, directory: str | Path = "forecaster-model", newest_only: bool = False) -> Forecaster:
         """Read a model directory; TensorFlow is not imported.
 
         Args:
-            directory: where it is.
-            newest_only: keep only the rows of each series that its next forecast is made from, which saves memory
-                where :meth:`predict` without data is all that is wanted.
+            directory: the model directory.
+            newest_only: keep only the rows of each series that its next forecast reads, which saves memory where
+                only :meth:`predict` without data is called.
 
         Raises:
-            NotFoundError: no model is there.
+            NotFoundError: there is no model.
             ModelError: it is damaged, altered, incomplete or newer than this version.
         """
         return cls._of(load_model(Path(directory), newest_only))
@@ -326,9 +363,8 @@ class Forecaster:
     @classmethod
     def _of(cls, model: Model) -> Forecaster:
         forecaster = cls.__new__(cls)
-        forecaster.config, forecaster.notes, forecaster._model = model.config, [], model
+        forecaster.config, forecaster.notes, forecaster._ready = model.config, [], ReadyModel(model)
         forecaster._given = {}
-        forecaster._engine = None
         return forecaster
 
     def network(self) -> keras.Model:
@@ -339,13 +375,8 @@ class Forecaster:
         """
         return rebuild_network(self.model)
 
-    def _running(self) -> Engine:
-        if self._engine is None:
-            self._engine = engine_of(self.model)
-        return self._engine
-
     def history(self) -> pd.DataFrame:
-        """Return the newest readings that the model keeps, 5,000 of each series or the lookback.
+        """Return the newest readings that the model keeps: 5,000 of each series, or the lookback if that is longer.
 
         Returns:
             pandas.DataFrame: columns ``series``, the time column and ``actual``, NaN where there was no reading.
@@ -364,7 +395,7 @@ class Forecaster:
             matplotlib.figure.Figure: write it with :func:`forecaster.plotting.save_figure`.
         """
         refuse_drawing(self.config)
-        table = self.predict() if forecast is None else forecast
+        table = self.forecast().table if forecast is None else forecast
         panel, _ = self.panel(data)
         longest = int(table.groupby("series", dropna=False).size().max())
         rows = max(3 * longest, 2 * self.model.plan.season, 48)
@@ -372,9 +403,8 @@ class Forecaster:
         return plot_forecast(table, readings_table(panel), **options)
 
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
-        """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
-        history = self.model.history = unpack_panel(self.model.history)
-        return (history, []) if data is None else joined_panel(self.model, data, self.config)
+        """Return the panel to forecast from (the model's history, or ``data`` joined to it), and notes on repairs."""
+        return self._ready_model().panel(data)
 
     def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
         """Forecast from the end of each series of a ready panel, with rows of the lookback at least.
@@ -387,10 +417,8 @@ class Forecaster:
         Returns:
             np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level.
         """
-        return forecast_panel(self.model, self._running(), panel, steps, levels)
+        return self._ready_model().forecast_panel(panel, steps, levels)
 
     def steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
         """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier."""
-        if horizon is None:
-            return np.full(len(panel), self.model.plan.horizon)
-        return steps_ahead(panel, str(horizon))
+        return self._ready_model().steps_ahead(panel, horizon)

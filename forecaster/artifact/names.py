@@ -1,25 +1,21 @@
-"""Names of the files of a model directory and of a checkpoint, the number of its format, and where it really is."""
+"""Names of the files of a model directory and of a checkpoint, and the number of its format."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
 from typing import Any
-
-from forecaster.errors import NotFoundError
 
 FORMAT = "forecaster-model"
 FORMAT_VERSION = 2
 MANIFEST, WEIGHTS, NETWORK, HISTORY = "manifest.json", "weights.npz", "network.onnx", "history.parquet"
-#: The files whose digests the manifest holds, beside its own.
+#: The files whose digests the manifest holds, in addition to its own.
 FILES = (WEIGHTS, NETWORK, HISTORY)
 #: Bytes of a file at most: none larger is written, and none is read.
 LIMITS = {MANIFEST: 64 << 20, WEIGHTS: 512 << 20, NETWORK: 512 << 20, HISTORY: 16 << 30}
-#: Names of the files of a checkpoint: what a fit was begun with, and, before its number, each training run.
+#: Names of the files of a checkpoint: the fingerprint that a fit began with, and each training run, before its number.
 BEGUN, RUN = "fit", "run-"
-#: Name, in what a fit was begun with, of the machine that it was begun on, which may be another one when it goes on.
+#: Key, in this fingerprint, of the machine that the fit began on; it may be resumed on another one.
 MACHINE = "machine"
 
 
@@ -27,20 +23,3 @@ def own_digest(manifest: dict[str, Any]) -> str:
     """Return the sha256 of a manifest's content, its own digest left out."""
     files = {name: digest for name, digest in manifest["sha256"].items() if name != MANIFEST}
     return hashlib.sha256(json.dumps({**manifest, "sha256": files}, sort_keys=True).encode()).hexdigest()
-
-
-def resolve(directory: Path) -> Path:
-    """Return the place of a directory with no link in it.
-
-    Raises:
-        NotFoundError: the current folder, in which it is, was removed.
-    """
-    try:
-        return Path(os.path.realpath(directory))
-    except FileNotFoundError:
-        raise NotFoundError(f"the current folder, with '{directory}' in it, was removed", "go to another one") from None
-
-
-def lock_path(place: Path) -> Path:
-    """Return the file that a process holds locked while it writes a directory."""
-    return place.with_name(f".{place.name}.lock")

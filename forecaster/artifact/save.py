@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -29,24 +28,24 @@ from forecaster.artifact.names import (
     NETWORK,
     WEIGHTS,
     own_digest,
-    resolve,
 )
-from forecaster.artifact.siblings import STAGING, remove_leftovers, remove_staging
+from forecaster.artifact.place import ModelPlace
+from forecaster.artifact.siblings import remove_leftovers, remove_staging
 from forecaster.system.files import current_umask, flush_folder, json_text
 
 
-def save_model(model: Model, directory: Path) -> None:
-    """Write the model directory beside its place and move it there once it is complete.
+def save_model(model: Model, directory: str | Path | ModelPlace) -> None:
+    """Write the model directory next to its place and move it there once it is complete.
 
     Raises:
-        SettingError: there is something else than a model by now, which stays as it is.
+        SettingError: something other than a model is there by now, which stays as it is.
         ForecasterError: the disk is full or the folder cannot be written; an older model stays as it was.
     """
-    place = resolve(directory)
+    place = ModelPlace.of(directory)
     try:
-        staging = _sibling(place)
+        staging = place.make_staging()
     except OSError as error:
-        raise write_refusal(directory, error) from None
+        raise write_refusal(place, error) from None
     try:
         digests = {}
         for name, content in _files(model):
@@ -57,7 +56,7 @@ def save_model(model: Model, directory: Path) -> None:
         _swap(staging, place)
         remove_leftovers(place, model.record)
     except OSError as error:
-        raise write_refusal(directory, error) from None
+        raise write_refusal(place, error) from None
     finally:
         remove_staging(staging)
 
@@ -97,10 +96,6 @@ def _manifest_text(model: Model, digests: dict[str, str]) -> str:
     return json_text(manifest)
 
 
-def _sibling(place: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=STAGING, dir=place.parent))
-
-
 def _write(path: Path, content: Iterable[bytes]) -> str:
     """Write the pieces of a file and return its sha256."""
     digest, size = hashlib.sha256(), 0
@@ -116,37 +111,37 @@ def _write(path: Path, content: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _swap(staging: Path, place: Path) -> None:
-    """Put ``staging`` in its place, and an older model, which was there at every moment until then, in its own."""
+def _swap(staging: Path, place: ModelPlace) -> None:
+    """Move ``staging`` to its place; an older model is there until that moment and takes the place of ``staging``."""
     with suppress(OSError):  # not every system flushes folders
         flush_folder(staging)
-    if not place.exists():
-        staging.rename(place)
-    elif not _exchanged(staging, place):
+    if not place.real.exists():
+        staging.rename(place.real)
+    elif not _exchange(staging, place.real):
         _replace(staging, place)
     with suppress(OSError):
-        flush_folder(place.parent)
+        flush_folder(place.real.parent)
 
 
-def _exchanged(one: Path, other: Path) -> bool:
-    """Let two directories change places at once; return False where the system has no such call."""
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two directories atomically; return False where the system has no such call."""
     library, names = ctypes.CDLL(None, use_errno=True), (os.fsencode(one), os.fsencode(other))
     if hasattr(library, "renameat2"):
-        return bool(library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0)
-    return hasattr(library, "renamex_np") and bool(library.renamex_np(*names, _EXCHANGE) == 0)
+        return bool(library.renameat2(_HERE, names[0], _HERE, names[1], _SWAP_NAMES) == 0)
+    return hasattr(library, "renamex_np") and bool(library.renamex_np(*names, _SWAP_NAMES) == 0)
 
 
-#: Of Linux: paths count from the current folder. Of Linux and macOS: both names stay, what they stand for is exchanged.
-_HERE, _EXCHANGE = -100, 2
+#: Flags: on Linux, paths are relative to the current folder; on Linux and macOS, exchange the two directories.
+_HERE, _SWAP_NAMES = -100, 2
 
 
-def _replace(staging: Path, place: Path) -> None:
-    """Put ``staging`` in the place of an older model by two renames; on failure the old one is put back."""
-    old = _sibling(place)
+def _replace(staging: Path, place: ModelPlace) -> None:
+    """Replace an older model by ``staging`` with two renames; on failure the old one is put back."""
+    old = place.make_staging()
     try:
-        place.rename(old)
-        staging.rename(place)
+        place.real.rename(old)
+        staging.rename(place.real)
     finally:
-        if not place.exists():
-            old.rename(place)
+        if not place.real.exists():
+            old.rename(place.real)
         remove_staging(old)

@@ -1,27 +1,18 @@
-"""What lies beside a model directory while it is made: its checkpoint, and what a killed process did not remove."""
+"""Files next to a model directory while it is made: its checkpoint, and leftovers of killed processes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from forecaster.artifact.names import BEGUN, FILES, MACHINE, MANIFEST, RUN, resolve
+from forecaster.artifact.names import BEGUN, FILES, MACHINE, MANIFEST, RUN
+from forecaster.artifact.place import ModelPlace
 from forecaster.system.files import read_sealed
-
-#: How the name of a folder ends in which a model is being written.
-STAGING = ".writing"
-
-
-def checkpoint_folder(directory: Path) -> Path:
-    """Return where the checkpoint of a fit into ``directory`` lies."""
-    place = resolve(directory)
-    return place.with_name(f".{place.name}.checkpoint")
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
@@ -31,47 +22,45 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def read_fit_start(folder: Path) -> str | None:
-    """Return what the fit of a checkpoint was begun with; None where there is none, or it is damaged."""
+    """Return the fingerprint that the fit of a checkpoint began with; None where there is none, or it is damaged."""
     content = read_sealed(folder / BEGUN)
     return None if content is None else content.decode()
 
 
 def fit_id(begun: str) -> str:
-    """Return what the model of a fit that was begun so, on whatever machine, has in its record."""
+    """Return the id of a fit, as in the record of its model: a hash of its fingerprint without the machine."""
     parts = {name: value for name, value in json.loads(begun).items() if name != MACHINE}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Remove a checkpoint, and nothing else that lies in its folder; what cannot be removed stays."""
+    """Remove a checkpoint, and nothing else in its folder; files that cannot be removed stay."""
     with suppress(OSError):
         for path in [*folder.glob(f"{RUN}*"), *folder.glob(f"{BEGUN}*")]:
             path.unlink()
         folder.rmdir()
 
 
-def remove_leftovers(place: Path, record: Mapping[str, Any]) -> None:
-    """Remove what is of no use any more once a model is written: the checkpoint of its own fit, where it was finished.
+def remove_leftovers(place: ModelPlace, record: Mapping[str, Any]) -> None:
+    """Remove the checkpoint of the fit of a written model, if it was finished, and staging folders of killed processes.
 
-    And the folders in which killed processes wrote a model; who calls it holds the lock, so that nobody writes there.
+    The caller holds the lock, so that nobody writes there.
 
     Args:
-        place: the real place of the model directory.
+        place: of the model directory.
         record: of the model.
     """
-    folder = checkpoint_folder(place)
+    folder = place.checkpoint
     begun = read_fit_start(folder)
     if begun is not None and record.get("fit") == fit_id(begun) and not record.get("interrupted"):
         remove_checkpoint(folder)
-    unfinished = re.compile(rf"\.{re.escape(place.name)}\.[a-z0-9_]{{8}}{STAGING}")  # as tempfile names them
     with suppress(OSError):
-        for sibling in place.parent.iterdir():
-            if unfinished.fullmatch(sibling.name):
-                remove_staging(sibling)
+        for sibling in place.staging_folders():
+            remove_staging(sibling)
 
 
 def remove_staging(folder: Path) -> None:
-    """Remove a folder in which a model was written, or the older model in it, and nothing that is none of these."""
+    """Remove a folder that holds files of a model only, written or replaced."""
     with suppress(OSError):
         if not folder.is_symlink() and {entry.name for entry in folder.iterdir()} <= {MANIFEST, *FILES}:
             shutil.rmtree(folder, ignore_errors=True)

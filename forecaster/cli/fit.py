@@ -23,6 +23,7 @@ from forecaster.cli.output import check_picture, command_line, echo_json, say, s
 from forecaster.config import FAMILIES, RECIPES
 
 if TYPE_CHECKING:
+    from forecaster.api.session import FitSession
     from forecaster.artifact.model import Model
     from forecaster.training.phases import Progress
 
@@ -104,11 +105,8 @@ def command(
     Time column, target, series, covariates, freq, season, lookback and horizon are inferred and printed; every one has
     a flag. To see what is wrong with a table: forecaster inspect DATA
     """
-    from pathlib import Path
-
     from forecaster.api.forecaster import Forecaster
-    from forecaster.artifact.lock import lock_directory
-    from forecaster.artifact.rescue import save_or_rescue
+    from forecaster.api.session import FitSession
     from forecaster.config import read_toml
 
     check_picture(plot, force)
@@ -116,17 +114,15 @@ def command(
     merged = {**(read_toml(config_file) if config_file else {}), **({"recipe": recipe} if recipe else {}), **given}
     forecaster = Forecaster(**merged)
     source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
-    with lock_directory(Path(model)) as place, _resumable(model):
-        with _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
-            forecaster.fit(source, report, lambda note: say_notes([note], quiet), future, start, model, resume)
-        forecaster.model.record["command"] = command_line()
-        save_or_rescue(forecaster.model, Path(model), place)
+    session, tell = FitSession(model, resume, {"command": command_line()}), lambda note: say_notes([note], quiet)
+    with _resumable(session), _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
+        session.fit(forecaster, source, report=report, tell=tell, future=future, start=start)
     if plot:
         _plot_curve(forecaster.model, plot, force, quiet)
     echo = echo_fit if forecaster.config.task == "direction" else _echo_scores
     (_echo_document if as_json else echo)(forecaster.model, model)
     if forecaster.model.record["interrupted"]:
-        raise _interrupted(model)
+        raise _interrupted(session)
     if not quiet and not as_json:
         say(_next(forecaster.model, model))
 
@@ -143,32 +139,26 @@ def _next(model: Model, directory: str) -> str:
 
 
 @contextmanager
-def _resumable(model: str) -> Iterator[None]:
+def _resumable(session: FitSession) -> Iterator[None]:
     """Say, where Ctrl-C ends the block, that neither what a checkpoint has nor an older model is lost."""
-    from pathlib import Path
-
-    from forecaster.artifact.names import MANIFEST
-    from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder
     from forecaster.errors import InterruptError
 
     try:
         yield
     except KeyboardInterrupt:
-        if not checkpoint_files(checkpoint_folder(Path(model))):
+        if not session.resumable:
             raise
-        kept = f"'{model}' is as it was; " if Path(model, MANIFEST).exists() else ""
+        kept = f"'{session.place}' is as it was; " if session.holds_model else ""
         raise InterruptError("interrupted", f"{kept}the same command with --resume goes on") from None
 
 
-def _interrupted(model: str) -> Exception:
-    from pathlib import Path
-
-    from forecaster.artifact.siblings import checkpoint_folder, read_fit_start
+def _interrupted(session: FitSession) -> Exception:
     from forecaster.errors import InterruptError
 
-    kept = f"the best weights so far are kept in '{model}'"
-    begun = read_fit_start(checkpoint_folder(Path(model)))
-    return InterruptError("interrupted", f"{kept}; the same command with --resume goes on" if begun else kept)
+    kept = f"the best weights so far are kept in '{session.place}'"
+    return InterruptError(
+        "interrupted", f"{kept}; the same command with --resume goes on" if session.resumable else kept
+    )
 
 
 def _model_flag(model: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class DropoutEngine:
             raise SettingError(
                 "intervals by dropout do not go with batch normalisation", setting("layer_norm", "layer")
             )
-        self._plain, self._seed = KerasEngine(network), seed
+        self._plain, self._seed, self._lock = KerasEngine(network), seed, Lock()
         self._states = [v for v in network.variables if v.path.endswith("seed_generator_state")]
         self._dtypes = {i.name: i.dtype for i in network.inputs}
         shapes = {i.name: tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in network.inputs}
@@ -81,10 +82,11 @@ class DropoutEngine:
 
     def run(self, inputs: Inputs) -> np.ndarray:
         """See :class:`Engine`; one output more, the last."""
-        for number, state in enumerate(self._states):
-            state.assign([self._seed + number, 0])
         feed = select_inputs(inputs, self._dtypes)
-        passes = np.stack([np.asarray(self._dropped(feed))[:, :, 0] for _ in range(PASSES)])
+        with self._lock:  # what is dropped hangs on the states, from the first pass to the last
+            for number, state in enumerate(self._states):
+                state.assign([self._seed + number, 0])
+            passes = np.stack([np.asarray(self._dropped(feed))[:, :, 0] for _ in range(PASSES)])
         return np.concatenate([self._plain.run(inputs), passes.std(axis=0, ddof=1)[:, :, None]], axis=2)
 
 

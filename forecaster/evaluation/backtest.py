@@ -24,7 +24,7 @@ from forecaster.words import plural
 
 #: Takes a panel that ends at the cutoff and a horizon; returns ``(series, horizon, 1 + 2 * levels)``: the point, then
 #: lo and hi of each level. nan where it cannot forecast.
-Forecast = Callable[[Panel, int], np.ndarray]
+ForecastFunction = Callable[[Panel, int], np.ndarray]
 
 #: The model that skill is measured against, and the one that OWA is measured against.
 REFERENCE, OWA_REFERENCE = "seasonal-naive", "Naive2"
@@ -42,7 +42,7 @@ class Batched:
         reads: newest rows before a cutoff that its forecast depends on; it is given no others.
     """
 
-    forecast: Forecast
+    forecast: ForecastFunction
     reads: int
 
     def __call__(self, panel: Panel, horizon: int) -> np.ndarray:
@@ -76,7 +76,7 @@ class OriginWindows:
 
 def backtest(
     panel: Panel,
-    models: Mapping[str, Forecast],
+    models: Mapping[str, ForecastFunction],
     horizon: int,
     *,
     origins: int = 5,
@@ -140,7 +140,9 @@ def backtest_notes(table: pd.DataFrame) -> list[Note]:
     return [Note(**note) for note in table.attrs.get("notes", [])]
 
 
-def baseline_forecast(name: str, season: int, levels: tuple[int, ...], seasons: tuple[int, ...] = ()) -> Forecast:
+def baseline_forecast(
+    name: str, season: int, levels: tuple[int, ...], seasons: tuple[int, ...] = ()
+) -> ForecastFunction:
     """Return a baseline as a model for :func:`backtest`: it forecasts the series of a panel one by one.
 
     Args:
@@ -161,7 +163,7 @@ def baseline_forecast(name: str, season: int, levels: tuple[int, ...], seasons: 
     return forecast
 
 
-def _check_settings(models: Mapping[str, Forecast], levels: tuple[int, ...], gap: int, **counts: int) -> None:
+def _check_settings(models: Mapping[str, ForecastFunction], levels: tuple[int, ...], gap: int, **counts: int) -> None:
     check_levels(levels)
     if not models:
         raise SettingError("a backtest needs at least one model")
@@ -223,7 +225,7 @@ def actuals_of(panel: Panel, windows: OriginWindows, horizon: int, gap: int) -> 
 
 
 def _forecasts(
-    name: str, model: Forecast, panel: Panel, windows: OriginWindows, ahead: int, levels: tuple[int, ...]
+    name: str, model: ForecastFunction, panel: Panel, windows: OriginWindows, ahead: int, levels: tuple[int, ...]
 ) -> np.ndarray:
     """Return the forecasts of one model, ``(windows, ahead, 1 + 2 * levels)``."""
     values = np.empty((len(windows), ahead, 1 + 2 * len(levels)))
@@ -239,7 +241,7 @@ def _forecasts(
     return values
 
 
-def _calls(model: Forecast, panel: Panel, windows: OriginWindows) -> Iterator[slice]:
+def _calls(model: ForecastFunction, panel: Panel, windows: OriginWindows) -> Iterator[slice]:
     """Yield the windows of each call of a model."""
     if isinstance(model, Batched):
         size = max(1, MOST_ROWS // max(1, int((windows.stop - windows.start).max())))

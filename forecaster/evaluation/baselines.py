@@ -18,6 +18,7 @@ from forecaster.errors import DependencyError, SettingError, nearest
 from forecaster.levels import check_levels, level_columns
 from forecaster.notes import Note
 from forecaster.system.limits import is_out_of_memory
+from forecaster.system.warning_filters import own_warning_filters
 
 #: Rows that AutoETS, AutoTheta and MSTL look back, six weeks of hours: 5,000 cost AutoETS 1.5 to 3 s a forecast, 1,000
 #: half a second.
@@ -337,7 +338,7 @@ def _statsforecast(
     check_levels(levels)
     unknown = np.full((horizon, 1 + 2 * len(levels)), np.nan)
     rows = np.array(history[-LOCAL_HISTORY:], dtype=float)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with own_warning_filters(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model = _model_class(name)(season_length=season, **options)
         try:

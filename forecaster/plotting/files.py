@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from forecaster.errors import SettingError
 from forecaster.system.files import check_free, write_file
+from forecaster.system.warning_filters import own_warning_filters
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +44,7 @@ def _rendered(figure: Figure, suffix: str) -> bytes:
     import matplotlib
 
     buffer = BytesIO()
-    with warnings.catch_warnings():
+    with own_warning_filters():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is drawn as a box
         if figure.get_layout_engine() is not None:
             # Laid out once: each further layout moves things by a rounding error, and with them the bytes of an SVG.

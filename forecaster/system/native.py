@@ -11,21 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from forecaster.system.warning_filters import own_warning_filters
+
 
 @contextmanager
 def silence_native() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere and ignore Python's warnings while the block runs."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        with warnings.catch_warnings(action="ignore"):
+    """Send file descriptor 2 to nowhere and ignore Python's warnings while the block runs, in one thread at a time."""
+    with own_warning_filters():
+        warnings.simplefilter("ignore")
+        sys.stderr.flush()
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
             yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 class _LenientFile(io.FileIO):

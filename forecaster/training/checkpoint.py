@@ -36,7 +36,8 @@ from forecaster.artifact.load import load_model
 from forecaster.artifact.model import FitRecord, Model
 from forecaster.artifact.names import BEGUN, MACHINE, RUN
 from forecaster.artifact.npz import read_arrays
-from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder, fit_id, read_fit_start, remove_checkpoint
+from forecaster.artifact.place import ModelPlace
+from forecaster.artifact.siblings import checkpoint_files, fit_id, read_fit_start, remove_checkpoint
 from forecaster.errors import DataError, DivergedError, ModelError, NotFoundError, SettingError
 from forecaster.notes import Note
 from forecaster.system.files import read_sealed, write_sealed
@@ -70,9 +71,9 @@ class Checkpoints:
         notes: appended to.
     """
 
-    def __init__(self, directory: str | Path | None, notes: list[Note]) -> None:
-        self._place = None if directory is None else Path(directory)
-        self._folder = None if directory is None else checkpoint_folder(Path(directory))
+    def __init__(self, directory: str | Path | ModelPlace | None, notes: list[Note]) -> None:
+        self._place = None if directory is None else ModelPlace.of(directory)
+        self._folder = None if self._place is None else self._place.checkpoint
         self._notes, self._resumed, self._warned, self._runs = notes, False, False, 0
         self._thread = threading.get_ident()
         self._readings: list[float] = []
@@ -116,7 +117,7 @@ class Checkpoints:
             return None
         files, begun = checkpoint_files(self._folder), read_fit_start(self._folder)
         own = begun if begun and in_place and continues_own_result(begun, self._fingerprint) else self._fingerprint
-        model = _finished_model(self._place, fit_id(own))
+        model = _finished_model(self._place.asked, fit_id(own))
         if model:
             self._notes.append(Note("resume", "nothing is left to do", "the same fit was finished"))
             return model

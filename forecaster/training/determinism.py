@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from threading import RLock
 from typing import Any, TypeVar, cast
 
 from forecaster.config import Config
 from forecaster.errors import DependencyError, SettingError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: The BLAS has one number of threads for the process, so that deterministic calls of several threads take turns.
+_TURN = RLock()
+#: Held while networks are trained: seeds are of the process too.
+TRAINING = RLock()
 
 
 def one_thread(method: F) -> F:
@@ -33,7 +39,7 @@ def one_thread(method: F) -> F:
             raise DependencyError(
                 "deterministic needs a NumPy whose BLAS can be limited to one thread", "pip install numpy"
             )
-        with blas.limit(limits=1):
+        with _TURN, blas.limit(limits=1):
             return method(self, *args, **options)
 
     return cast(F, run_limited)

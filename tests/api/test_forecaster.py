@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster
+from forecaster.api import forecaster as forecaster_module
 from forecaster.data.readers.sources import read_table
 from forecaster.engines.keras import KerasEngine
 from forecaster.engines.onnx import OnnxEngine
@@ -21,6 +23,7 @@ from forecaster.fitting.rebuild import rebuild_network
 from forecaster.networks.keras import start_keras
 from forecaster.notes import Note
 from forecaster.training.divergence import Advice
+from forecaster.words import setting
 
 start_keras()
 
@@ -140,6 +143,10 @@ def test_the_caller_keeps_the_table_as_it_was(panel):
     pd.testing.assert_frame_equal(panel, before)
 
 
+def test_the_example_is_true():
+    assert doctest.testmod(forecaster_module) == (0, 4)
+
+
 def test_nothing_is_trained_yet():
     for call in (Forecaster().predict, Forecaster().evaluate, Forecaster().history, Forecaster().network):
         with pytest.raises(ForecasterError, match="nothing is trained yet"):
@@ -176,7 +183,7 @@ def test_forecasts_that_cannot_be(airline, arguments, match):
 
 
 def test_a_holdout_larger_than_the_table_is_an_error():
-    with pytest.raises(DataError, match="a holdout of 100 rows leaves nothing of 1 series"):
+    with pytest.raises(DataError, match="a holdout of 100 rows leaves no row of 1 series"):
         Forecaster(horizon=2, holdout=100).fit(monthly(wave(80)))
 
 
@@ -342,12 +349,31 @@ def test_rows_that_begin_with_a_hole_are_joined_as_one_table_is_read(airline, ta
         assert forecast["engine"].tolist() == ["lstm"] * 6
         gaps = note(airline.notes, "gaps")
         assert gaps.warning and gaps.value == "1 month without a reading" and list(gaps.counts.values()) == [1]
-    strict = Forecaster._of(airline.model)
-    strict.config = strict.config.replace(gaps="error")
+    strict = Forecaster._of(replace(airline.model, config=airline.config.replace(gaps="error")))
     with pytest.raises(
         DataError, match="1 month without a reading between 1958-12-01, the model's last row, and 1959-02"
     ):
         strict.predict(data=table.iloc[121:125])
+
+
+def test_what_is_wrong_with_newer_rows_is_told_to_one_who_has_a_model(airline, table, monkeypatch):
+    """Settings cannot be given to predict; those of a note are no advice."""
+
+    def build_panel(*_: object, **__: object) -> None:
+        setting("missing", "error")
+        raise DataError("wrong", hint())
+
+    monkeypatch.setattr("forecaster.prediction.given_rows.build_panel", build_panel)
+    for hint, shown in (
+        (lambda: f"mask them: {setting('gaps', 'mask')}", 'mask them: gaps="mask" (in a new fit)'),
+        (lambda: "add the rows", "add the rows"),
+    ):
+        with pytest.raises(DataError, match="wrong") as error:
+            airline.predict(data=table)
+        assert error.value.hint == shown
+        with pytest.raises(DataError) as error:
+            Forecaster(3).fit(table)
+        assert error.value.hint == hint()
 
 
 def test_newer_rows_are_read_by_the_roles_of_the_training(airline, table):
@@ -701,7 +727,7 @@ def test_refit_tells_that_it_saw_only_the_rows_that_are_kept(monkeypatch):
 @pytest.mark.parametrize("size", [1e9, -1e9])
 def test_an_exploding_roll_is_refused(airline, monkeypatch, size):
     """Before what is below 0 is raised to it."""
-    monkeypatch.setattr("forecaster.api.forecaster.forecast_unclipped", lambda *given: np.full((1, 60, 5), size))
+    monkeypatch.setattr("forecaster.api.forecast.forecast_unclipped", lambda *given: np.full((1, 60, 5), size))
     with pytest.raises(
         ForecasterError, match=r"rolled forward 60 steps, the forecast of the series reaches 1e\+09"
     ) as error:

@@ -28,7 +28,8 @@ from forecaster.artifact import rescue
 from forecaster.artifact import save as writing
 from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.names import BEGUN, resolve
+from forecaster.artifact.names import BEGUN
+from forecaster.artifact.place import ModelPlace
 from forecaster.artifact.rescue import save_or_rescue
 from forecaster.artifact.siblings import fit_id
 from forecaster.cli import fit
@@ -159,8 +160,7 @@ def test_notes_to_a_terminal_that_is_gone_are_dropped():
 
 def test_folders_that_were_removed_are_made_again(folder, trained):
     model = load_model(trained)
-    place = resolve(Path("a/b/model"))
-    save_or_rescue(model, Path("a/b/model"), place)
+    save_or_rescue(model, ModelPlace.of("a/b/model"))
     assert load_model(folder / "a" / "b" / "model").record == model.record
 
 
@@ -170,19 +170,19 @@ def test_a_current_folder_that_was_removed_is_made_again(folder, trained, again)
     here = folder / "gone"
     here.mkdir()
     os.chdir(here)
-    place = resolve(Path("model"))
+    place = ModelPlace.of("model")
     here.rmdir()
     if again:
         here.mkdir()
-    save_or_rescue(load_model(trained), Path("model"), place)
+    save_or_rescue(load_model(trained), place)
     assert load_model(here / "model").record
     os.chdir(folder)
 
 
 def test_a_model_that_cannot_be_written_is_put_elsewhere(folder, trained, monkeypatch):
-    model, place = load_model(trained), resolve(Path("/proc/model"))
+    model, place = load_model(trained), ModelPlace.of("/proc/model")
     with pytest.raises(ForecasterError, match="cannot write the model '/proc/model'") as error:
-        save_or_rescue(model, Path("/proc/model"), place)
+        save_or_rescue(model, place)
     refuge = re.search(r"the model was put into '(.*)'", error.value.hint)
     assert refuge and Path(refuge[1]).resolve().parent == folder
     assert len(Forecaster.load(refuge[1]).predict()) == 12
@@ -190,7 +190,7 @@ def test_a_model_that_cannot_be_written_is_put_elsewhere(folder, trained, monkey
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setattr(rescue.os, "curdir", "/proc")
     with pytest.raises(ForecasterError, match="cannot write the model"):
-        save_or_rescue(model, Path("/proc/model"), place)
+        save_or_rescue(model, place)
     assert len(list((folder / "home").iterdir())) == 1
 
 
@@ -203,14 +203,14 @@ def test_what_is_put_elsewhere_leaves_a_checkpoint_only_to_go_on_with(folder, tr
     write_sealed(checkpoint / BEGUN, begun.encode())
     swap = writing._swap
 
-    def refused(staging: Path, place: Path) -> None:
-        if place == folder / "m":
+    def refused(staging: Path, place: ModelPlace) -> None:
+        if place.real == folder / "m":
             raise PermissionError(errno.EACCES, "Permission denied")
         swap(staging, place)
 
     monkeypatch.setattr(writing, "_swap", refused)
     with pytest.raises(ForecasterError, match="cannot write the model 'm': Permission denied") as error:
-        save_or_rescue(model, Path("m"), folder / "m")
+        save_or_rescue(model, ModelPlace.of("m"))
     refuge = re.search(r"the model was put into '(?:\./)?(.*)'", error.value.hint)[1]
     assert sorted(os.listdir(folder)) == sorted([refuge, *([".m.checkpoint"] if interrupted else [])])
 
@@ -222,7 +222,7 @@ def test_a_model_that_nothing_takes_says_why(folder, trained, monkeypatch):
     monkeypatch.setattr(writing.os, "fsync", full)
     monkeypatch.setenv("HOME", str(folder))
     with pytest.raises(ForecasterError, match="cannot write the model 'm': No space left") as error:
-        save_or_rescue(load_model(trained), Path("m"), folder / "m")
+        save_or_rescue(load_model(trained), ModelPlace.of("m"))
     assert error.value.hint == "free some space"
     assert os.listdir(folder) == []
 

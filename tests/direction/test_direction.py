@@ -399,7 +399,7 @@ def test_a_model_comes_back_from_its_directory(waves, tmp_path):
     rule = Rule.of_weights(loaded.model.weights)
     np.testing.assert_array_equal(network.get_layer("directions").thresholds.numpy(), rule.thresholds)
     inputs = {"past": np.random.default_rng(0).normal(size=(4, 24, 1)).astype(np.float32)}
-    np.testing.assert_allclose(np.asarray(network(inputs)), loaded._running().run(inputs), atol=1e-5)
+    np.testing.assert_allclose(np.asarray(network(inputs)), loaded._ready_model().engine.run(inputs), atol=1e-5)
 
 
 def test_a_model_of_values_from_before_tasks_is_one_of_values():
@@ -567,7 +567,7 @@ def test_what_a_direction_cannot_do_is_refused(waves):
         waves.evaluate(levels=(50,))
     with pytest.raises(SettingError, match="3 steps at most"):
         waves.evaluate(horizon=5)
-    with pytest.raises(SettingError, match="--gap does not go with a direction"):
+    with pytest.raises(SettingError, match="gap cannot be used with directions"):
         waves.evaluate(gap=1)
     with pytest.raises(SettingError, match="majority and persistence only"):
         waves.evaluate(baselines=("naive",))

@@ -31,7 +31,8 @@ import numpy as np
 
 from forecaster import Forecaster
 from forecaster.artifact.names import BEGUN, FILES, MANIFEST
-from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder
+from forecaster.artifact.place import ModelPlace
+from forecaster.artifact.siblings import checkpoint_files
 from forecaster.cli.main import run
 from forecaster.networks.keras import start_keras
 from forecaster.training.checkpoint import read_run
@@ -100,7 +101,7 @@ def killed_until_done(fit: list[str], model: Path, moments: list[float], found: 
     kept: list[float] = []
     code = -signal.SIGKILL
     for moment in [*moments, None]:
-        found["fits resumed"] += (checkpoint_folder(model) / BEGUN).exists()
+        found["fits resumed"] += (ModelPlace.of(model).checkpoint / BEGUN).exists()
         code, _ = ended([*fit, "--resume"], model, moment)
         if code != -signal.SIGKILL:
             break
@@ -109,7 +110,7 @@ def killed_until_done(fit: list[str], model: Path, moments: list[float], found: 
         if finished(model):
             found["kills after the model was written"] += 1
             continue
-        now = [progress(path) for path in checkpoint_files(checkpoint_folder(model))]
+        now = [progress(path) for path in checkpoint_files(ModelPlace.of(model).checkpoint)]
         if now:  # after the last run the network is exported, and the model written
             found[f"kills {'after' if now[-1] == math.inf else 'in'} run {len(now)}"] += 1
         if len(now) < len(kept) or any(b < a for a, b in zip(kept, now, strict=False)):

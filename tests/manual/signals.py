@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecaster import Forecaster
-from forecaster.artifact.siblings import checkpoint_folder
+from forecaster.artifact.place import ModelPlace
 
 ROOT = Path(__file__).resolve().parents[2]
 FIT = "fit dataset:airline --units 8 --patience 100"
@@ -166,7 +166,7 @@ def code_and_words(end: Ended, sent: int, limit: float) -> list[str]:
 
 def files(command: str, output: str, folder: Path, whole: Path, end: Ended) -> list[str]:
     """Return what is wrong with what a command left: its output must be whole or absent, a checkpoint of use."""
-    found, written, checkpoint = [], folder / output, checkpoint_folder(folder / output)
+    found, written, checkpoint = [], folder / output, ModelPlace.of(folder / output).checkpoint
     names = {path.name for path in folder.iterdir()} - {"one", "two", output}
     if checkpoint.name in names and end.code:
         names.remove(checkpoint.name)

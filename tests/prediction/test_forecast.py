@@ -76,8 +76,7 @@ def test_the_engine_column_says_what_made_each_row(fitted):
     engine = next(note for note in fitted.notes if note.name == "engine")
     assert engine.warning
     assert str(engine) == (
-        "engine: 2 of 6 series by seasonal-naive or naive (the network needs 10 rows, there are fewer of "
-        "season (7), few (3))"
+        "engine: 2 of 6 series by seasonal-naive or naive (the network needs 10 rows, fewer in season (7), few (3))"
     )
 
 
@@ -94,7 +93,7 @@ def test_no_series_too_short_is_nothing_said(fitted):
 
 def test_windows_that_begin_with_placeholders_are_counted(fitted):
     """A warning where the network has learned from none."""
-    for model, warning, unlike in ((fitted, False, ""), (unpadded(), True, ", which it has not learned from")):
+    for model, warning, unlike in ((fitted, False, ""), (unpadded(), True, ", which training had none of")):
         model.predict(data=table({"a": 60, "b": 10}))
         note = next(note for note in model.notes if note.name == "padded")
         assert (note.value, note.warning) == ("1 of 2 series", warning)
@@ -261,7 +260,7 @@ class TestNeverNegative:
 def test_working_levels_ask_for_other_widths(fitted):
     panel = fitted.model.history
     wide, plain, asked = (
-        prediction.forecast_panel(fitted.model, fitted._running(), panel, 3, levels, working)
+        prediction.forecast_panel(fitted.model, fitted._ready_model().engine, panel, 3, levels, working)
         for levels, working in (((95,), None), ((80,), None), ((80,), (95.0,)))
     )
     network = prediction.has_enough_rows(fitted.model, panel)

@@ -26,7 +26,8 @@ from forecaster.api import forecaster as forecaster_module
 from forecaster.artifact import save as writing
 from forecaster.artifact.load import load_model
 from forecaster.artifact.model import Model
-from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder, fit_id
+from forecaster.artifact.place import ModelPlace
+from forecaster.artifact.siblings import checkpoint_files, fit_id
 from forecaster.config import Config
 from forecaster.data.panel.packed import pack_panel
 from forecaster.data.panel.panel import Panel
@@ -134,7 +135,7 @@ def test_a_fit_that_dies_in_every_epoch_goes_on_to_the_same_weights(sitting, fol
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_a_run_whose_checkpoint_is_damaged_is_trained_anew(sitting, whole, folder, damage):
     sitting.fit(MODEL)
-    first = checkpoint_files(checkpoint_folder(MODEL))[0]
+    first = checkpoint_files(ModelPlace.of(MODEL).checkpoint)[0]
     content = first.read_bytes()
     first.unlink()
     if damage == "changed":
@@ -156,7 +157,7 @@ def test_a_full_disk_is_told_once_and_training_goes_on(sitting, whole, folder, m
     found, notes = sitting.fit(MODEL)
     same(found, whole)
     assert [str(n) for n in notes] == ["checkpoint: cannot be written (No space left on device; training continues)"]
-    assert notes[0].warning and os.listdir(checkpoint_folder(MODEL)) == []
+    assert notes[0].warning and os.listdir(ModelPlace.of(MODEL).checkpoint) == []
 
 
 def test_an_older_checkpoint_outlives_a_disk_that_fills_up(sitting, whole, folder, monkeypatch):
@@ -185,7 +186,7 @@ def test_folders_above_the_model_are_made(folder):
     with Checkpoints(Path("a/b/model"), notes := []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, False)
         checkpoints.begin_run().save_end({})
-    assert checkpoint_files(checkpoint_folder(Path("a/b/model"))) and not notes
+    assert checkpoint_files(ModelPlace.of("a/b/model").checkpoint) and not notes
 
 
 @pytest.fixture
@@ -358,7 +359,7 @@ def test_a_fit_that_starts_over_says_what_it_discards(begun):
     assert said in ended.err and "(--resume would have continued it)" in ended.err
     ended = begun("b.csv", "-q")
     assert said in ended.err and "(it was of other data or settings)" in ended.err
-    (checkpoint_folder(MODEL) / "fit").unlink()
+    (ModelPlace.of(MODEL).checkpoint / "fit").unlink()
     ended = begun("b.csv", "-q", "--resume")
     assert ended.code == 5 and "the checkpoint is damaged" in ended.err
     ended = begun("b.csv", "-q")
@@ -387,12 +388,12 @@ def test_threads_make_no_difference_to_a_deterministic_fit(monkeypatch):
 
 def test_a_fit_that_does_not_come_to_training_discards_nothing(begun, command, monkeypatch):
     begun("a.csv")
-    before = snapshot(checkpoint_folder(MODEL))
+    before = snapshot(ModelPlace.of(MODEL).checkpoint)
     monkeypatch.setattr(fitting, "fit_panel", lambda *_: (_ for _ in ()).throw(DataError("too few rows")))
     ended = command("fit", "a.csv")
     assert ended.code == 5 and "discarded" not in ended.err and command("fit", "none.csv").code == 4
     assert command("fit", "b.csv", "--resume").code == 5 and command("fit", "a.csv", "--units", "x").code == 2
-    assert snapshot(checkpoint_folder(MODEL)) == before
+    assert snapshot(ModelPlace.of(MODEL).checkpoint) == before
 
 
 def test_runs_that_begin_in_another_thread_have_no_number_and_are_refused(folder):
@@ -401,7 +402,7 @@ def test_runs_that_begin_in_another_thread_have_no_number_and_are_refused(folder
         with pytest.raises(RuntimeError, match="numbered in the order in which they begin"):
             threads.submit(checkpoints.begin_run).result()
         checkpoints.begin_run().save_end({})
-    assert [file.name for file in checkpoint_files(checkpoint_folder(MODEL))] == ["run-1"]
+    assert [file.name for file in checkpoint_files(ModelPlace.of(MODEL).checkpoint)] == ["run-1"]
 
 
 def test_a_fit_inside_another_does_not_take_its_numbers(folder):
@@ -413,7 +414,7 @@ def test_a_fit_inside_another_does_not_take_its_numbers(folder):
             inner.begin(lambda: BEGUN, False)
             inner.begin_run().save_end({"number": 1})
         outer.begin_run().save_end({"number": 2})
-    kept = {name: [file.name for file in checkpoint_files(checkpoint_folder(Path(name)))] for name in (MODEL, "inner")}
+    kept = {name: [file.name for file in checkpoint_files(ModelPlace.of(name).checkpoint)] for name in (MODEL, "inner")}
     assert kept == {MODEL: ["run-1", "run-2"], "inner": ["run-1"]}
 
 
@@ -423,8 +424,8 @@ def test_a_run_of_another_fit_is_not_taken(folder):
             checkpoints.begin(lambda fit=fit: fit, False)
             checkpoints.begin_run().save_end({"number": 1})
         if fit == BEGUN:
-            kept = checkpoint_files(checkpoint_folder(MODEL))[0].read_bytes()
-    checkpoint_files(checkpoint_folder(MODEL))[0].write_bytes(kept)
+            kept = checkpoint_files(ModelPlace.of(MODEL).checkpoint)[0].read_bytes()
+    checkpoint_files(ModelPlace.of(MODEL).checkpoint)[0].write_bytes(kept)
     with Checkpoints(MODEL, notes := []) as checkpoints:
         checkpoints.begin(lambda: fit, True)
         assert not checkpoints.begin_run().values
@@ -448,7 +449,7 @@ def test_a_sealed_file_that_is_no_run_is_trained_anew(folder, monkeypatch, save,
     kept = {"fit": fit_id(BEGUN), "clock": 1.0, "readings": []}
     change(kept)
     monkeypatch.setattr(np, "savez", getattr(np, save))
-    write_sealed(checkpoint_files(checkpoint_folder(MODEL))[0], checkpoint.pack_values(kept))
+    write_sealed(checkpoint_files(ModelPlace.of(MODEL).checkpoint)[0], checkpoint.pack_values(kept))
     with Checkpoints(MODEL, notes := []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, True)
         assert not checkpoints.begin_run().values
@@ -461,7 +462,7 @@ def test_ctrl_c_says_that_resume_goes_on(begun):
         130,
         "forecaster: error: interrupted\n  the same command with --resume goes on\n",
     )
-    assert checkpoint_files(checkpoint_folder(MODEL))
+    assert checkpoint_files(ModelPlace.of(MODEL).checkpoint)
 
 
 def test_an_error_that_would_come_again_leaves_no_checkpoint(begun):
@@ -483,7 +484,7 @@ def test_an_interrupted_fit_keeps_its_checkpoint_and_is_no_finished_one(begun, t
     model = load_model(trained)
     model.record["interrupted"] = True
     assert begun("a.csv", comes=model).code == 130
-    assert checkpoint_files(checkpoint_folder(MODEL))
+    assert checkpoint_files(ModelPlace.of(MODEL).checkpoint)
     assert "run 1 after epoch 5" in begun("a.csv", "--resume").err
 
 
@@ -513,7 +514,7 @@ def test_ctrl_c_leaves_the_model_that_is_trained_further_in_its_place(further, m
     ended = further(interrupted=True)
     hint = "'forecaster-model' is as it was; the same command with --resume goes on"
     assert (ended.code, ended.err) == (130, f"forecaster: error: interrupted\n  {hint}\n")
-    assert snapshot(model) == before and checkpoint_files(checkpoint_folder(model))
+    assert snapshot(model) == before and checkpoint_files(ModelPlace.of(model).checkpoint)
     assert further("--resume").code == 0 and os.listdir() == ["forecaster-model"]
     os.symlink("forecaster-model", "link")
     before = snapshot(model)
@@ -534,7 +535,7 @@ def test_a_fit_in_the_place_of_its_start_that_was_killed_once_it_was_written_is_
     with monkeypatch.context() as patched:
         patched.setattr(writing, "remove_leftovers", killed)
         further(trained_until="2000-01-01")
-    assert load_model(model).record["trained_until"] == "2000-01-01" and checkpoint_folder(model).exists()
+    assert load_model(model).record["trained_until"] == "2000-01-01" and ModelPlace.of(model).checkpoint.exists()
     ended = further("--resume", "--epochs", "6", trained_until="none")
     assert ended.code == 2 and "--epochs 5, not 6" in ended.err
     assert further("--resume", trained_until="none").code == 0

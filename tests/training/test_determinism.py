@@ -7,7 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from conftest import ROOT
@@ -86,6 +89,25 @@ def test_numpy_has_one_thread_within_and_as_many_as_before_afterwards(determinis
     assert Fitting().fit(fails=False) == ([1] * len(before) if deterministic else before)
     with pytest.raises(ValueError):
         Fitting().fit(fails=True)
+    assert _blas() == before
+
+
+def test_deterministic_calls_of_several_threads_take_turns() -> None:
+    class Fitting:
+        config = Config.of(deterministic=True)
+        calls: ClassVar[list[str]] = []
+
+        @threads.one_thread
+        def fit(self, name: str) -> list[int]:
+            self.calls.append(name)
+            time.sleep(0.05)
+            self.calls.append(name)
+            return _blas()
+
+    before = _blas()
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(Fitting().fit, "abc")) == 3 * [[1] * len(before)]
+    assert Fitting.calls[::2] == Fitting.calls[1::2] and sorted(Fitting.calls[::2]) == ["a", "b", "c"]
     assert _blas() == before
 
 

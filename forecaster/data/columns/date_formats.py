@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
+from forecaster.system.warning_filters import own_warning_filters
+
 _ZONE = r"(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)"
 _ZONED = re.compile(rf".*[ T]\d.*{_ZONE}")
 _CLOCK = (
@@ -111,7 +113,7 @@ def _normalise_spaces(cell: str) -> str:
 def _parse_iso(cells: np.ndarray) -> np.ndarray:
     texts = pd.Series(cells, dtype=object).str.replace(r" ?(?:UTC|GMT)$", "Z", regex=True)
     try:
-        with warnings.catch_warnings():
+        with own_warning_filters():
             warnings.simplefilter("error", FutureWarning)  # pandas 2 only warns of several offsets from UTC
             return to_nanoseconds(pd.to_datetime(texts, format="ISO8601", errors="coerce"))
     except (ValueError, FutureWarning):

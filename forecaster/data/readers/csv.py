@@ -33,6 +33,7 @@ from forecaster.words import plural, quote_names, setting
 
 if TYPE_CHECKING:
     from forecaster.data.readers.sources import Source
+from forecaster.system.warning_filters import own_warning_filters
 
 _HEAD = 1 << 20  # bytes looked at before a text file is parsed
 
@@ -270,7 +271,7 @@ class _Text:
         names = self.layout.names
         partly = len(wanted) < len(names)
         try:
-            with self._body() as handle, warnings.catch_warnings():
+            with self._body() as handle, own_warning_filters():
                 warnings.simplefilter("ignore", DtypeWarning)  # a column of numbers and text is settled later
                 # cells beyond the header's columns would be lost
                 warnings.simplefilter("error" if strict else "ignore", ParserWarning)
