@@ -142,9 +142,7 @@ class TestCompare:
             compare({"x": run(), "y": counted})
         other = run(seed=1)
         other.loc[4, "actual"] += 1
-        with pytest.raises(
-            DataError, match=r"x and y do not agree on what came at 2020-01-26.* of series a: 104 and 105"
-        ):
+        with pytest.raises(DataError, match=r"x and y have different actuals at 2020-01-26.* of series a: 104 and 105"):
             compare({"x": run(), "y": other})
         with pytest.raises(DataError, match="'x' holds no model 'network' but one, two"):
             compare({"x": run(models=("one", "two")), "y": run()})
