@@ -42,7 +42,7 @@ from forecaster.data.panel.build import build_panel
 from forecaster.data.readers.sources import read_table
 from forecaster.data.time.horizon import default_horizon
 from forecaster.errors import DivergedError
-from forecaster.evaluation.backtest import backtest, baseline_forecast
+from forecaster.evaluation.backtest import Origins, backtest, baseline_forecast
 from forecaster.evaluation.metrics import seasonal_scale
 
 ORIGINS = 5
@@ -111,7 +111,7 @@ def baselines(name: str) -> tuple[pd.DataFrame, float]:
 
 def measured(panel: Any, models: Mapping[str, Any], horizon: int, season: int) -> pd.DataFrame:
     """Return :data:`MEASURES` of models over the origins of a panel, models as index."""
-    table = backtest(panel, models, horizon, origins=ORIGINS, season=season, levels=LEVELS)
+    table = backtest(panel, models, horizon, Origins(ORIGINS), season=season, levels=LEVELS)
     training = panel.drop_newest(ORIGINS * horizon)
     scales = {
         name: seasonal_scale(training.values[rows], season, training.observed[rows])

@@ -25,7 +25,7 @@ import pandas as pd
 from forecaster import Config, Forecaster
 from forecaster.data.panel.build import build_panel
 from forecaster.data.readers.sources import read_table
-from forecaster.evaluation.backtest import backtest, baseline_forecast
+from forecaster.evaluation.backtest import Origins, backtest, baseline_forecast
 from forecaster.evaluation.metrics import seasonal_scale
 from forecaster.evaluation.summary import summarise
 
@@ -47,7 +47,7 @@ def scores(frame: pd.DataFrame, period: int, seed: int, actual: pd.DataFrame | N
     panel, _ = forecaster.panel(frame)
     models = {"network": lambda known, steps: forecaster.forecast_panel(known, steps, LEVELS)}
     models["seasonal-naive"] = baseline_forecast("seasonal-naive", period, LEVELS)
-    table = backtest(panel, models, HORIZON, origins=origins, season=period, levels=LEVELS)
+    table = backtest(panel, models, HORIZON, Origins(origins), season=period, levels=LEVELS)
     training = panel.drop_newest(origins * HORIZON)
     if actual is not None:
         whole, _ = build_panel(actual, Config.of(**settings))

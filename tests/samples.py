@@ -7,13 +7,17 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from conftest import ROOT
 
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Column, Roles
+from forecaster.evaluation.backtest import ForecastFunction, Origins
+from forecaster.evaluation.backtest import backtest as run_backtest
 from forecaster.features.windows import Windows
 from forecaster.training.trainer import seed_everything
 
@@ -98,3 +102,17 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def backtest(
+    panel: Panel,
+    models: dict[str, ForecastFunction],
+    horizon: int,
+    *,
+    season: int,
+    levels: tuple[int, ...] = (80, 95),
+    **rolling: Any,
+) -> pd.DataFrame:
+    """Run a backtest whose origins are given by keywords: ``origins``, ``stride``, ``gap``, ``least``, ``sliding``."""
+    origins = Origins(rolling.pop("origins", 5), **rolling)
+    return run_backtest(panel, models, horizon, origins, season=season, levels=levels)

@@ -14,16 +14,23 @@ from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.freq import format_time
-from forecaster.direction.backtest import DirectionEvaluation, evaluate_directions
+from forecaster.direction.backtest import DirectionEvaluation, Refit, default_origins, evaluate_directions
 from forecaster.direction.prediction import refuse_beyond
 from forecaster.errors import SettingError, nearest
-from forecaster.evaluation.backtest import Batched, ForecastFunction, backtest, backtest_notes, baseline_forecast
+from forecaster.evaluation.backtest import (
+    Batched,
+    ForecastFunction,
+    Origins,
+    backtest,
+    backtest_notes,
+    baseline_forecast,
+)
 from forecaster.evaluation.baselines import USUAL_BASELINES, baseline_notes
 from forecaster.evaluation.fail_if import named_measures
 from forecaster.evaluation.residuals import diagnose, residuals
 from forecaster.evaluation.significance import significance, verdict_sentence
 from forecaster.evaluation.summary import summarise
-from forecaster.evaluation.trained_rows import scales_before, seen_notes, seen_rows, unseen_origins
+from forecaster.evaluation.trained_rows import ORIGINS, scales_before, seen_notes, seen_rows, unseen_origins
 from forecaster.fitting import fit as fitting
 from forecaster.fitting.rebuild import engine_of
 from forecaster.intervals.adaptive import Adaptive, WorkingForecast
@@ -172,18 +179,8 @@ def assess(
     count = unseen_origins(panel, model.history, ahead, stride) if rolling.origins is None else rolling.origins
     models = {NETWORK: _network_forecast(ready, panel, rolling, levels, tell)}
     models |= {name: baseline_forecast(name, season, levels, plan.seasons) for name in names}
-    table = backtest(
-        panel,
-        models,
-        rolling.horizon,
-        origins=count,
-        stride=stride,
-        season=season,
-        levels=levels,
-        least=plan.least,
-        gap=rolling.gap,
-        sliding=rolling.window == "sliding",
-    )
+    origins = Origins(count, stride, rolling.gap, plan.least, rolling.window == "sliding")
+    table = backtest(panel, models, rolling.horizon, origins, season=season, levels=levels)
     seen = np.zeros(len(table), bool) if rolling.refit else seen_rows(table, model.history)
     table.insert(5, "seen", seen)
     for name, scales in scales_before(panel, table, season).items():
@@ -228,17 +225,13 @@ def assess_directions(
         holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback, horizon=str(rolling.horizon)
     )
 
-    return evaluate_directions(
-        model,
-        ready.engine,
-        panel,
-        rolling.horizon,
-        origins=rolling.origins,
-        stride=rolling.stride,
-        sliding=rolling.window == "sliding",
-        every=rolling.refit,
-        fit=lambda known: _train_anew(known, config, tell),
-    )
+    stride = rolling.horizon if rolling.stride is None else rolling.stride
+    count = rolling.origins
+    if count is None:
+        count = ORIGINS if rolling.refit else default_origins(model, panel, rolling.horizon, stride)
+    origins = Origins(count, stride, least=model.plan.least, sliding=rolling.window == "sliding")
+    refit = Refit(rolling.refit, lambda known: _train_again(known, config, tell)) if rolling.refit else None
+    return evaluate_directions(model, ready.engine, panel, rolling.horizon, origins, refit)
 
 
 def _network_forecast(
@@ -269,7 +262,7 @@ def _network_forecast(
     return forecast
 
 
-def _train_anew(known: Panel, config: Config, tell: Callable[[str], None] | None) -> Model:
+def _train_again(known: Panel, config: Config, tell: Callable[[str], None] | None) -> Model:
     """Train on the rows before an origin.
 
     Raises:
@@ -290,7 +283,7 @@ class _RefitNetwork:
 
     def __call__(self, known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
         if self._origins % self.every == 0:
-            self._model = _train_anew(known, self.config.replace(horizon=str(steps)), self.tell)
+            self._model = _train_again(known, self.config.replace(horizon=str(steps)), self.tell)
             self._engine = engine_of(self._model)
         self._origins += 1
         return forecast_panel(self._model, self._engine, known, steps, self.levels, working)

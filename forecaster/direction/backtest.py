@@ -1,4 +1,4 @@
-"""Rolling-origin backtest of directions: forecasts from past cutoffs beside the baselines, and what came."""
+"""Rolling-origin backtest of directions, next to the baselines."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from forecaster.direction.outcomes import Assessment, Outcomes
 from forecaster.direction.prediction import COLUMNS, DIGITS, forecast_directions
 from forecaster.engines.engine import Engine
 from forecaster.engines.onnx import OnnxEngine
-from forecaster.evaluation.backtest import OriginWindows, actuals_of, known_rows, left_out_note, origin_windows
-from forecaster.evaluation.trained_rows import ORIGINS, seen_notes, seen_rows, unseen_origins
+from forecaster.evaluation.backtest import Origins, OriginWindows, actuals_of, known_rows, left_out_note
+from forecaster.evaluation.trained_rows import seen_notes, seen_rows, unseen_origins
 from forecaster.features.direction_rule import CLASSES, Rule, changes_ahead, changes_behind, classify
 from forecaster.notes import Note
 from forecaster.plotting import plot_reliability
@@ -68,53 +68,60 @@ class DirectionEvaluation:
         return plot_reliability(self.assessment.reliability, **options)
 
 
+@dataclass(frozen=True)
+class Refit:
+    """Training again during a backtest.
+
+    Attributes:
+        every: origins between two trainings, at least 1.
+        fit: trains on the rows of a panel.
+    """
+
+    every: int
+    fit: Callable[[Panel], Model]
+
+
+def default_origins(model: Model, panel: Panel, horizon: int, stride: int) -> int:
+    """Return the number of origins wholly after the training, :data:`MOST_ORIGINS` at most; 5 where there are none."""
+    return unseen_origins(panel, model.history, horizon, stride, MOST_ORIGINS)
+
+
 def evaluate_directions(
     model: Model,
     engine: Engine,
     panel: Panel,
     horizon: int,
-    *,
-    origins: int | None = None,
-    stride: int | None = None,
-    sliding: bool = False,
-    every: int = 0,
-    fit: Callable[[Panel], Model] | None = None,
+    origins: Origins,
+    refit: Refit | None = None,
 ) -> DirectionEvaluation:
-    """Forecast from rolling origins with nothing but the rows up to each, and score what came.
+    """Forecast from rolling origins, from the rows up to each only, and score the forecasts.
 
     Args:
         model: what was trained.
         engine: runs its network.
         panel: the series.
         horizon: steps of a forecast, at most the trained ones.
-        origins: number of origins, counted from the end; all that lie after the training by default, and 5 where none
-            does.
-        stride: steps between origins; the horizon by default.
-        sliding: know only as many rows before each cutoff as there are before the oldest one.
-        every: train anew at every so many origins, on the rows before only; 0 for never.
-        fit: trains on the rows of a panel.
+        origins: the cutoffs of each series.
+        refit: trains again on the rows before an origin; None for never.
 
     Raises:
         DataError: no series is long enough for one origin.
     """
-    stride = horizon if stride is None else stride
-    if origins is None:
-        origins = ORIGINS if every else unseen_origins(panel, model.history, horizon, stride, MOST_ORIGINS)
-    windows = origin_windows(panel, horizon, origins, stride, model.plan.least, sliding)
+    windows = origins.windows(panel, horizon)
     known = set(panel.ids) <= set(model.ids)  # others are scaled by all of their rows before the cutoff
     found = []
-    for number, part in enumerate(_calls(windows, each=bool(every) or not known)):
+    for number, part in enumerate(_calls(windows, each=refit is not None or not known)):
         past = known_rows(panel, part, horizon)
-        if fit and every and number % every == 0:
-            model = fit(past)
+        if refit and number % refit.every == 0:
+            model = refit.fit(past)
             engine = OnnxEngine(model.onnx)
         if known:
             past = replace(past.keep_newest(model.plan.read_rows), beyond=past.beyond)
         found.append(_outcomes(model, engine, panel, part, past, horizon))
     outcomes = _together(found)
     table = _table(actuals_of(panel, windows, horizon, 0), outcomes)
-    table.insert(5, "seen", np.zeros(len(table), bool) if every else seen_rows(table, model.history))
-    notes = [*seen_notes(table), *left_out_note(panel, windows, origins)]
+    table.insert(5, "seen", np.zeros(len(table), bool) if refit else seen_rows(table, model.history))
+    notes = [*seen_notes(table), *left_out_note(panel, windows, origins.count)]
     return DirectionEvaluation(table, outcomes.assess(), notes)
 
 

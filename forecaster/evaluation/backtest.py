@@ -1,4 +1,4 @@
-"""Rolling-origin backtest: forecast from past cutoffs with nothing but the rows up to each, beside what came.
+"""Rolling-origin backtest: forecasts from past cutoffs, each from the rows before it only, next to the actuals.
 
 Tashman (2000), Out-of-sample tests of forecasting accuracy, International Journal of Forecasting 16(4).
 """
@@ -20,7 +20,7 @@ from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.baselines import find_baseline
 from forecaster.levels import check_levels, level_columns
 from forecaster.notes import Note
-from forecaster.words import plural
+from forecaster.words import plural, setting
 
 #: Takes a panel that ends at the cutoff and a horizon; returns ``(series, horizon, 1 + 2 * levels)``: the point, then
 #: lo and hi of each level. nan where it cannot forecast.
@@ -51,6 +51,51 @@ class Batched:
 
 
 @dataclass(frozen=True)
+class Origins:
+    """The rolling origins of a backtest.
+
+    Attributes:
+        count: origins of each series, counted from the end.
+        stride: rows between origins; the horizon by default, so that no row is forecast twice.
+        gap: rows between a cutoff and the first step that is scored.
+        least: rows before a cutoff that a series needs at that origin, such as the lookback of a network.
+        sliding: show as many rows before each cutoff as before the oldest one, instead of all (an expanding window).
+    """
+
+    count: int = 5
+    stride: int | None = None
+    gap: int = 0
+    least: int = 2
+    sliding: bool = False
+
+    def check(self, horizon: int) -> None:
+        """Raise SettingError if a number is out of range.
+
+        Args:
+            horizon: steps of a forecast that are scored.
+        """
+        stride = horizon if self.stride is None else self.stride
+        for name, value in {"horizon": horizon, "origins": self.count, "stride": stride, "least": self.least}.items():
+            if value < 1:
+                raise SettingError(f"{name} must be 1 or more, got {value}")
+        if self.gap < 0:
+            raise SettingError(f"gap must be 0 or more, got {self.gap}")
+
+    def windows(self, panel: Panel, horizon: int) -> OriginWindows:
+        """Return the windows of these origins.
+
+        Args:
+            panel: the series.
+            horizon: steps of a forecast that are scored.
+
+        Raises:
+            DataError: every series is too short for even the newest origin.
+        """
+        stride = horizon if self.stride is None else self.stride
+        return origin_windows(panel, self.gap + horizon, self.count, stride, self.least, self.sliding)
+
+
+@dataclass(frozen=True)
 class OriginWindows:
     """Windows of a panel by index, oldest origin first, then series by series.
 
@@ -78,16 +123,12 @@ def backtest(
     panel: Panel,
     models: Mapping[str, ForecastFunction],
     horizon: int,
+    origins: Origins = Origins(),
     *,
-    origins: int = 5,
-    stride: int | None = None,
     season: int,
     levels: tuple[int, ...] = (80, 95),
-    least: int = 2,
-    gap: int = 0,
-    sliding: bool = False,
 ) -> pd.DataFrame:
-    """Return every forecast of every model at every rolling origin, beside what came.
+    """Return every forecast of every model at every rolling origin, next to the actuals.
 
     The newest origin of a series leaves ``gap + horizon`` rows after its cutoff, each older one ``stride`` more, so
     series of ragged length have cutoffs of their own. A model is given a copy of the rows up to the cutoffs and nothing
@@ -97,46 +138,45 @@ def backtest(
         panel: the series.
         models: what to run, by name.
         horizon: steps of a forecast that are scored.
-        origins: cutoffs of each series.
-        stride: rows between cutoffs; the horizon by default, so that no row is forecast twice.
+        origins: the cutoffs of each series.
         season: the seasonal period in steps.
         levels: 80 means an 80 % interval.
-        least: rows before a cutoff without which a series is left out of that origin, such as the lookback of a
-            network.
-        gap: rows between the cutoff and the first step that is scored.
-        sliding: give every model only as many rows before each cutoff as there are before the oldest one, instead of
-            all (an expanding window).
 
     Returns:
         One row a model, series, cutoff and step: ``model``, ``series``, ``cutoff``, ``step`` (from ``gap + 1``),
         ``time``, ``actual``, ``observed`` (False: filled, not scored), ``forecast``, ``lo-80``, ``hi-80``, ... What was
-        left out is told by :func:`backtest_notes`.
+        left out is reported by :func:`backtest_notes`.
 
     Raises:
         SettingError: horizon, origins, stride or least is below 1, gap below 0, a level is not between 1 and 99, there
             is no model, or a model's forecast has the wrong shape.
         DataError: every series is too short for even the newest origin.
     """
-    stride = horizon if stride is None else stride
-    _check_settings(models, levels, gap, horizon=horizon, origins=origins, stride=stride, least=least)
-    ahead = gap + horizon
-    windows = origin_windows(panel, ahead, origins, stride, least, sliding)
+    check_levels(levels)
+    if not models:
+        raise SettingError("a backtest needs at least one model")
+    origins.check(horizon)
+    gap, windows = origins.gap, origins.windows(panel, horizon)
     truth = actuals_of(panel, windows, horizon, gap)
     names = ["forecast", *level_columns(levels)]
     tables = []
     for name, model in models.items():
-        values = _forecasts(name, model, panel, windows, ahead, levels)[:, gap:]
+        values = _forecasts(name, model, panel, windows, gap + horizon, levels)[:, gap:]
         columns = dict(zip(names, values.reshape(-1, values.shape[-1]).T, strict=True))
         own = np.full(len(truth["step"]), name, dtype=object)
         tables.append(pd.DataFrame({"model": own, **truth, **columns}))
     table = pd.concat(tables, ignore_index=True)
-    found = [*left_out_note(panel, windows, origins), *_without_season(windows, season), *_without_forecast(table)]
+    found = [
+        *left_out_note(panel, windows, origins.count),
+        *_without_season(windows, season),
+        *_without_forecast(table),
+    ]
     table.attrs["notes"] = [note.to_dict() for note in found]
     return table
 
 
 def backtest_notes(table: pd.DataFrame) -> list[Note]:
-    """Return what :func:`backtest`, or whatever made a table of its table, left out, with counts."""
+    """Return the notes of a table of :func:`backtest`, or of one derived from it: what was left out, with counts."""
     return [Note(**note) for note in table.attrs.get("notes", [])]
 
 
@@ -161,17 +201,6 @@ def baseline_forecast(
         return np.stack([baseline(panel.values[rows], horizon, season, levels) for rows in panel.slices()])
 
     return forecast
-
-
-def _check_settings(models: Mapping[str, ForecastFunction], levels: tuple[int, ...], gap: int, **counts: int) -> None:
-    check_levels(levels)
-    if not models:
-        raise SettingError("a backtest needs at least one model")
-    for name, value in counts.items():
-        if value < 1:
-            raise SettingError(f"{name} must be 1 or more, got {value}")
-    if gap < 0:
-        raise SettingError(f"gap must be 0 or more, got {gap}")
 
 
 def origin_windows(panel: Panel, ahead: int, origins: int, stride: int, least: int, sliding: bool) -> OriginWindows:
@@ -200,7 +229,7 @@ def origin_windows(panel: Panel, ahead: int, origins: int, stride: int, least: i
         raise DataError(
             f"no series is long enough for a backtest: the longest has {plural(panel.lengths.max(initial=0), 'row')}, "
             f"one window takes {least + ahead} ({least} before the cutoff and a horizon of {ahead})",
-            "ask for a shorter --horizon, or bring more rows",
+            f"choose a shorter {setting('horizon')}, or add rows",
         )
     stop = panel.offsets[1:][which] - ahead - np.array(shifts, np.int64)[numbers]
     start = panel.offsets[:-1][which]
@@ -212,7 +241,7 @@ def origin_windows(panel: Panel, ahead: int, origins: int, stride: int, least: i
 
 
 def actuals_of(panel: Panel, windows: OriginWindows, horizon: int, gap: int) -> dict[str, np.ndarray]:
-    """Return the columns that every model shares, a row a window and step."""
+    """Return the columns common to all models, one row a window and step: series, times, actuals."""
     rows = (windows.stop[:, None] + gap + np.arange(horizon)).ravel()
     return {
         "series": np.repeat(np.array(panel.ids, dtype=object)[windows.series], horizon),
@@ -242,7 +271,7 @@ def _forecasts(
 
 
 def _calls(model: ForecastFunction, panel: Panel, windows: OriginWindows) -> Iterator[slice]:
-    """Yield the windows of each call of a model."""
+    """Yield the windows of each call of a model: an origin, or many at once for :class:`Batched`."""
     if isinstance(model, Batched):
         size = max(1, MOST_ROWS // max(1, int((windows.stop - windows.start).max())))
         edges = [*range(0, len(windows), size), len(windows)]
@@ -253,7 +282,7 @@ def _calls(model: ForecastFunction, panel: Panel, windows: OriginWindows) -> Ite
 
 
 def known_rows(panel: Panel, windows: OriginWindows, ahead: int) -> Panel:
-    """Return the rows that a model may see, a series a window, and what it may know of the future covariates."""
+    """Return the rows that a model may see, one series a window, and the future covariates it may know."""
     lengths = windows.stop - windows.start
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.repeat(windows.start - offsets[:-1], lengths) + np.arange(offsets[-1])
@@ -277,11 +306,11 @@ def known_rows(panel: Panel, windows: OriginWindows, ahead: int) -> Panel:
 
 
 def left_out_note(panel: Panel, windows: OriginWindows, origins: int) -> list[Note]:
-    """Say how many windows series are too short for."""
+    """Return a note that counts the windows left out because their series are too short."""
     absent = origins * len(panel) - len(windows)
     if not absent:
         return []
-    reason = "their series are too short for so many origins and rows before the first"
+    reason = "their series are too short for this many origins and rows before the first"
     return [Note("windows", f"{absent} of {origins * len(panel)} left out", reason, warning=True)]
 
 

@@ -134,7 +134,7 @@ def naive2(history: np.ndarray, horizon: int, season: int, levels: tuple[int, ..
 
 
 def is_seasonal(history: np.ndarray, season: int) -> bool:
-    """Return whether the autocorrelation at the season is significant with 90 %, as the M4 competition tested it.
+    """Return True if the autocorrelation at the season is significant at 90 %, as tested in the M4 competition.
 
     With Bartlett's deviation, ``|r_m| > 1.645 sqrt((1 + 2 (r_1^2 + ... + r_(m-1)^2)) / n)``; never with fewer than
     three seasons of history.
@@ -252,9 +252,9 @@ BASELINES: dict[str, Baseline] = {
     "AutoARIMA": auto_arima,
 }
 
-#: The baselines that cost nothing; the others fit a model to every window.
+#: The baselines without a fit; the others fit a model to every window.
 NAIVE_FAMILY = ("mean", "naive", "seasonal-naive", "drift", "Naive2")
-#: The baselines of an evaluation where no others are asked for: all that take less than a second a forecast.
+#: The default baselines of an evaluation: all that take less than a second a forecast.
 USUAL_BASELINES = tuple(name for name in BASELINES if name != "AutoARIMA")
 
 
@@ -266,7 +266,7 @@ def find_baseline(name: str, seasons: tuple[int, ...] = ()) -> Baseline:
         seasons: all seasonal periods, for a baseline that knows several.
 
     Raises:
-        SettingError: there is none of this name.
+        SettingError: unknown name.
     """
     if name not in BASELINES:
         raise SettingError(
@@ -276,7 +276,7 @@ def find_baseline(name: str, seasons: tuple[int, ...] = ()) -> Baseline:
 
 
 def baseline_notes(names: tuple[str, ...], season: int, rows: int) -> list[Note]:
-    """Return what the baselines leave out of the data, for a person to read.
+    """Return notes on the rows that baselines leave out.
 
     Args:
         names: the baselines that will run.

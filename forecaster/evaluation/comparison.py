@@ -17,10 +17,11 @@ from forecaster.evaluation.significance import significance, verdict_sentence
 from forecaster.evaluation.summary import WINDOW, levels_in, summarise
 from forecaster.levels import level_columns
 from forecaster.notes import Note
+from forecaster.words import setting
 
 #: The model of a backtest that is compared; the others in it are baselines.
 NETWORK = "network"
-#: Share by which what came, and the error of a window, may differ between two runs: what CSV and float32 round.
+#: Share by which actuals, and the error of a window, may differ between two runs: rounding of CSV and float32.
 ROUNDING = 1e-5
 
 _KEYS = [*WINDOW, "step"]
@@ -48,12 +49,12 @@ class Comparison:
 
     @property
     def measures(self) -> dict[str, float]:
-        """The measures of the first model by name, as ``--fail-if`` knows them."""
+        """The measures of the first model by name, as conditions name them."""
         return named_measures(self.summary, self.tests, self.names[0])
 
     @property
     def verdict(self) -> str:
-        """Where the first model stands among the others, in one sentence that says no more than was shown."""
+        """The rank of the first model among the others, in one sentence that claims only what was shown."""
         if self.table["seen"].any():
             return "No verdict: a network was trained on some of these rows."
         own = self.tests[(self.tests["model"] == self.names[0])]
@@ -61,17 +62,17 @@ class Comparison:
 
 
 def compare(runs: Mapping[str, pd.DataFrame]) -> Comparison:
-    """Return how the networks of several backtests compare on the windows and steps that all of them have.
+    """Compare the networks of several backtests on the windows and steps that all of them have.
 
-    Baselines of the backtests are kept beside, each from the first run that has it; one that did not forecast all of
+    Baselines of the backtests are compared, too, each from the first run that has it; one that did not forecast all of
     these windows is left out, with a note.
 
     Args:
-        runs: by name, what :func:`forecaster.evaluation.backtest.backtest` returned or ``evaluate --output`` wrote.
+        runs: by name, tables of :func:`forecaster.evaluation.backtest.backtest`, or read back by :func:`.saved_backtests.read_run`.
 
     Raises:
         SettingError: fewer than two runs.
-        DataError: no window is in all runs, or they do not agree on what came.
+        DataError: no window is in all runs, or their actuals differ.
     """
     if len(runs) < 2:
         raise SettingError(f"a comparison needs two models or more, got {len(runs)}", "name another one")
@@ -118,7 +119,7 @@ def _network(name: str, table: pd.DataFrame) -> pd.DataFrame:
         )
     found = table[table["model"] == (NETWORK if NETWORK in models else models[0])]
     if found.duplicated(_KEYS).any():
-        raise DataError(f"'{name}' forecasts a step of a window twice", "write it anew with: forecaster evaluate")
+        raise DataError(f"'{name}' forecasts a step of a window twice", "write it again with: forecaster evaluate")
     return found if "seen" in found.columns else found.assign(seen=False)
 
 
@@ -150,7 +151,8 @@ def _refuse(networks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ]
     raise DataError(
         f"there is no window that all of them forecast: {'; '.join(spans)}",
-        "evaluate them on the same data, with the same --horizon, --origins, --stride and --gap",
+        f"evaluate them on the same data, with the same {', '.join(map(setting, ('horizon', 'origins', 'stride')))} "
+        f"and {setting('gap')}",
     )
 
 
@@ -162,7 +164,7 @@ def _check_actuals(truth: pd.DataFrame, rows: pd.DataFrame, first: str, name: st
         row = truth.iloc[int(wrong.argmax())]
         of_series = f" of series {row['series']}" if row["series"] else ""
         raise DataError(
-            f"{first} and {name} do not agree on what came at {row['time']}{of_series}: "
+            f"{first} and {name} have different actuals at {row['time']}{of_series}: "
             f"{row['actual']:g} and {rows['actual'].iloc[int(wrong.argmax())]:g}",
             "evaluate both on the same table",
         )
@@ -192,7 +194,7 @@ def _left_out(
             notes.append(Note(name, f"{len(own) - len(shared):,} of {len(own):,} steps left out", reason, warning=True))
         seen = int(shared.merge(own[[*_KEYS, "seen"]], on=_KEYS)["seen"].sum())
         if seen:
-            reason = "its errors there are too small to be believed"
+            reason = "its errors there are too small to count"
             count = f"{name} was trained on {seen:,} of the {len(shared):,} rows scored"
             notes.append(Note("seen rows", count, reason, warning=True))
     dropped = sorted({level for run in runs.values() for level in levels_in(run)} - set(levels))
@@ -206,7 +208,7 @@ def _with_ranks(summary: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Put the mean rank of each model over all windows after their number.
 
     Errors that differ by no more than :data:`ROUNDING` share their places: a run that was written and read again, or
-    made on another machine, differs by so much from itself.
+    made on another machine, differs from itself by as much.
     """
     scored = table[table["observed"] & np.isfinite(table["forecast"])]
     errors = (scored["actual"] - scored["forecast"]).abs().groupby([scored[name] for name in (*WINDOW, "model")])

@@ -1,4 +1,4 @@
-"""Conditions on measures, such as ``skill<0 or coverage-80<75%``, under which a command shall fail.
+"""Conditions on measures, such as ``skill<0 or coverage-80<75%``, that make a command fail.
 
 ::
 
@@ -22,6 +22,7 @@ import pandas as pd
 from forecaster.errors import GateError, SettingError, nearest
 from forecaster.evaluation.backtest import OWA_REFERENCE, REFERENCE
 from forecaster.evaluation.metrics import METRICS, OF_LEVELS
+from forecaster.words import setting
 
 #: Measures against another model; alone they are against seasonal naive, as ``skill:drift`` against drift.
 AGAINST = ("skill", "skill-lo", "skill-hi", "p-value")
@@ -52,41 +53,41 @@ class Condition:
     text: str
 
     def holds(self, values: Mapping[str, float]) -> bool:
-        """Return whether the measure compares so; of one that is nan nothing holds."""
+        """Return True if the comparison holds; never for a measure that is nan."""
         value = values.get(self.name, math.nan)
         return not math.isnan(value) and OPERATORS[self.sign](value, self.number)
 
 
 @dataclass(frozen=True)
 class FailIf:
-    """An expression: clauses of which one must hold, each of conditions that must all hold."""
+    """An expression: it holds if one clause does, and a clause if all of its conditions do."""
 
     text: str
     clauses: tuple[tuple[Condition, ...], ...]
 
     @classmethod
     def of(cls, text: str, names: Collection[str]) -> FailIf:
-        """Return the gate that a person wrote.
+        """Parse an expression.
 
         Args:
             text: the expression.
-            names: the measures there will be.
+            names: the measures that will be computed.
 
         Raises:
-            SettingError: it cannot be read, or names another measure.
+            SettingError: it cannot be parsed, or names another measure.
         """
         clauses = [re.split(r"\s+and\s+", clause) for clause in re.split(r"\s+or\s+", text.strip())]
         return cls(text.strip(), tuple(tuple(_condition(part, text, names) for part in clause) for clause in clauses))
 
     def check_unseen(self, table: pd.DataFrame, model: str) -> None:
-        """Let a backtest pass whose model, and those that a condition names beside it, were not trained on its rows.
+        """Raise GateError if a compared model was trained on rows of the backtest.
 
         Args:
             table: a backtest, with column ``seen``.
-            model: whose measures are looked at.
+            model: the model that the conditions are about.
 
         Raises:
-            GateError: a model was trained on some of the rows: its errors there are too small to be believed.
+            GateError: a model was trained on some of the rows: its errors there are too small to count.
         """
         against = [c.name.partition(":")[2] for clause in self.clauses for c in clause]
         for name in dict.fromkeys([model, *against]):
@@ -95,14 +96,14 @@ class FailIf:
                 who = "the network" if name == "network" else name
                 raise GateError(
                     f"the gate cannot be checked: {who} was trained on {int(seen.sum()):,} of the {len(seen):,} rows",
-                    "use --data with newer rows, or fit with --holdout",
+                    f"use {setting('data')} with newer rows, or fit with {setting('holdout')}",
                 )
 
     def check(self, values: Mapping[str, float]) -> None:
-        """Let values pass of which the expression does not hold.
+        """Raise GateError if the expression holds.
 
         Raises:
-            GateError: it holds, or cannot be told because a measure is not defined; with what was measured.
+            GateError: it holds, or a measure it needs is not defined; the message has the measured values.
         """
         for clause in self.clauses:
             if all(condition.holds(values) for condition in clause):
@@ -113,12 +114,12 @@ class FailIf:
             if undefined and all(c.name in undefined or c.holds(values) for c in clause):
                 raise GateError(
                     f"the gate cannot be checked: {undefined[0]} is not defined on these forecasts",
-                    "bring more rows or origins, or gate on another measure",
+                    "add rows or origins, or use another measure",
                 )
 
 
 def measure_names(levels: Collection[int], others: Collection[str]) -> list[str]:
-    """Return the names that :func:`named_measures` gives, known before anything is measured.
+    """Return the names of :func:`named_measures`, before anything is measured.
 
     Args:
         levels: levels of the intervals.
@@ -157,7 +158,7 @@ def _condition(part: str, text: str, names: Collection[str]) -> Condition:
     if match["name"] not in names:
         needed = {"owa": OWA_REFERENCE, **dict.fromkeys(AGAINST, REFERENCE)}.get(match["name"])
         if needed:
-            raise SettingError(f"{match['name']} needs the baseline {needed}", "add it to --baselines")
+            raise SettingError(f"{match['name']} needs the baseline {needed}", f"add it to {setting('baselines')}")
         known = ", ".join(name for name in names if ":" not in name)
         raise SettingError(
             f"the condition '{text}' names no measure: '{match['name']}', expected one of {known}",

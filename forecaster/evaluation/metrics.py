@@ -1,7 +1,7 @@
 """Measures of a forecast: each the mean of a loss over rows, listed in :data:`METRICS`, and ratios of such means.
 
 No measure is ever infinite: one that is not defined (nothing observed, a scale of zero, no levels) is nan, and a nan
-forecast of a row that counts makes it nan. In the formulas ``y`` is what came, ``f`` the point forecast, ``l`` and
+forecast of a row that counts makes it nan. In the formulas ``y`` is the actual, ``f`` the point forecast, ``l`` and
 ``u`` the ends of an interval.
 """
 
@@ -23,7 +23,7 @@ SMALLEST = 1e-300
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came and what was forecast, on the rows that count. Build it with :meth:`of`, which drops the others.
+    """Actuals and forecasts of the scored rows. Build it with :meth:`of`, which drops the others.
 
     Attributes:
         actual: ``(n,)``.
@@ -117,7 +117,7 @@ class Metric:
         return np.sqrt(found) if self._root else found
 
 
-#: Every measure of one model alone; those with one number a level stand last.
+#: Every measure of a single model; those with one number a level come last.
 METRICS: dict[str, Metric] = {}
 
 

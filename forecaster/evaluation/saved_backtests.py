@@ -1,4 +1,4 @@
-"""Backtests as files: what ``evaluate --output`` wrote, read again."""
+"""Read the table of an evaluation back from a file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from forecaster.errors import DataError
 COLUMNS = ("model", "series", "cutoff", "step", "time", "actual", "observed", "forecast")
 _NUMBERS = re.compile(r"actual|forecast|scale|root-scale|(lo|hi)-\d+")
 _FLAGS = ("observed", "seen")
-_AGAIN = "write it with: forecaster evaluate --output backtest.csv"
+_AGAIN = "save the table of forecaster evaluate again"
 
 
 def read_run(path: str | Path) -> pd.DataFrame:
-    """Return a backtest that was written to a file, with the types that it had.
+    """Read a backtest from a file, with the types of its columns.
 
     Args:
         path: a table of CSV, JSON or Parquet.
@@ -51,8 +51,8 @@ def read_run(path: str | Path) -> pd.DataFrame:
     wrong = ~(np.isfinite(steps) & (steps % 1 == 0) & (steps.abs() < 2**53))
     if wrong.any():
         row = int(wrong.argmax())
-        told = "is empty" if steps.isna()[row] else f"is no whole number but {steps[row]:g}"
-        raise DataError(f"column 'step' of '{path}' {told} in row {row + 1}", _AGAIN)
+        fault = "is empty" if steps.isna()[row] else f"is no whole number but {steps[row]:g}"
+        raise DataError(f"column 'step' of '{path}' {fault} in row {row + 1}", _AGAIN)
     return pd.DataFrame({**columns, "step": steps.astype(np.int64)})
 
 

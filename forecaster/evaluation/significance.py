@@ -56,7 +56,7 @@ def diebold_mariano(differences: np.ndarray, horizon: int = 1) -> DieboldMariano
 
     Args:
         differences: ``(n,)``, in order of time.
-        horizon: ``h``: of so many forecasts in a row the errors are correlated even where both models are ideal; 1
+        horizon: ``h``: errors of ``h`` consecutive forecasts are correlated even where both models are ideal; 1
             where forecasts do not overlap.
 
     Returns:
@@ -137,7 +137,7 @@ class Pair:
 
         Series move together, so the cases are the origins, oldest first, with the mean over the series. Where windows
         overlap and the origins span fewer than :data:`ENOUGH_STRETCHES` stretches, only those count, from the newest
-        on, that do not: the test is not to be believed on the others.
+        on, that do not: the test is unreliable on the others.
         """
         apart = self.ours - self.theirs
         real = np.abs(apart) > ROUNDING * self.theirs  # 0 where there is no window
@@ -190,7 +190,7 @@ class Pair:
 
 
 def significance(table: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    """Return whether each model of some pairs is better than the other, on the rows that both forecast.
+    """Test each pair of models on the rows that both forecast: is one better than the other.
 
     The verdict is ``better`` or ``worse`` only where both agree: the 95 % interval on skill excludes 0, and the p-value
     of Diebold-Mariano is below 0.05, with a statistic of the same side. Many series of fewer than
@@ -231,7 +231,7 @@ def significance(table: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.Da
 
 
 def verdict_sentence(tests: pd.DataFrame, name: str) -> str:
-    """Return where a model stands, in one sentence: ``better`` only of what it was shown to be better than.
+    """Return the verdict on a model in one sentence: ``better`` only than models it was shown to beat.
 
     Args:
         tests: rows of :func:`significance` of one model.
@@ -254,7 +254,7 @@ def verdict_sentence(tests: pd.DataFrame, name: str) -> str:
 
 
 def _too_few(rest: pd.DataFrame) -> str:
-    """Return that the origins were too few to test, where they were."""
+    """Return a remark where the origins are too few to test; ``""`` otherwise."""
     untested = rest[rest["p-value"].isna() & rest["cases"].between(1, ENOUGH_ORIGINS - 1)]
     if not len(untested):
         return ""
@@ -294,7 +294,7 @@ def _both(table: pd.DataFrame, model: str, against: str) -> pd.DataFrame:
 
 
 def _overlap(both: pd.DataFrame) -> int:
-    """Return how many origins in a row fall before the last step of the first of them, which counts as one."""
+    """Return the number of consecutive origins before the last step of the first, which counts as one."""
     ends = both.groupby(["series", "cutoff"], sort=True)["time"].max().reset_index()
     own = ends[ends["series"] == ends["series"].mode().iloc[0]] if len(ends) else ends
     cutoffs, last = (own[name].astype("int64").to_numpy() for name in ("cutoff", "time"))
@@ -303,7 +303,7 @@ def _overlap(both: pd.DataFrame) -> int:
 
 
 def _block_counts(generator: np.random.Generator, count: int, block: int, draws: int) -> np.ndarray:
-    """Return how often each of ``count`` places in a ring is drawn by blocks of neighbours, ``(draws, count)``."""
+    """Return draw counts of each of ``count`` places in a ring by a circular block bootstrap, ``(draws, count)``."""
     begins = generator.integers(0, count, (draws, -(-count // block)))
     drawn = (begins[:, :, None] + np.arange(block)).reshape(draws, -1)[:, :count] % count
     flat = (np.arange(draws)[:, None] * count + drawn).ravel()

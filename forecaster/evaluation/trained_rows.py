@@ -10,13 +10,14 @@ import pandas as pd
 from forecaster.data.panel.panel import Panel
 from forecaster.evaluation.metrics import seasonal_root_scale, seasonal_scale
 from forecaster.notes import Note
+from forecaster.words import setting
 
-#: Origins of an evaluation, where nothing else is asked for.
+#: Default number of origins of an evaluation.
 ORIGINS = 5
 
 
 def unseen_origins(panel: Panel, history: Panel, horizon: int, stride: int, most: int = ORIGINS) -> int:
-    """Return how many origins lie wholly after the training; 5 where none does.
+    """Return the number of origins wholly after the training; 5 where there are none.
 
     Args:
         panel: the rows to backtest on.
@@ -33,7 +34,7 @@ def unseen_origins(panel: Panel, history: Panel, horizon: int, stride: int, most
 
 
 def seen_rows(table: pd.DataFrame, history: Panel) -> np.ndarray:
-    """Return which rows of a backtest the network was trained on, ``(rows,)`` bool; none of a series it never saw."""
+    """Return a mask of the rows of a backtest that the network was trained on, ``(rows,)`` bool."""
     ends = table["series"].map(pd.Series(_training_ends(history)))
     return (ends.notna() & (_without_zone(table["time"]) <= ends)).to_numpy()
 
@@ -44,7 +45,8 @@ def seen_notes(table: pd.DataFrame) -> list[Note]:
     seen = int(scored["seen"].sum())
     if not seen:
         return []
-    reason = "its errors there are too small to be believed; use --refit, or --data with newer rows"
+    others = f"{setting('refit', True)}, or {setting('data')} with newer rows"
+    reason = f"its errors there are too small to count; use {others}"
     return [
         Note("seen rows", f"the network was trained on {seen} of the {len(scored)} rows scored", reason, warning=True)
     ]

@@ -38,7 +38,7 @@ _DATES: dict[str, list[str]] = {
 
 
 def spans_powers(values: np.ndarray) -> bool:
-    """Return whether values are all positive and spread over powers of ten."""
+    """Return True if values are all positive and spread over powers of ten."""
     values = values[np.isfinite(values)]
     if not values.size or values.min() <= 0:
         return False
@@ -47,7 +47,7 @@ def spans_powers(values: np.ndarray) -> bool:
 
 
 def format_value_axis(ax: Axes, logarithmic: bool = False) -> None:
-    """Make the value axis: thousands with commas, logarithmic where asked."""
+    """Format the value axis: thousands with commas; logarithmic with ``log``."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 
     if logarithmic:
@@ -126,7 +126,7 @@ def finish_figure(figure: Figure, axes: Sequence[Axes], title: str, notes: list[
 
 
 def _legend_columns(names: list[str]) -> int:
-    """Return how many columns fit the figure, at about 0.068 inch a character and 0.6 inch a sample."""
+    """Return the number of columns that fit the figure, at 0.068 inch a character and 0.6 inch a sample."""
     widths = [0.068 * len(name) + 0.6 for name in names]
     return max(len(names), 1) if sum(widths) <= WIDTH else max(int(WIDTH / max(widths)), 1)
 

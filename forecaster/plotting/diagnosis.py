@@ -41,7 +41,7 @@ ROBUST_ROWS = 5_000
 SEASONS = 7
 #: Height of the four rows of axes, in inches: readings, season, rest, autocorrelation.
 HEIGHTS = (2.3, 1.2, 1.2, 1.5)
-#: Height of the row of seasons where there is none.
+#: Height of the row of seasons without a season.
 NO_SEASON = 0.15
 #: Width of the figure by the series drawn, in inches.
 WIDTHS = (8.0, 11.0, 14.0)
@@ -219,7 +219,7 @@ def _draw_rest(ax: Axes, times: pd.Series, parts: Parts, odd: np.ndarray) -> Non
 
 
 def _draw_autocorrelation(ax: Axes, values: np.ndarray, season: int, usual: int) -> None:
-    """Draw the lags with the season marked; where there is none, the one that is usual for the freq."""
+    """Draw the lags with the season marked, or the season usual for the freq where none was found."""
     from matplotlib.ticker import MaxNLocator
 
     what, season = ("season", season) if season > 1 else ("usual season", usual)

@@ -52,7 +52,7 @@ def make_grid(panels: int, columns: int | None = None) -> tuple[Figure, list[Axe
 
 
 def left_out_notes(panels: list[SeriesTable], shown: list[SeriesTable], rows: int) -> list[str]:
-    """Return what the figure does not show, for its foot."""
+    """Return notes for the foot of the figure on what it leaves out."""
     notes = [f"{len(shown)} of {len(panels)} series shown"] if len(shown) < len(panels) else []
     notes += ["each panel has its own scale"] if len(shown) > 1 else []
     longest = max(len(panel.history) for panel in shown)
@@ -120,7 +120,7 @@ def line_style(colour: str, marker: str | None, width: float, dash: Any = "-", f
 
 
 def draw_line(ax: Axes, x: Any, y: Any, **style: Any) -> None:
-    """Draw a line unless it is empty: markers where they can be told apart, or where a point has no neighbour."""
+    """Draw a line unless it is empty: markers where they do not overlap, or where a point has no neighbour."""
     x, y = np.asarray(x), np.asarray(y, float)
     finite = np.isfinite(y)
     if finite.sum() > MARKED_STEPS:

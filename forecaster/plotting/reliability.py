@@ -1,4 +1,4 @@
-"""How far the probabilities of a direction can be believed."""
+"""The figure of the reliability of forecast probabilities."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from forecaster.errors import DataError
 from forecaster.plotting.axes import BASELINE_STYLES, BLUE, GREY, finish_figure, title_panel
 from forecaster.plotting.drawing import line_style, make_grid
+from forecaster.words import setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ _STYLES = (BASELINE_STYLES[0], (GREY, "-", "D"), (BLUE, "-", "o"))
 
 
 def plot_reliability(table: pd.DataFrame, *, title: str = "") -> Figure:
-    """Draw how often each direction came where it was given a probability of so much, and how often that was.
+    """Draw the observed frequency of each direction by its forecast probability, and the number of forecasts.
 
     On the diagonal a probability says what happens. A bin of fewer than 10 windows has a pale mark and no line.
 
@@ -34,7 +35,7 @@ def plot_reliability(table: pd.DataFrame, *, title: str = "") -> Figure:
         DataError: the table has no rows.
     """
     if not len(table):
-        raise DataError("the reliability table has no rows to draw", "score more windows: more --origins")
+        raise DataError("the reliability table has no rows to draw", f"score more windows: more {setting('origins')}")
     figure, (shares, counts) = make_grid(2, columns=1)
     figure.set_figheight(5.6)
     shares.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), label="as predicted")
@@ -47,7 +48,7 @@ def plot_reliability(table: pd.DataFrame, *, title: str = "") -> Figure:
         ax.set_xticks(np.arange(0, 1.01, 0.1))
     counts.set_ylim(bottom=0)
     counts.set_xlabel("probability given", fontsize=8)
-    title_panel(shares, "share in which it came")
+    title_panel(shares, "observed frequency")
     title_panel(counts, "forecasts in each tenth")
     few = int((table["windows"] < FEW).sum())
     finish_figure(figure, [shares], title, [f"{few} marks of fewer than {FEW} forecasts are pale"] if few else [])

