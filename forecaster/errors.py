@@ -10,7 +10,7 @@
     ├── ModelError             5   the model directory cannot be used as it is
     ├── DivergedError          6   training ended in NaN or infinity
     ├── GateError              7   a condition on an evaluation (``fail_if``) held
-    └── InterruptedByUser    130   Ctrl-C; 129 and 143 where SIGHUP or SIGTERM took its place
+    └── InterruptError       130   Ctrl-C; 129 and 143 where SIGHUP or SIGTERM took its place
 
 This module imports nothing of the project and nothing heavy.
 """
@@ -76,8 +76,8 @@ class GateError(ForecasterError):
     exit_code = 7
 
 
-class InterruptedByUser(ForecasterError):
-    """Ctrl-C."""
+class InterruptError(ForecasterError):
+    """Ctrl-C, or a signal in its place."""
 
     exit_code = 130
 

@@ -20,7 +20,7 @@ from forecaster.artifact.open_files import AGAIN, open_model_files, refuse_absen
 from forecaster.errors import ModelError
 from forecaster.features.scaling import Scaler
 from forecaster.intervals.conformal import Conformal
-from forecaster.system.limits import is_of_memory
+from forecaster.system.limits import is_out_of_memory
 
 #: Bytes that the network may have beside its weights, in the file and, at most twice, in itself.
 STRUCTURE = 8 << 20
@@ -51,7 +51,7 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
         try:
             model = _model(manifest, found, files[HISTORY], newest_only)
         except Exception as error:  # whatever three libraries raise over a hostile file
-            if is_of_memory(error):
+            if is_out_of_memory(error):
                 raise MemoryError from error
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ModelError(

@@ -149,7 +149,7 @@ def _resumable(model: str) -> Iterator[None]:
 
     from forecaster.artifact.names import MANIFEST
     from forecaster.artifact.siblings import checkpoint_files, checkpoint_folder
-    from forecaster.errors import InterruptedByUser
+    from forecaster.errors import InterruptError
 
     try:
         yield
@@ -157,18 +157,18 @@ def _resumable(model: str) -> Iterator[None]:
         if not checkpoint_files(checkpoint_folder(Path(model))):
             raise
         kept = f"'{model}' is as it was; " if Path(model, MANIFEST).exists() else ""
-        raise InterruptedByUser("interrupted", f"{kept}the same command with --resume goes on") from None
+        raise InterruptError("interrupted", f"{kept}the same command with --resume goes on") from None
 
 
 def _interrupted(model: str) -> Exception:
     from pathlib import Path
 
     from forecaster.artifact.siblings import checkpoint_folder, read_fit_start
-    from forecaster.errors import InterruptedByUser
+    from forecaster.errors import InterruptError
 
     kept = f"the best weights so far are kept in '{model}'"
     begun = read_fit_start(checkpoint_folder(Path(model)))
-    return InterruptedByUser("interrupted", f"{kept}; the same command with --resume goes on" if begun else kept)
+    return InterruptError("interrupted", f"{kept}; the same command with --resume goes on" if begun else kept)
 
 
 def _model_flag(model: str) -> str:

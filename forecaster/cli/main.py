@@ -252,7 +252,7 @@ def _explain(error: BaseException, trains: bool) -> int:
         trains: True if the command trains a network.
     """
     from forecaster.errors import ForecasterError
-    from forecaster.system.limits import is_of_memory
+    from forecaster.system.limits import is_out_of_memory
 
     if isinstance(error, ForecasterError):
         return _say(error.message, error.hint, error.exit_code)
@@ -267,7 +267,7 @@ def _explain(error: BaseException, trains: bool) -> int:
         return READER_GONE
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
-    if is_of_memory(error):
+    if is_out_of_memory(error):
         smaller = "use smaller --units, a shorter --lookback or a smaller --batch-size, " if trains else ""
         return _say("out of memory", f"{smaller}free some memory, or raise the limit (ulimit -v)", 1)
     if isinstance(error, OSError):

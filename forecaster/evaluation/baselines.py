@@ -17,7 +17,7 @@ import numpy as np
 from forecaster.errors import DependencyError, SettingError, nearest
 from forecaster.levels import check_levels, level_columns
 from forecaster.notes import Note
-from forecaster.system.limits import is_of_memory
+from forecaster.system.limits import is_out_of_memory
 
 #: Rows that AutoETS, AutoTheta and MSTL look back, six weeks of hours: 5,000 cost AutoETS 1.5 to 3 s a forecast, 1,000
 #: half a second.
@@ -355,7 +355,7 @@ def _model_class(name: str) -> Any:
     try:
         import statsforecast.models
     except ImportError as error:
-        if is_of_memory(error):
+        if is_out_of_memory(error):
             raise
         raise DependencyError(
             f"the baseline {name} needs statsforecast ({error})", "pip install statsforecast"

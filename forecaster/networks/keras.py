@@ -20,7 +20,7 @@ def start_keras() -> None:
         ForecasterError: the system does not let this process have as many threads as they start.
     """
     from forecaster.errors import DependencyError
-    from forecaster.system.limits import TRAINING, is_of_memory, refuse_without_threads
+    from forecaster.system.limits import TRAINING, is_out_of_memory, refuse_without_threads
 
     refuse_without_threads(*TRAINING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -29,7 +29,7 @@ def start_keras() -> None:
             import keras
             import tensorflow  # noqa: F401
     except ImportError as error:
-        if is_of_memory(error):
+        if is_out_of_memory(error):
             raise
         raise DependencyError(f"training needs TensorFlow: {error}", "pip install tensorflow") from None
     found = f"{keras.config.backend()} in {keras.config.dtype_policy().name}"

@@ -69,7 +69,7 @@ def refuse_without_threads(fixed: int, per_core: int) -> None:
         ended.acquire()
 
 
-def is_of_memory(error: BaseException | None) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Return True if an error, or a cause of it, is that memory ran out, in the words of any library.
 
     If the address space is limited, an installed library that cannot be loaded counts too.

@@ -46,7 +46,7 @@ EXIT_CODES = {
     "ModelError": 5,
     "DivergedError": 6,
     "GateError": 7,
-    "InterruptedByUser": 130,
+    "InterruptError": 130,
 }
 
 

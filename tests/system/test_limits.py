@@ -62,4 +62,4 @@ def _after(error, earlier):
 )
 def test_what_memory_that_runs_out_is_called(error, limit, expected, monkeypatch):
     monkeypatch.setattr(limits.resource, "getrlimit", lambda _: (limit, limit))
-    assert limits.is_of_memory(error) == expected
+    assert limits.is_out_of_memory(error) == expected

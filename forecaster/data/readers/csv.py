@@ -153,7 +153,7 @@ class _Utf8(io.RawIOBase):
             raise DataError(
                 f"line {1 + max(self._ends.values()):,} of {self._name} is longer than "
                 f"{LONGEST_LINE >> 20} MB, expected one row of a table",
-                "see whether the file is text with a line for each row; of very many columns make rows, or bring fewer",
+                "check that the file is text with one line per row; turn very many columns into rows, or give fewer",
             )
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from forecaster.engines.onnx_check.shapes import (
     tensor_type,
 )
 from forecaster.errors import ModelError
-from forecaster.system.limits import is_of_memory
+from forecaster.system.limits import is_out_of_memory
 
 #: Operators that networks are made of: none reads a file, draws a number, or runs something else.
 _OPERATORS = """
@@ -154,7 +154,7 @@ class Graph:
 
 def as_model_error(error: Exception) -> Exception:
     """Return what is said of a network that cannot be run; that memory is short is not its fault."""
-    if is_of_memory(error):
+    if is_out_of_memory(error):
         return MemoryError(str(error))
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return ModelError(f"ONNX Runtime cannot load the network: {reason}", "fit the model again")
