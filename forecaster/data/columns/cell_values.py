@@ -19,6 +19,7 @@ from forecaster.data.columns.time_values import (
 )
 from forecaster.data.readers.csv_numbers import MISSING, wrapped_number
 from forecaster.data.readers.dataframe import line_of
+from forecaster.data.readers.origin import melted_from
 from forecaster.errors import DataError
 
 #: Deviations that the middle of a column may be from 0 before an offset is taken: float32 keeps 4 digits of each.
@@ -109,8 +110,7 @@ def _refuse(frame: pd.DataFrame, name: str, bad: np.ndarray, what: str) -> None:
     if bad.any():
         first, more = int(bad.argmax()), int(bad.sum()) - 1
         others = f" (and {more:,} more such cell{'s' * (more > 1)})" if more else ""
-        melted, columns = frame.attrs.get("melted", ("", ()))
-        shown = columns[first * len(columns) // len(frame)] if name == melted else name
+        shown = melted_from(frame, name, first)
         raise DataError(
             f"column '{shown}', {line_of(frame, first)}: '{frame[name].iloc[first]}' {what}, expected a number{others}",
             wrapped_number(frame[name].iloc[first]) or "leave the cell empty where there is no reading",

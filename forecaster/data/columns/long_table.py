@@ -26,6 +26,7 @@ from forecaster.data.columns.roles import (
 from forecaster.data.columns.time_parts import join_parts
 from forecaster.data.columns.time_values import looks_like, read_times
 from forecaster.data.columns.wide_rows import WideRows, find_rows, lengthen
+from forecaster.data.readers.origin import LINES, NOTES, copy_origin, set_melted
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note
@@ -51,15 +52,10 @@ def shape_table(
         DataError: a column that is named cannot have its role, or columns contradict each other.
         SettingError: two flags name one column.
     """
-    lean = frame.copy(deep=False)
-    lean.attrs = {name: frame.attrs[name] for name in _KEPT if name in frame.attrs}
+    lean = copy_origin(frame.copy(deep=False), frame, LINES, NOTES)  # pandas copies it with every table and column
     if like is not None:
         return _shaped_like(lean, like), like, []
     return _shaped(lean, config, future_names)
-
-
-#: What is kept of ``frame.attrs``, all of which pandas copies whenever it makes a table or a column.
-_KEPT = ("lines", "notes")
 
 
 def _shaped(
@@ -233,7 +229,8 @@ def melt(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
         names, codes = list(roles.targets), np.repeat(np.arange(count, dtype=np.int32), rows)
     long[str(roles.series)] = pd.Categorical.from_codes(codes, categories=names)
     long[roles.target] = pd.concat([frame[name] for name in roles.targets]).to_numpy()
-    long.attrs = {**frame.attrs, "melted": (roles.target, roles.targets)}
+    copy_origin(long, frame)
+    set_melted(long, roles.target, roles.targets)
     return long
 
 

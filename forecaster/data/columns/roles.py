@@ -11,6 +11,7 @@ import pandas as pd
 from forecaster.data.columns.time_parts import part_of
 from forecaster.data.columns.time_values import count_distinct, distinct_values, numbers_of, sample_cells
 from forecaster.data.readers.csv_numbers import wrapped_number
+from forecaster.data.readers.origin import all_columns
 from forecaster.data.schema import _NEEDED
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
@@ -70,7 +71,7 @@ def named_columns(frame: pd.DataFrame, text: str | None, what: str = "") -> tupl
 def check_exists(frame: pd.DataFrame, name: str, why: str = "") -> None:
     """Raise NotFoundError if there is no such column; ``why`` says what it is needed for."""
     if name not in frame.columns:
-        names = frame.attrs.get("columns") or list(frame.columns)  # also those that were not read
+        names = all_columns(frame)
         raise NotFoundError(
             f"there is no column '{name}'{why}, the table has {quote_names(names)}", nearest(name, names)
         )

@@ -14,6 +14,7 @@ from forecaster.data.columns.date_formats import FORMATS, ORDERED, find_zoned, f
 from forecaster.data.panel.touched_rows import BLOCK
 from forecaster.data.readers.csv_numbers import MISSING
 from forecaster.data.readers.dataframe import line_of
+from forecaster.data.readers.origin import LINES, copy_origin
 from forecaster.errors import DataError
 from forecaster.notes import Note
 from forecaster.words import plural
@@ -85,7 +86,7 @@ def read_times(frame: pd.DataFrame, name: str, kind: str, dates: str = "auto") -
     column = frame[name].copy(deep=False)
     if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype.kind in "Miuf":
         column = column.astype(column.cat.categories.dtype)
-    column.attrs = {"lines": bool(frame.attrs.get("lines"))}  # for where()
+    copy_origin(column, frame, LINES)  # for line_of
     times = _TIME_READERS[kind](column) if kind in _TIME_READERS else _read_text(column, kind, dates)
     bad = np.flatnonzero(pd.isna(times.values))
     cells = column.iloc[bad]

@@ -21,6 +21,7 @@ from forecaster.data.panel.outliers import outlier_note, sentinel_note
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
 from forecaster.data.readers.dataframe import frame_of
+from forecaster.data.readers.origin import notes_of
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
 from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_anchor, month_numbers, week_anchor
@@ -52,7 +53,7 @@ def build_panel(
         SettingError: the freq is unknown, or is no freq for such times.
     """
     frame = frame_of(data)
-    notes = [Note(**note) for note in frame.attrs.get("notes", [])]
+    notes = notes_of(frame)
     frame, roles, found = shape_table(frame, config, like.roles if like else None, future_names)
     readings, read = _read(frame, roles, config, like)
     _refuse_large(readings)
