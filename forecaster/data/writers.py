@@ -1,7 +1,7 @@
 """Write a table to a file whose suffix names the format: CSV, JSON, Parquet.
 
-Each format is one function and one entry of :data:`WRITERS`. The table is there without pandas, which only a writer
-imports, so that ``--help`` can name the formats.
+Each format is one function and one entry of :data:`WRITERS`, which needs no pandas, so that a help text can name the
+formats.
 """
 
 from __future__ import annotations
