@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 _as_flags: ContextVar[bool] = ContextVar("_as_flags", default=False)
+_named: ContextVar[list[str] | None] = ContextVar("_named", default=None)
 
 #: Flags of the command line that are named otherwise than the argument in Python.
 _FLAGS = {"start": "from", "levels": "level", "directory": "model"}
@@ -23,6 +24,17 @@ def settings_as_flags() -> Iterator[None]:
         _as_flags.reset(token)
 
 
+@contextmanager
+def collect_settings() -> Iterator[list[str]]:
+    """Collect the settings that messages name while the block runs, as :func:`setting` writes them."""
+    named: list[str] = []
+    token = _named.set(named)
+    try:
+        yield named
+    finally:
+        _named.reset(token)
+
+
 def setting(name: str, value: Any = None) -> str:
     """Return a setting as the reader of a message writes it: ``gaps="mask"`` in Python, ``--gaps mask`` in a shell.
 
@@ -36,9 +48,19 @@ def setting(name: str, value: Any = None) -> str:
         >>> with settings_as_flags():
         ...     setting("gaps", "mask"), setting("final", False), setting("units", (64, 32))
         ('--gaps mask', '--no-final', '--units 64,32')
+        >>> with collect_settings() as named:
+        ...     hint = f"mask them: {setting('gaps', 'mask')}"
+        >>> named
+        ['gaps="mask"']
     """
-    if _as_flags.get():
-        return _flag(_FLAGS.get(name, name).replace("_", "-"), value)
+    text = _flag(_FLAGS.get(name, name).replace("_", "-"), value) if _as_flags.get() else _keyword(name, value)
+    named = _named.get()
+    if named is not None:
+        named.append(text)
+    return text
+
+
+def _keyword(name: str, value: Any) -> str:
     if value is None:
         return name
     return f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"

@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 from forecaster import words
-from forecaster.words import join_with_or, setting, settings_as_flags
+from forecaster.words import collect_settings, join_with_or, setting, settings_as_flags
 
 
 def test_the_examples_of_docstrings_are_true():
@@ -33,6 +33,18 @@ def test_a_setting_is_written_as_its_reader_writes_it(name, value, python, shell
     with settings_as_flags():
         assert setting(name, value) == shell
     assert setting(name, value) == python
+
+
+def test_settings_that_are_written_are_collected():
+    setting("season")
+    with settings_as_flags(), collect_settings() as outer:
+        setting("gaps", "mask")
+        with pytest.raises(ZeroDivisionError), collect_settings() as inner:
+            setting("freq")
+            raise ZeroDivisionError
+        setting("final", False)
+    setting("zone")
+    assert (outer, inner) == (["--gaps mask", "--no-final"], ["--freq"])
 
 
 def test_ways_are_joined_with_or():

@@ -1,1 +1,1 @@
-"""The library: Forecaster, Evaluation, and the fit session."""
+"""The library: Forecaster, Forecast, Evaluation, and the fit session."""

@@ -1,4 +1,4 @@
-"""A trained model judged: backtested over rolling origins, beside baselines, with tests of the difference."""
+"""Evaluation of a trained model: a backtest over rolling origins next to baselines, and tests of the difference."""
 
 from __future__ import annotations
 
@@ -29,29 +29,31 @@ from forecaster.intervals.adaptive import Adaptive, WorkingForecast
 from forecaster.notes import Note
 from forecaster.plotting import plot_backtest, plot_residuals
 from forecaster.prediction.forecast import forecast_panel, never_negative
+from forecaster.training.determinism import TRAINING
+from forecaster.words import setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: The model in a backtest that is judged; the others are baselines.
+#: Name of the evaluated model in a backtest; the others are baselines.
 NETWORK = "network"
-#: How the rows before a cutoff grow with it: all of them, or always as many.
+#: Rows known at a cutoff: all before it, or always the same number.
 WINDOWS = ("expanding", "sliding")
-#: Baselines that are drawn where no others are asked for; more lines cannot be told apart.
+#: Baselines drawn by default; more lines cannot be told apart.
 DRAWN = 4
 
 
 @dataclass
 class Evaluation:
-    """What a backtest found.
+    """The result of a backtest.
 
     Attributes:
         table: one row per model, series, origin and step.
         summary: one row per model, the measures in columns.
-        notes: what a reader must know, such as rows the network was trained on.
+        notes: caveats, such as rows the network was trained on.
         tests: the network against each baseline, see :func:`forecaster.evaluation.significance.significance`.
         season: the seasonal period in steps.
-        target: what was forecast.
+        target: the forecast column.
     """
 
     table: pd.DataFrame
@@ -71,12 +73,12 @@ class Evaluation:
 
     @property
     def measures(self) -> dict[str, float]:
-        """The measures of the network by name, as ``--fail-if`` knows them: ``mase``, ``coverage-80``, ``p-value``."""
+        """The measures of the network by the names of gate conditions: ``mase``, ``coverage-80``, ``p-value``."""
         return named_measures(self.summary, self.tests, NETWORK)
 
     @property
     def verdict(self) -> str:
-        """Where the network stands, in one sentence that says no more than was shown."""
+        """One sentence that compares the network with the baselines and claims no more than the tests show."""
         if self.table["seen"].any():
             return "No verdict: the network was trained on these rows."
         return verdict_sentence(self.tests, "The network")
@@ -86,13 +88,13 @@ class Evaluation:
         return diagnose(residuals(self.table, NETWORK), self.season)
 
     def plot(self, **options: Any) -> Figure:
-        """Draw the forecasts over what came, and the errors; see :func:`forecaster.plotting.plot_backtest`.
+        """Draw the forecasts over the actuals, and the errors; see :func:`forecaster.plotting.plot_backtest`.
 
         By default the network and the :data:`DRAWN` baselines of the smallest mean absolute error.
         """
-        return plot_backtest(self.table, **{"models": self._drawn(), "target": self.target, **options})
+        return plot_backtest(self.table, **{"models": self._best_models(), "target": self.target, **options})
 
-    def _drawn(self) -> list[str]:
+    def _best_models(self) -> list[str]:
         errors = self.summary.set_index("model")["mae"]
         best = set(errors.drop(NETWORK).nsmallest(DRAWN).index)
         return [name for name in errors.index if name == NETWORK or name in best]
@@ -108,12 +110,12 @@ class Rolling:
 
     Attributes:
         horizon: steps of each forecast that are scored.
-        origins: number of origins, counted from the end; by default five, or as many as lie after the training.
+        origins: number of origins, counted from the end; by default five, or all that lie after the training.
         stride: steps between origins; the horizon by default.
         gap: rows between a cutoff and the first step that is scored.
         window: ``expanding``, all rows before a cutoff are known; ``sliding``, only as many as before the oldest.
-        refit: train anew at every so many origins, on the rows before only; 0 for never.
-        adaptive: correct the network's intervals by their hits at earlier origins, see
+        refit: train anew at every n-th origin, on the rows before it only; 0 for never.
+        adaptive: correct the network's intervals by their coverage at earlier origins, see
             :class:`forecaster.intervals.adaptive.Adaptive`.
 
     Raises:
@@ -129,7 +131,7 @@ class Rolling:
     adaptive: bool = False
 
     def __post_init__(self) -> None:
-        """Check what :func:`backtest` does not."""
+        """Check the values that :func:`backtest` does not."""
         if self.window not in WINDOWS:
             raise SettingError(
                 f"unknown window '{self.window}', expected {' or '.join(WINDOWS)}", nearest(self.window, WINDOWS)
@@ -147,12 +149,12 @@ def assess(
     baselines: Sequence[str],
     tell: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Backtest a model on a panel, beside baselines.
+    """Backtest a model on a panel, next to baselines.
 
     Args:
-        ready: what was trained.
+        ready: the trained model.
         panel: the rows, see :meth:`forecaster.Forecaster.panel`.
-        rolling: where the origins are, and what is known at each.
+        rolling: the origins, and the rows known at each.
         levels: intervals to score, in percent.
         baselines: names of :data:`forecaster.evaluation.baselines.BASELINES`.
         tell: called with a line of text before each training.
@@ -167,7 +169,7 @@ def assess(
     season, ahead = plan.season, rolling.gap + rolling.horizon
     stride = rolling.horizon if rolling.stride is None else rolling.stride
     count = unseen_origins(panel, model.history, ahead, stride) if rolling.origins is None else rolling.origins
-    models = {NETWORK: _network(ready, panel, rolling, levels, tell)}
+    models = {NETWORK: _network_forecast(ready, panel, rolling, levels, tell)}
     models |= {name: baseline_forecast(name, season, levels, plan.seasons) for name in names}
     table = backtest(
         panel,
@@ -198,13 +200,13 @@ def assess_directions(
     baselines: Sequence[str],
     tell: Callable[[str], None] | None = None,
 ) -> DirectionEvaluation:
-    """Backtest a model of directions on a panel, beside majority and persistence.
+    """Backtest a model of directions on a panel, next to majority and persistence.
 
     Args:
-        ready: what was trained.
+        ready: the trained model.
         panel: as of :func:`assess`.
         rolling: likewise, without a gap.
-        baselines: those that forecast values; none but the usual ones may be asked for, and none of them is run.
+        baselines: must be the default ones, which forecast values and are not run.
         tell: likewise.
 
     Raises:
@@ -215,17 +217,15 @@ def assess_directions(
     model = ready.model
     refuse_beyond(model, rolling.horizon)
     if rolling.gap:
-        raise SettingError("--gap does not go with a direction, which is told from the cutoff", "leave it out")
+        what = "cannot be used with directions, which are relative to the cutoff"
+        raise SettingError(f"{setting('gap')} {what}", "leave it out")
     if tuple(baselines) != USUAL_BASELINES:
-        raise SettingError("a direction is compared with majority and persistence only", "leave --baselines out")
+        raise SettingError(
+            "a direction is compared with majority and persistence only", f"leave {setting('baselines')} out"
+        )
     config = model.config.replace(
         holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback, horizon=str(rolling.horizon)
     )
-
-    def fit(known: Panel) -> Model:
-        if tell:
-            tell(f"training on the rows up to {format_time(known.last.max())}")
-        return fitting.fit_panel(known, config, [], None, keep_interrupted=False)
 
     return evaluate_directions(
         model,
@@ -236,11 +236,11 @@ def assess_directions(
         stride=rolling.stride,
         sliding=rolling.window == "sliding",
         every=rolling.refit,
-        fit=fit,
+        fit=lambda known: _train_anew(known, config, tell),
     )
 
 
-def _network(
+def _network_forecast(
     ready: ReadyModel,
     panel: Panel,
     rolling: Rolling,
@@ -252,7 +252,7 @@ def _network(
     forecast: WorkingForecast
     if rolling.refit:
         config = model.config.replace(holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback)
-        forecast = _Refits(config, rolling.refit, levels, tell)
+        forecast = _RefitNetwork(config, rolling.refit, levels, tell)
     else:
 
         def forecast(known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
@@ -260,16 +260,28 @@ def _network(
 
     if rolling.adaptive and levels:
         return Adaptive(forecast, levels)
-    # A series that it was not trained on is scaled by all rows before the cutoff, and a first negative reading lets
-    # forecasts below 0.
-    alike = never_negative(model, panel) == (model.record["smallest"] >= 0)
-    if not rolling.refit and alike and set(panel.ids) <= set(model.ids):
+    # A series that it was not trained on is scaled by all rows before the cutoff, and a first negative reading allows
+    # negative forecasts.
+    same_sign = never_negative(model, panel) == (model.record["smallest"] >= 0)
+    if not rolling.refit and same_sign and set(panel.ids) <= set(model.ids):
         return Batched(forecast, model.plan.read_rows)
     return forecast
 
 
-class _Refits:
-    """The network of a backtest that is trained anew at every so many origins, on the rows before it."""
+def _train_anew(known: Panel, config: Config, tell: Callable[[str], None] | None) -> Model:
+    """Train on the rows before an origin.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, as a half-trained network is not judged.
+    """
+    if tell:
+        tell(f"training on the rows up to {format_time(known.last.max())}")
+    with TRAINING:
+        return fitting.fit_panel(known, config, [], None, keep_interrupted=False)
+
+
+class _RefitNetwork:
+    """The network of a backtest, trained anew at every n-th origin on the rows before it."""
 
     def __init__(self, config: Config, every: int, levels: tuple[int, ...], tell: Callable[[str], None] | None) -> None:
         self.config, self.every, self.levels, self.tell = config, every, levels, tell
@@ -277,10 +289,7 @@ class _Refits:
 
     def __call__(self, known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
         if self._origins % self.every == 0:
-            if self.tell:
-                self.tell(f"training on the rows up to {format_time(known.last.max())}")
-            config = self.config.replace(horizon=str(steps))
-            self._model = fitting.fit_panel(known, config, [], None, keep_interrupted=False)
+            self._model = _train_anew(known, self.config.replace(horizon=str(steps)), self.tell)
             self._engine = fitting.engine_of(self._model)
         self._origins += 1
         return forecast_panel(self._model, self._engine, known, steps, self.levels, working)

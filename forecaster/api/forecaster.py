@@ -1,4 +1,4 @@
-"""Forecaster: fit, predict, evaluate, save, load. The command line calls nothing else."""
+"""Forecaster: fit, predict, evaluate, save, load."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ from forecaster.plotting import plot_forecast
 from forecaster.prediction.given_rows import Data, training_panel, without_holdout
 from forecaster.prediction.table import readings_table
 from forecaster.training.checkpoint import Checkpoints
-from forecaster.training.determinism import one_thread
+from forecaster.training.determinism import TRAINING, one_thread
 from forecaster.training.fingerprint import fingerprint
 from forecaster.training.phases import Report
+from forecaster.words import setting
 
 if TYPE_CHECKING:
     import keras
@@ -47,17 +48,34 @@ if TYPE_CHECKING:
 class Forecaster:
     """A forecaster of one series, or one network for all series of a panel.
 
+    Several threads may call :meth:`forecast`, :meth:`predict` and :meth:`evaluate` of one trained forecaster at once;
+    trainings, by :meth:`fit` or ``evaluate(refit=...)``, wait for one another.
+
     Args:
         horizon: how far to forecast: steps (``10``), a span (``"30d"``) or a date (``"2027-01-31"``).
         recipe: a named set of settings: ``default``, ``textbook`` or ``stacked``.
         settings: any field of :class:`forecaster.Config`.
 
+    Attributes:
+        config: the settings.
+        notes: what was inferred and done by the last :meth:`fit`, :meth:`fit_into` or :meth:`predict` that ended.
+
     Raises:
         SettingError: a setting is unknown or has a wrong value.
 
     Example:
-        >>> forecaster = Forecaster(horizon=12).fit("dataset:airline")  # doctest: +SKIP
-        >>> forecaster.predict(levels=(80,))  # doctest: +SKIP
+        >>> forecaster = Forecaster(horizon=3, network="nlinear", epochs=1, final=False).fit("dataset:airline")
+        >>> forecaster.predict(levels=(80,))[["series", "month", "engine"]]
+          series      month   engine
+        0        1961-01-01  nlinear
+        1        1961-02-01  nlinear
+        2        1961-03-01  nlinear
+        >>> print(forecaster)  # doctest: +ELLIPSIS
+        Forecaster of 'passengers', 3 steps ahead
+          rows        144, 1949-01-01 to 1960-12-01
+          ...
+        >>> forecaster.evaluate(origins=2, baselines="naive").verdict
+        'No verdict: the network was trained on these rows.'
     """
 
     def __init__(self, horizon: int | str | None = None, *, recipe: str = "default", **settings: Any) -> None:
@@ -72,7 +90,7 @@ class Forecaster:
         return constructor_text(self.config)
 
     def __str__(self) -> str:
-        """Return what was inferred, the rows, the validation scores next to the baselines, and the intervals."""
+        """Return a summary: rows, inferred settings, validation scores next to the baselines, intervals."""
         return summary_text(self.config, None if self._ready is None else self._ready.model)
 
     def _repr_html_(self) -> str:
@@ -107,21 +125,21 @@ class Forecaster:
 
         With ``start``, a trained model is trained further on newer rows: a few epochs at a smaller learning rate, from
         its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its weights are
-        kept where the newest rows, which it has not seen, do not favour others; with ``keep="last"`` never.
+        kept unless the newest rows, which it has not seen, favour others; with ``keep="last"`` they never are.
 
-        With ``directory``, checkpoints are kept beside it until :meth:`save` has written the model there. After a
-        death of the process, or Ctrl-C, the same fit with ``resume`` goes on from there, to the same weights to the
-        byte, on the same machine. With ``start`` in the same place Ctrl-C leaves it there, for ``resume``.
+        With ``directory``, checkpoints are kept next to it until :meth:`save` has written the model there. After the
+        process was killed, or Ctrl-C, the same fit with ``resume`` continues from them, to the same weights to the
+        byte, on the same machine. With ``start`` in the same directory Ctrl-C leaves the model there as it was, for
+        ``resume``. :meth:`fit_into` does all of this in one call.
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, ``dataset:NAME`` or ``-`` for standard input.
-            report: called with a :class:`forecaster.training.trainer.Progress` after each epoch.
+            report: called with a :class:`forecaster.training.phases.Progress` after each epoch.
             tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
             future: a table of covariates known beyond the cutoff; its columns become future covariates.
-            start: what is trained further: a forecaster, or a model directory.
+            start: a forecaster or model directory to train further.
             directory: the model directory to be, for one fit at a time.
-            resume: go on with the fit into ``directory`` that was cut off; where the same fit was finished, its model
-                is loaded.
+            resume: continue the fit into ``directory`` that was cut off; if the same fit was finished, load its model.
 
         Returns:
             Forecaster: itself.
@@ -129,24 +147,25 @@ class Forecaster:
         Raises:
             KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
             NotFoundError: no such file or column.
-            DataError: the data cannot be learned from as they are, or ``start`` knows them already.
-            SettingError: a setting contradicts ``start``, or the fit that is to be resumed.
+            DataError: the data cannot be trained on as they are, or ``start`` knows them already.
+            SettingError: a setting contradicts ``start``, or the fit to resume.
             DivergedError: training ended in NaN.
         """
         check_settings(self.config)
         if start is not None and future is not None:
-            raise SettingError("what is trained further knows its future covariates", "leave --future out")
+            hint = f"leave {setting('future')} out"
+            raise SettingError("a model that is trained further has its own future covariates", hint)
         notes = ReportedNotes(tell)
         place = None if directory is None else ModelPlace.of(directory)
         in_place = place is not None and isinstance(start, (str, Path)) and ModelPlace.of(start).real == place.real
-        with Checkpoints(place, notes) as checkpoints:
+        with TRAINING, Checkpoints(place, notes) as checkpoints:
             before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
             old = None if before is None else before.model
             config = self.config if old is None else settings_for_warm_start(old.config, self._given)
             if before is None:
                 panel: Panel = pack_panel(training_panel(data, future, config, notes))
             else:
-                panel = before._newer(data, config.holdout, notes)
+                panel = before._newer_panel(data, config.holdout, notes)
             model = checkpoints.begin(lambda: fingerprint(panel, config, old), resume, in_place)
             if model is None:
                 if old is None:
@@ -154,15 +173,15 @@ class Forecaster:
                 else:
                     model = fit_further(old, panel, self._given, notes, report)
                 if in_place and model.record["interrupted"] and checkpoints.lose_nothing:
-                    raise KeyboardInterrupt  # to go on, it needs what it was to replace
+                    raise KeyboardInterrupt  # to resume, it needs the model that it was to replace
                 model.record |= checkpoints.record()
         if old is not None:
             self.config = model.config
         self._ready, self.notes = ReadyModel(model), list(notes)
         return self
 
-    def _newer(self, data: Data, holdout: int, notes: list[Note]) -> Panel:
-        """Return the newer rows, joined to the history, that the model is trained further on."""
+    def _newer_panel(self, data: Data, holdout: int, notes: list[Note]) -> Panel:
+        """Return the newer rows to train on further, joined to the history."""
         panel, found = self.panel(data)
         notes.extend(found)
         return without_holdout(panel, holdout)
@@ -185,13 +204,14 @@ class Forecaster:
 
         Returns:
             pandas.DataFrame: columns ``series``, the time column, ``forecast``, ``lo-80``, ``hi-80``, ..., ``engine``:
-            the network that made the row, or the baseline where a series is too short for the network. With
+            the network of the row, or the baseline where a series is too short for the network. With
             ``task="direction"`` those of :func:`forecaster.direction.prediction.direction_table`.
 
         Raises:
-            SettingError: a horizon or level that cannot be, or future covariates that are not given.
+            SettingError: an invalid horizon or level, or future covariates that are not given.
             NotFoundError: a needed column is absent.
             DataError: the data cannot be read as those of the training were, or ``future`` has holes.
+            ForecasterError: a forecast rolled forward leaves all reason.
         """
         found = self.forecast(horizon, data, levels, future)
         self.notes = found.notes
@@ -205,9 +225,7 @@ class Forecaster:
         levels: int | Sequence[int] = (80, 95),
         future: Data | None = None,
     ) -> Forecast:
-        """Return the table of :meth:`predict` together with its notes, and leave ``notes`` as they are.
-
-        Several threads may call it on one forecaster, each with its own data.
+        """Return the table of :meth:`predict` with its notes; ``notes`` of the forecaster stay as they are.
 
         Args:
             horizon: as of :meth:`predict`.
@@ -238,22 +256,22 @@ class Forecaster:
         baselines: str | Sequence[str] = USUAL_BASELINES,
         tell: Callable[[str], None] | None = None,
     ) -> Evaluation | DirectionEvaluation:
-        """Backtest over rolling origins, beside the baselines.
+        """Backtest over rolling origins, compared with the baselines.
 
         Rows that the network was trained on are marked ``seen`` in the table. Where the data hold newer rows, only
-        those are scored, unless ``origins`` asks for more; where they do not, a note says that the scores are of
+        those are scored, unless ``origins`` asks for more; where they do not, a note reports that the scores are of
         rows the network has seen. ``refit`` trains anew, on the rows before an origin only.
 
         Args:
             data: as in :meth:`predict`.
             horizon: steps of each forecast, or a span; the trained horizon by default.
-            origins: number of origins, counted from the end; 5 by default, of directions as many as are unseen.
+            origins: number of origins, counted from the end; 5 by default, for directions all that are unseen.
             stride: steps between origins; the horizon by default.
             gap: rows between a cutoff and the first step that is scored.
             window: ``expanding``: all rows before a cutoff are known there; ``sliding``: only as many as before the
                 oldest, which matters to ``refit`` and to the baselines.
-            refit: train anew at every so many origins: 0 never, 1 or True at each.
-            adaptive: correct the network's intervals at each origin by their hits at the ones before.
+            refit: train anew at every n-th origin: 0 never, 1 or True at each.
+            adaptive: correct the network's intervals at each origin by their coverage at the ones before.
             levels: intervals to score, in percent.
             baselines: names of :data:`forecaster.evaluation.baselines.BASELINES`.
             tell: called with a line of text before each training of ``refit``.
@@ -263,7 +281,7 @@ class Forecaster:
             ``observed``, ``forecast``, ``lo-80``, ..., ``scale``, ``root-scale``; ``summary`` as
             :func:`forecaster.evaluation.summary.summarise` returns it; ``tests`` of the difference from each baseline;
             ``notes``. With ``task="direction"`` a
-            :class:`forecaster.direction.backtest.DirectionEvaluation`, beside the baselines majority and persistence.
+            :class:`forecaster.direction.backtest.DirectionEvaluation`, with the baselines majority and persistence.
 
         Raises:
             KeyboardInterrupt: Ctrl-C, in a training of ``refit`` too, as a half-trained network is not judged.
@@ -284,7 +302,8 @@ class Forecaster:
         found.notes[:0] = notes
         if refit and data is None and len(panel.values) < ready.model.record["rows"]:
             rows = f"{len(panel.values):,} of {ready.model.record['rows']:,} rows"
-            found.notes.append(Note("refit", rows, "the model keeps no more; give all with --data", warning=True))
+            reason = f"the model keeps no more; give all with {setting('data')}"
+            found.notes.append(Note("refit", rows, reason, warning=True))
         return found
 
     def fit_into(
@@ -319,7 +338,7 @@ class Forecaster:
 
         Raises:
             SettingError: the directory exists and is not a model.
-            ForecasterError: it cannot be written.
+            ForecasterError: another process is writing it, or it cannot be written.
         """
         with lock_directory(directory) as place:
             save_model(self.model, place)
@@ -330,12 +349,12 @@ class Forecaster:
         """Read a model directory; TensorFlow is not imported.
 
         Args:
-            directory: where it is.
-            newest_only: keep only the rows of each series that its next forecast is made from, which saves memory
-                where :meth:`predict` without data is all that is wanted.
+            directory: the model directory.
+            newest_only: keep only the rows of each series that its next forecast reads, which saves memory where
+                only :meth:`predict` without data is called.
 
         Raises:
-            NotFoundError: no model is there.
+            NotFoundError: there is no model.
             ModelError: it is damaged, altered, incomplete or newer than this version.
         """
         return cls._of(load_model(Path(directory), newest_only))
@@ -356,7 +375,7 @@ class Forecaster:
         return fitting.rebuild_network(self.model)
 
     def history(self) -> pd.DataFrame:
-        """Return the newest readings that the model keeps, 5,000 of each series or the lookback.
+        """Return the newest readings that the model keeps: 5,000 of each series, or the lookback if that is longer.
 
         Returns:
             pandas.DataFrame: columns ``series``, the time column and ``actual``, NaN where there was no reading.
@@ -383,7 +402,7 @@ class Forecaster:
         return plot_forecast(table, readings_table(panel), **options)
 
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
-        """Return the panel to forecast from (the model's history, or ``data`` joined to it) and what was done to it."""
+        """Return the panel to forecast from (the model's history, or ``data`` joined to it), and notes on repairs."""
         return self._ready_model().panel(data)
 
     def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:

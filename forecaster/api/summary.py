@@ -66,7 +66,7 @@ class Section:
 
 def constructor_text(config: Config) -> str:
     """Return the call that makes a forecaster: ``Forecaster(horizon='12', epochs=2)``, other settings by default."""
-    return f"Forecaster({', '.join(f'{name}={value!r}' for name, value in _changed(config).items())})"
+    return f"Forecaster({', '.join(f'{name}={value!r}' for name, value in _changed_settings(config).items())})"
 
 
 def summary_sections(config: Config, model: Model | None) -> tuple[str, list[Section]]:
@@ -96,7 +96,7 @@ def summary_html(config: Config, model: Model | None) -> str:
     return f"<div><strong>{escape(title)}</strong>{''.join(map(_section_html, sections))}</div>"
 
 
-def _changed(config: Config) -> dict[str, Any]:
+def _changed_settings(config: Config) -> dict[str, Any]:
     """Return the settings that have another value than by default."""
     found = {name: getattr(config, name) for name in FIELDS}
     return {name: value for name, value in found.items() if value != FIELDS[name].default}
@@ -117,12 +117,12 @@ def _facts(config: Config, model: Model) -> Iterator[tuple[str, str]]:
     yield "lookback", plural(plan.lookback, "step")
     yield "validation", f"newest {plural(plan.validation, 'row')} of each series"
     count = sum(weight.size for weight in model.weights.values())
-    yield "network", f"{model.network}, {count:,} weights{_ended(record)}"
-    yield "settings", ", ".join(f"{name}={value!r}" for name, value in _changed(config).items())
+    yield "network", f"{model.network}, {count:,} weights{_training_state(record)}"
+    yield "settings", ", ".join(f"{name}={value!r}" for name, value in _changed_settings(config).items())
 
 
-def _ended(record: Mapping[str, Any]) -> str:
-    """Return what else is to be known of the training."""
+def _training_state(record: Mapping[str, Any]) -> str:
+    """Return a clause on a training that was interrupted or improved nothing; empty otherwise."""
     if record.get("interrupted"):
         return ", interrupted"
     return "" if record.get("trained", True) else ", not improved by training"
@@ -141,7 +141,7 @@ def _score_sections(scores: Any, season: int) -> Iterator[Section]:
 
 def _value_section(scores: _ValueScores, season: int) -> Section:
     rows = [
-        (name, _number(mase, ".3f"), _number(scores["skill"].get(name), ".1%"))
+        (name, _format_number(mase, ".3f"), _format_number(scores["skill"].get(name), ".1%"))
         for name, mase in scores["mase"].items()
         if season > 1 or name != "seasonal-naive"  # it is naive
     ]
@@ -150,7 +150,12 @@ def _value_section(scores: _ValueScores, season: int) -> Section:
 
 def _direction_section(scores: _DirectionScores) -> Section:
     rows = [
-        (one["model"], _number(one["accuracy"], ".1%"), _number(one["log_loss"], ".4f"), _number(one["brier"], ".4f"))
+        (
+            one["model"],
+            _format_number(one["accuracy"], ".1%"),
+            _format_number(one["log_loss"], ".4f"),
+            _format_number(one["brier"], ".4f"),
+        )
         for one in scores["models"]
     ]
     return Section(f"validation, {plural(scores['windows'], 'forecast')}", ("accuracy", "log loss", "Brier"), rows)
@@ -158,13 +163,18 @@ def _direction_section(scores: _DirectionScores) -> Section:
 
 def _interval_section(levels: dict[str, _Interval]) -> Section:
     rows = [
-        (f"{level} %", _number(one["coverage"], ".1%"), _number(one["width"], ".3g"), _number(one["msis"], ".3g"))
+        (
+            f"{level} %",
+            _format_number(one["coverage"], ".1%"),
+            _format_number(one["width"], ".3g"),
+            _format_number(one["msis"], ".3g"),
+        )
         for level, one in levels.items()
     ]
     return Section("intervals, in seasonal scales", ("coverage", "width", "MSIS"), rows)
 
 
-def _number(value: float | None, form: str) -> str:
+def _format_number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 

@@ -1,7 +1,7 @@
-"""What the parts of a model have in common: checked when it is read, so that nothing is computed with what cannot be.
+"""Check that the parts of a loaded model fit one another, before anything is computed with them.
 
-Numbers that say how much is to be computed are bounded by what really is in the files: the lookback by the longest
-series of the history, the horizon by the steps that intervals were learned for.
+Numbers that determine how much is computed are bounded by what the files hold: the lookback by the longest series of
+the history, the horizon by the steps that intervals were learned for.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
 from forecaster.intervals.conformal import Conformal
 
-#: Of the cells of covariates.
+#: Largest cell of a covariate.
 LARGEST = float(np.finfo(np.float32).max)
 
 
 def check_plan(plan: Plan, config: Config, longest: int) -> None:
-    """Refuse a plan that cannot be.
+    """Refuse an invalid plan.
 
     Args:
         plan: of the model.
@@ -36,7 +36,7 @@ def check_plan(plan: Plan, config: Config, longest: int) -> None:
         longest: rows of the longest series of the history.
 
     Raises:
-        ValueError: naming what cannot be.
+        ValueError: naming the invalid value.
         SettingError: likewise.
     """
     members = plan.members
@@ -65,10 +65,10 @@ def check_parts(
         scaler: of ``known`` series.
         conformal: of the horizon.
         weights: of the network.
-        known: series of the history that were learned from.
+        known: series of the history that were trained on.
 
     Raises:
-        ValueError: naming what does not fit.
+        ValueError: naming the part that does not fit.
         ModelError: likewise.
     """
     plan = manifest.plan
@@ -80,10 +80,10 @@ def check_parts(
 
 
 def check_panel(panel: Panel, encoder: Encoder) -> None:
-    """Refuse a history whose covariates are not those of the encoder, or whose freq or zone is none.
+    """Refuse a history whose covariates are not those of the encoder, or whose freq or zone is invalid.
 
     Raises:
-        ValueError: naming what cannot be.
+        ValueError: naming the invalid part.
         SettingError: likewise.
     """
     roles = [COVARIATE_ROLES.index(column.role) for column in panel.columns]
@@ -107,7 +107,7 @@ def check_panel(panel: Panel, encoder: Encoder) -> None:
 
 
 def _fits(channel: Channel, column: Column) -> bool:
-    """Return whether a channel was fitted on such a column."""
+    """Return True if a channel may have been fitted on such a column."""
     if isinstance(channel, Number):
         held = -LARGEST <= channel.low <= channel.high <= LARGEST
         return column.categories is None and channel.scale > 0 and channel.unit >= 0 and held
@@ -118,4 +118,4 @@ def _fits(channel: Channel, column: Column) -> bool:
 
 def _check(right: bool, what: str) -> None:
     if not right:
-        raise ValueError(f"{what}: this cannot be")
+        raise ValueError(f"{what}: this is invalid")

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 #: Rows of a group: bounds the memory of writing it, and of reading the newest rows of all.
 GROUP = 1 << 17
-#: Bytes that Snappy makes one of at most: 64 become 3 at best. A reading, and a covariate, is written as 4 bytes or 8.
+#: Bytes that Snappy compresses to one at most: 64 become 3 at best. Readings and covariates take 4 or 8 bytes each.
 SNAPPY = 22
-#: Bytes at least that the time takes of a row of a larger group: it is one series, all of whose times differ.
+#: Bytes at least of the time of a row in a larger group: that is one series, all of whose times differ.
 TIME_OF_LONG = 3
 
 
@@ -42,14 +42,14 @@ def history_pieces(panel: Panel) -> Iterator[bytes]:
         table = pa.table(columns)
         writer = writer or pq.ParquetWriter(sink, table.schema, use_dictionary=["series", "time"])
         writer.write_table(table, row_group_size=max(1, len(table)))
-        yield from sink.taken()
+        yield from sink.take_pieces()
     if writer:
         writer.close()
-    yield from sink.taken()
+    yield from sink.take_pieces()
 
 
 class _Sink:
-    """A file that is written and taken away in pieces."""
+    """A file whose content is taken away in pieces while it is written."""
 
     closed = False
 
@@ -71,13 +71,13 @@ class _Sink:
     def close(self) -> None:
         pass
 
-    def taken(self) -> list[bytes]:
+    def take_pieces(self) -> list[bytes]:
         pieces, self._pieces = self._pieces, []
         return pieces
 
 
 def panel_schema(panel: Panel) -> dict[str, Any]:
-    """Return what a panel is beside its numbers, for the manifest."""
+    """Return the attributes of a panel other than its arrays, for the manifest."""
     return {
         "roles": panel.roles.to_dict(),
         "freq": panel.freq,
@@ -91,7 +91,7 @@ def panel_schema(panel: Panel) -> dict[str, Any]:
 def read_history(
     handle: IO[bytes], schema: Schema, static: np.ndarray, rows: int | None
 ) -> tuple[Panel, np.ndarray | None]:
-    """Return what :func:`history_pieces` wrote, or its newest ``rows`` of each series and then all series' ranges.
+    """Return the panel that :func:`history_pieces` wrote; or its newest ``rows`` of each series, and their ranges.
 
     Raises:
         ValueError: columns, rows or series are not as they were written, or are more than a file of its size holds.
@@ -131,14 +131,14 @@ def read_history(
     ranges = None if rows is None else np.concatenate([found for _, found in parts])
     panel = replace(concatenate_panels([part for part, _ in parts]), static=static)
     if len(set(panel.ids)) < len(panel):
-        raise ValueError("a series comes twice in the history")
+        raise ValueError("the history holds a series twice")
     return panel, ranges
 
 
 def _check_rows(groups: list[int], numbers: int, size: int) -> None:
-    """Refuse groups with more rows, of so many numbers, than a file of that size holds, or smaller than written.
+    """Refuse groups with more rows, of the given ``numbers`` each, than a file of ``size`` holds, or too small ones.
 
-    Two that follow one another have more than :data:`GROUP` rows.
+    Any two adjacent groups have more than :data:`GROUP` rows as written.
     """
     rows, long = sum(groups), sum(own for own in groups if own > GROUP)
     full = bool(groups) and min(groups) > 0 and len(groups) // 2 <= rows // GROUP
@@ -147,7 +147,7 @@ def _check_rows(groups: list[int], numbers: int, size: int) -> None:
 
 
 def _check_columns(file: pq.ParquetFile, covariates: int) -> None:
-    """Refuse other columns than were written."""
+    """Refuse columns other than those that are written."""
     import pyarrow as pa
 
     kinds = {
@@ -163,12 +163,12 @@ def _check_columns(file: pq.ParquetFile, covariates: int) -> None:
 
 
 def _offsets(codes: np.ndarray, times: np.ndarray, count: int) -> np.ndarray:
-    """Return the bounds of the series of a group, ``(series + 1,)`` int64, which are in order, and their times too."""
+    """Return the bounds of the series of a group, ``(series + 1,)`` int64; refuse series or times out of order."""
     steps = np.diff(codes, prepend=-1)
     starts = np.flatnonzero(steps)
     whole = times.astype(np.int64)
     later = whole[1:] > whole[:-1]
     later[starts[1:] - 1] = True
     if not (((steps == 0) | (steps == 1)).all() and len(starts) == count and later.all()):
-        raise ValueError("the series or times of the history are in no order")
+        raise ValueError("the series or times of the history are out of order")
     return np.append(starts, len(codes)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Read a model directory, without running anyone's code: what is decoded was checked before."""
+"""Read a model directory without running foreign code: everything is checked before it is decoded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from forecaster.features.scaling import Scaler
 from forecaster.intervals.conformal import Conformal
 from forecaster.system.limits import is_of_memory
 
-#: Bytes that the network may have beside its weights, in the file and, at most twice, in itself.
+#: Bytes that the network may have in addition to its weights, which it may hold twice.
 STRUCTURE = 8 << 20
 
 
@@ -30,8 +30,8 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
     """Read a model directory, every file checked against the manifest first.
 
     Args:
-        directory: where it is.
-        newest_only: keep only the rows of each series that its next forecast is made from.
+        directory: the model directory.
+        newest_only: keep only the rows of each series that its next forecast reads.
 
     Raises:
         NotFoundError: there is no model.
@@ -49,8 +49,8 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
             if digest != manifest.sha256[name]:
                 raise ModelError(f"{name} of the model at '{directory}' is damaged or was altered", AGAIN)
         try:
-            model = _model(manifest, found, files[HISTORY], newest_only)
-        except Exception as error:  # whatever three libraries raise over a hostile file
+            model = _build_model(manifest, found, files[HISTORY], newest_only)
+        except Exception as error:  # three libraries may raise anything over a hostile file
             if is_of_memory(error):
                 raise MemoryError from error
             reason = str(error).partition("\n")[0] or type(error).__name__
@@ -63,16 +63,16 @@ def load_model(directory: Path, newest_only: bool = False) -> Model:
 
 
 def _state(file: BufferedReader) -> tuple[int, int]:
-    """Return what changes of an open file when it is written, but not when it is removed."""
+    """Return the attributes of an open file that change when it is written, but not when it is removed."""
     found = os.fstat(file.fileno())
     return found.st_size, found.st_mtime_ns
 
 
-def _model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:
+def _build_model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:
     plan, config, arrays, onnx = manifest.plan, manifest.config, read_arrays(found[WEIGHTS]), found[NETWORK]
     if len(onnx) > 2 * sum(array.nbytes for array in arrays.values()) + STRUCTURE:
         raise ValueError("the network is larger than its weights")
-    intervals, kept, scaling = (_group(arrays, name) for name in ("intervals", "history", "scaler"))
+    intervals, kept, scaling = (_pop_group(arrays, name) for name in ("intervals", "history", "scaler"))
     if not {"static", "learned"} <= kept.keys() <= {"static", "learned", "beyond"}:
         raise ValueError(f"the history holds {', '.join(sorted(kept))}")
     rows = plan.read_rows if newest_only else None
@@ -98,7 +98,7 @@ def _model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader,
     )
 
 
-def _group(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """Take the arrays out whose names begin with ``name`` and a slash."""
+def _pop_group(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Remove and return the arrays whose names begin with ``name`` and a slash, without this prefix."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): arrays.pop(key) for key in list(arrays) if key.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""The manifest: read as the types below say, whole and unaltered, or not at all."""
+"""The manifest: read by the types below, whole and unaltered, or not at all."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.plan import Plan
 from forecaster.system.typed_json import as_type
 
-#: Objects and lists at most, and commas; what each tells of takes Python many times the bytes that it has in the file.
-#: A note, or a column, may name every series: of 100,000, the commas are those of twelve such lists.
+#: Objects and lists at most, and commas, as Python needs many times their bytes in the file. A note or a column may
+#: name every series: for 100,000 series, the commas allow twelve such lists.
 NESTED, COMMAS = 200_000, 1_200_000
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What a :class:`forecaster.features.scaling.Scaler` is beside its arrays."""
+    """The attributes of a :class:`forecaster.features.scaling.Scaler` other than its arrays."""
 
     transform: str
     scaling: str
@@ -31,7 +31,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a :class:`forecaster.data.panel.panel.Panel` is beside its arrays."""
+    """The attributes of a :class:`forecaster.data.panel.panel.Panel` other than its arrays."""
 
     roles: Roles
     freq: str
@@ -42,7 +42,7 @@ class Schema:
 
 
 class Record(TypedDict):
-    """What is computed with of the record; the rest is for people, and may be anything."""
+    """The values of the record that are computed with; the rest is for people, and may be anything."""
 
     trained_until: str
     rows: int
@@ -69,45 +69,45 @@ def read_manifest(handle: IO[bytes], directory: Path) -> Manifest:
 
     Args:
         handle: the file, open at its start.
-        directory: where it is, for the message.
+        directory: the model directory, for the message.
 
     Raises:
         ModelError: it is damaged, altered, or of another format.
     """
     try:
-        found = _parsed(handle.read())
+        found = _parse(handle.read())
         version = _version(found)
         if version == FORMAT_VERSION:
             _refuse_altered(found)
-            return _typed(found)
+            return _as_manifest(found)
     except (OSError, ValueError, RecursionError, SettingError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ModelError(f"the model at '{directory}' is damaged: {MANIFEST}: {reason}", AGAIN) from None
     if version > FORMAT_VERSION:
         raise ModelError(
             f"the model at '{directory}' has format {version}, this version reads up to {FORMAT_VERSION}",
-            "upgrade with: pip install --upgrade forecaster",
+            "upgrade with: pip install -U forecaster",
         )
     raise ModelError(f"the model at '{directory}' has format {version}, from before covariates", AGAIN)
 
 
-def _parsed(content: bytes) -> Any:
-    """Return what JSON says, where no key comes twice and every number is one."""
+def _parse(content: bytes) -> Any:
+    """Return parsed JSON; refuse a key that comes twice, NaN and infinity."""
     if content.count(b"[") + content.count(b"{") > NESTED:
         raise ValueError("too many lists")
     if content.count(b",") > COMMAS:
         raise ValueError("too many values")
-    return json.loads(content.decode(), object_pairs_hook=_once_each, parse_constant=_no_number)
+    return json.loads(content.decode(), object_pairs_hook=_refuse_repeated_keys, parse_constant=_refuse_constant)
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key comes twice")
     return found
 
 
-def _no_number(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
 
 
@@ -124,7 +124,7 @@ def _refuse_altered(found: dict[str, Any]) -> None:
         raise ValueError("it was altered after it was written")
 
 
-def _typed(found: dict[str, Any]) -> Manifest:
+def _as_manifest(found: dict[str, Any]) -> Manifest:
     manifest: Manifest = as_type(Manifest, found, MANIFEST)
-    Config.from_dict(found["config"])  # within their ranges
+    Config.from_dict(found["config"])  # checks the ranges of the settings
     return manifest

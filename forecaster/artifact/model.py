@@ -1,4 +1,4 @@
-"""Model: what training leaves, and the model directory holds."""
+"""Model: the result of training, and the content of a model directory."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Model:
     Attributes:
         config: the settings as they were given.
         plan: the numbers decided from them and the data.
-        ids: series the scaler knows, in its order.
+        ids: series that the scaler was fitted on, in its order.
         scaler: per-series scaling, fitted on training rows.
-        encoder: what became of the covariates, fitted on training rows.
+        encoder: encoding of the covariates, fitted on training rows.
         conformal: interval scores from the validation run.
         onnx: the network as ONNX.
         weights: the Keras weights by path.
@@ -48,7 +48,7 @@ class Model:
 
     @property
     def network(self) -> str:
-        """The name of the network that forecasts: of ``--network auto`` those of what it kept."""
+        """The name of the network that forecasts; with ``network="auto"`` the names of those that were kept."""
         if self.config.network != "auto":
             return self.config.network
         return " + ".join(member.name for member in self.plan.members)

@@ -9,13 +9,13 @@ from typing import Any
 FORMAT = "forecaster-model"
 FORMAT_VERSION = 2
 MANIFEST, WEIGHTS, NETWORK, HISTORY = "manifest.json", "weights.npz", "network.onnx", "history.parquet"
-#: The files whose digests the manifest holds, beside its own.
+#: The files whose digests the manifest holds, in addition to its own.
 FILES = (WEIGHTS, NETWORK, HISTORY)
 #: Bytes of a file at most: none larger is written, and none is read.
 LIMITS = {MANIFEST: 64 << 20, WEIGHTS: 512 << 20, NETWORK: 512 << 20, HISTORY: 16 << 30}
-#: Names of the files of a checkpoint: what a fit was begun with, and, before its number, each training run.
+#: Names of the files of a checkpoint: the fingerprint that a fit began with, and each training run, before its number.
 BEGUN, RUN = "fit", "run-"
-#: Name, in what a fit was begun with, of the machine that it was begun on, which may be another one when it goes on.
+#: Key, in this fingerprint, of the machine that the fit began on; it may be resumed on another one.
 MACHINE = "machine"
 
 

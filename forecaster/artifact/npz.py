@@ -1,4 +1,4 @@
-"""The arrays of ``weights.npz``: taken from the bytes of the file as they lie there, so that none is larger than it."""
+"""The arrays of ``weights.npz``, taken uncompressed from the bytes of the file, so that none is larger than it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 
-#: Members of an archive at most, as Python keeps more of each than the 46 bytes that it may take; and how each begins.
+#: Members of an archive at most, as each takes Python more than its 46 bytes in the file; and the first bytes of each.
 MEMBERS, _MEMBER = 10_000, b"PK\x01\x02"
 #: The start of an array of bools, whole numbers or floats, of 8 dimensions at most, in version 1 of the format.
 _HEADER = re.compile(
@@ -22,11 +22,11 @@ _HEADER = re.compile(
 def read_arrays(content: bytes) -> dict[str, np.ndarray]:
     """Return the arrays that :func:`numpy.savez` wrote, by name.
 
-    Nothing of it is compressed, and no two members share bytes, so that all arrays together are no larger than the
-    file; neither an object nor a text is among them.
+    No member may be compressed, and no two may share bytes, so that all arrays together are no larger than the file;
+    objects and texts are refused.
 
     Raises:
-        ValueError: something else is in the file.
+        ValueError: the file holds anything else.
         zipfile.BadZipFile: it is no archive, or is damaged.
     """
     if content.count(_MEMBER) > MEMBERS:
@@ -35,16 +35,16 @@ def read_arrays(content: bytes) -> dict[str, np.ndarray]:
         members = archive.infolist()
         names = [member.filename.removesuffix(".npy") for member in members]
         if len(set(names)) < len(names) or not all(member.filename.endswith(".npy") for member in members):
-            raise ValueError("members of the archive are twice there, or no arrays")
+            raise ValueError("members of the archive are repeated, or are no arrays")
         if any(member.compress_type != ZIP_STORED or member.compress_size != member.file_size for member in members):
             raise ValueError("members of the archive are compressed")
         if sum(member.file_size for member in members) > len(content):
             raise ValueError("members of the archive are larger than it")
-        return {name: _array(name, archive.read(member)) for name, member in zip(names, members, strict=True)}
+        return {name: _read_array(name, archive.read(member)) for name, member in zip(names, members, strict=True)}
 
 
-def _array(name: str, content: bytes) -> np.ndarray:
-    """Return an array in the format of ``.npy``, as NumPy writes the header."""
+def _read_array(name: str, content: bytes) -> np.ndarray:
+    """Return the array of a ``.npy`` file with a header as NumPy writes it."""
     header = _HEADER.match(content)
     if not header:
         raise ValueError(f"{name} is no array of numbers")

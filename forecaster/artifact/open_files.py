@@ -1,4 +1,4 @@
-"""The files of a model directory, opened at once: all of one model, though another process replaces it meanwhile."""
+"""Open the files of a model directory: all of one model, even if another process replaces it meanwhile."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from pathlib import Path
 from forecaster.artifact.names import FILES, LIMITS, MANIFEST
 from forecaster.artifact.place import ModelPlace
 from forecaster.errors import ModelError, NotFoundError
+from forecaster.words import setting
 
-#: What to do about a model that cannot be read.
+#: Hint for a model that is damaged.
 AGAIN = "make it again with: forecaster fit DATA"
 #: Times that a directory is opened anew while it is being replaced, and seconds between two of them.
 ATTEMPTS, PAUSE = 100, 0.01
@@ -24,10 +25,10 @@ ATTEMPTS, PAUSE = 100, 0.01
 
 @contextmanager
 def open_model_files(directory: Path) -> Iterator[dict[str, BufferedReader]]:
-    """Open the files of a model for the block, each at its start; :func:`refuse_absent` says whether all are there.
+    """Open the files of a model for the block, each at its start; :func:`refuse_absent` refuses missing ones.
 
-    They are found through one open directory. Where that was moved away and is being deleted, those of the one in its
-    place are taken instead.
+    They are found through one open directory. Where that was moved away and is being deleted, the files of the
+    directory in its place are opened instead.
 
     Raises:
         NotFoundError: there is no model.
@@ -36,7 +37,7 @@ def open_model_files(directory: Path) -> Iterator[dict[str, BufferedReader]]:
     for _ in range(ATTEMPTS):
         with ExitStack() as stack:
             try:
-                files, settled = _found(directory, stack)
+                files, settled = _open_present(directory, stack)
             except OSError as error:
                 what = f"{error.filename} of " if error.filename in LIMITS else ""
                 hint = _hint(error, directory)
@@ -47,11 +48,12 @@ def open_model_files(directory: Path) -> Iterator[dict[str, BufferedReader]]:
         if settled:
             break
         time.sleep(PAUSE)
-    raise NotFoundError(f"no model at '{directory}'", "make one with: forecaster fit DATA, or name one with --model")
+    hint = f"make one with: forecaster fit DATA, or name one with {setting('directory')}"
+    raise NotFoundError(f"no model at '{directory}'", hint)
 
 
 def _hint(error: OSError, directory: Path) -> str:
-    """Return what to do about a model that the system does not open; only a damaged one is to be made again."""
+    """Return a hint for a model that the system does not open; only a damaged one has to be made again."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"let this user read it, such as with: chmod -R u+rX {shlex.quote(str(directory))}"
     if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -60,18 +62,18 @@ def _hint(error: OSError, directory: Path) -> str:
 
 
 def refuse_absent(files: dict[str, BufferedReader], names: Iterable[str], directory: Path) -> None:
-    """Refuse a model of which one of the files of these names is absent.
+    """Refuse a model without one of the named files.
 
     Raises:
-        ModelError: naming it.
+        ModelError: naming the first that is absent.
     """
     for name in names:
         if name not in files:
             raise ModelError(f"the model at '{directory}' has no {name}", AGAIN)
 
 
-def _found(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader], bool]:
-    """Return the files that a directory has, and whether it still is the one of its name."""
+def _open_present(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader], bool]:
+    """Return the files of a directory, and True if it still has its name."""
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -92,11 +94,11 @@ def _found(directory: Path, stack: ExitStack) -> tuple[dict[str, BufferedReader]
 
 
 def open_regular_file(name: str, folder: int) -> BufferedReader:
-    """Open a file of a model, which is a regular file and no link; a pipe is not waited for.
+    """Open a file of a model, which must be a regular file and no link; a pipe is not waited for.
 
     Args:
         name: of the file.
-        folder: descriptor of the directory that it is in.
+        folder: descriptor of its directory.
 
     Raises:
         OSError: it cannot be opened, is something else, or is too large.

@@ -1,4 +1,4 @@
-"""The footer of a Parquet file, before pyarrow is asked for it: a codec that it does not know ends the interpreter.
+"""The footer of a Parquet file, read before pyarrow reads it: an unknown codec makes pyarrow end the interpreter.
 
 A footer is in the compact protocol of Thrift: https://github.com/apache/thrift/blob/master/doc/specs/
 thrift-compact-protocol.md, and its fields are those of https://github.com/apache/parquet-format, parquet.thrift.
@@ -15,15 +15,15 @@ _LENGTH, _MAGIC = 4, b"PAR1"
 _ROWS, _GROUPS, _CHUNKS, _GROUP_ROWS, _PATH, _META, _CODEC, _VALUES = 3, 4, 1, 3, 1, 3, 4, 5
 #: The codec that histories are written with.
 _SNAPPY = 1
-#: Bytes of a footer at most, each of which may become a dictionary; 150 tell of a column of a group of 131,072 rows.
+#: Bytes of a footer at most, each of which may become a dictionary; a column of a group of 131,072 rows takes 150.
 LARGEST = 4 << 20
 
 
 def rows_of_groups(handle: IO[bytes]) -> list[int]:
-    """Return how many rows the groups of a history have, every column of each in this file and by Snappy.
+    """Return the number of rows of each group of a history, all of whose columns must be in this file, by Snappy.
 
     Raises:
-        ValueError: it is no Parquet file, or was written otherwise.
+        ValueError: it is no Parquet file, or was not written by :mod:`forecaster.artifact.history`.
     """
     size = handle.seek(0, os.SEEK_END)
     handle.seek(max(0, size - _LENGTH - len(_MAGIC)))
@@ -48,17 +48,17 @@ def rows_of_groups(handle: IO[bytes]) -> list[int]:
 
 
 class _Compact:
-    """What is written in the compact protocol: structures as dictionaries by the numbers of their fields."""
+    """Reader of the compact protocol: structures become dictionaries by the numbers of their fields."""
 
     def __init__(self, content: bytes) -> None:
-        self._content, self._place = content, 0
+        self._content, self._offset = content, 0
 
     def struct(self) -> dict[int, Any]:
         """Return the structure that begins here."""
         found: dict[int, Any] = {}
         field = 0
         while head := self._byte():
-            field = field + (head >> 4) if head >> 4 else self._whole()
+            field = field + (head >> 4) if head >> 4 else self._integer()
             found[field] = head & 15 == 1 if head & 15 in (1, 2) else self._value(head & 15)
         return found
 
@@ -66,7 +66,7 @@ class _Compact:
         if kind in (1, 2, 3):
             return self._byte()
         if kind in (4, 5, 6):
-            return self._whole()
+            return self._integer()
         if kind == 7:
             return self._bytes(8)
         if kind == 8:
@@ -80,14 +80,14 @@ class _Compact:
         raise ValueError(f"the footer of the history holds a value of kind {kind}")
 
     def _byte(self) -> int:
-        self._place += 1
-        return self._content[self._place - 1]
+        self._offset += 1
+        return self._content[self._offset - 1]
 
     def _bytes(self, count: int) -> bytes:
-        if count > len(self._content) - self._place:
+        if count > len(self._content) - self._offset:
             raise IndexError("it ends too early")
-        self._place += count
-        return self._content[self._place - count : self._place]
+        self._offset += count
+        return self._content[self._offset - count : self._offset]
 
     def _varint(self) -> int:
         found = shift = 0
@@ -97,6 +97,6 @@ class _Compact:
                 raise ValueError("the footer of the history holds a number of more than 64 bits")
         return found | byte << shift
 
-    def _whole(self) -> int:
+    def _integer(self) -> int:
         number = self._varint()
         return (number >> 1) ^ -(number & 1)

@@ -1,4 +1,4 @@
-"""A trained model that cannot be written where it was to be is put elsewhere: hours of work are not thrown away."""
+"""Save a trained model elsewhere if it cannot be written to its place: hours of training are not thrown away."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from forecaster.errors import ForecasterError
 
 
 def save_or_rescue(model: Model, place: ModelPlace) -> None:
-    """Write the model directory, and the folders above it again where they were removed meanwhile.
+    """Write the model directory, and make the folders above it again where they were removed meanwhile.
 
     Args:
-        model: what was trained.
-        place: where to, as it was when it was locked, see :func:`forecaster.artifact.lock.lock_directory`.
+        model: the trained model.
+        place: the place that was locked, see :func:`forecaster.artifact.lock.lock_directory`.
 
     Raises:
-        ForecasterError: it could not be written there; the hint says where it is instead.
+        ForecasterError: it could not be written there; the hint names the directory that holds it instead.
     """
     place = ModelPlace(place.real, place.real) if place.moved else place
     try:
@@ -33,15 +33,15 @@ def save_or_rescue(model: Model, place: ModelPlace) -> None:
         with suppress(ForecasterError, OSError):
             place.real.parent.mkdir(parents=True)
             return save_model(model, place)
-    refuge = _refuge(model, place.real.name)
+    refuge = _save_to_refuge(model, place.real.name)
     if not refuge:
         raise failed
     remove_leftovers(place, model.record)
     raise ForecasterError(failed.message, f"{failed.hint}; the model was put into '{refuge}'")
 
 
-def _refuge(model: Model, name: str) -> Path | None:
-    """Write the model into a new folder in the first place that takes it; None where none does."""
+def _save_to_refuge(model: Model, name: str) -> Path | None:
+    """Write the model into a new folder, in the first place that takes it; return the folder, None where none does."""
     for folder in (os.curdir, os.path.expanduser("~"), None):  # None: where temporary files go
         with suppress(OSError):
             refuge = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))

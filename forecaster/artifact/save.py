@@ -35,10 +35,10 @@ from forecaster.system.files import current_umask, flush_folder, json_text
 
 
 def save_model(model: Model, directory: str | Path | ModelPlace) -> None:
-    """Write the model directory beside its place and move it there once it is complete.
+    """Write the model directory next to its place and move it there once it is complete.
 
     Raises:
-        SettingError: there is something else than a model by now, which stays as it is.
+        SettingError: something other than a model is there by now, which stays as it is.
         ForecasterError: the disk is full or the folder cannot be written; an older model stays as it was.
     """
     place = ModelPlace.of(directory)
@@ -112,31 +112,31 @@ def _write(path: Path, content: Iterable[bytes]) -> str:
 
 
 def _swap(staging: Path, place: ModelPlace) -> None:
-    """Put ``staging`` in its place, and an older model, which was there at every moment until then, in its own."""
+    """Move ``staging`` to its place; an older model is there until that moment and takes the place of ``staging``."""
     with suppress(OSError):  # not every system flushes folders
         flush_folder(staging)
     if not place.real.exists():
         staging.rename(place.real)
-    elif not _exchanged(staging, place.real):
+    elif not _exchange(staging, place.real):
         _replace(staging, place)
     with suppress(OSError):
         flush_folder(place.real.parent)
 
 
-def _exchanged(one: Path, other: Path) -> bool:
-    """Let two directories change places at once; return False where the system has no such call."""
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two directories atomically; return False where the system has no such call."""
     library, names = ctypes.CDLL(None, use_errno=True), (os.fsencode(one), os.fsencode(other))
     if hasattr(library, "renameat2"):
-        return bool(library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0)
-    return hasattr(library, "renamex_np") and bool(library.renamex_np(*names, _EXCHANGE) == 0)
+        return bool(library.renameat2(_HERE, names[0], _HERE, names[1], _SWAP_NAMES) == 0)
+    return hasattr(library, "renamex_np") and bool(library.renamex_np(*names, _SWAP_NAMES) == 0)
 
 
-#: Of Linux: paths count from the current folder. Of Linux and macOS: both names stay, what they stand for is exchanged.
-_HERE, _EXCHANGE = -100, 2
+#: Flags: on Linux, paths are relative to the current folder; on Linux and macOS, exchange the two directories.
+_HERE, _SWAP_NAMES = -100, 2
 
 
 def _replace(staging: Path, place: ModelPlace) -> None:
-    """Put ``staging`` in the place of an older model by two renames; on failure the old one is put back."""
+    """Replace an older model by ``staging`` with two renames; on failure the old one is put back."""
     old = place.make_staging()
     try:
         place.real.rename(old)

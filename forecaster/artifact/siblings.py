@@ -1,4 +1,4 @@
-"""What lies beside a model directory while it is made: its checkpoint, and what a killed process did not remove."""
+"""Files next to a model directory while it is made: its checkpoint, and leftovers of killed processes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def read_fit_start(folder: Path) -> str | None:
-    """Return what the fit of a checkpoint was begun with; None where there is none, or it is damaged."""
+    """Return the fingerprint that the fit of a checkpoint began with; None where there is none, or it is damaged."""
     content = read_sealed(folder / BEGUN)
     return None if content is None else content.decode()
 
 
 def fit_id(begun: str) -> str:
-    """Return what the model of a fit that was begun so, on whatever machine, has in its record."""
+    """Return the id of a fit, as in the record of its model: a hash of its fingerprint without the machine."""
     parts = {name: value for name, value in json.loads(begun).items() if name != MACHINE}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Remove a checkpoint, and nothing else that lies in its folder; what cannot be removed stays."""
+    """Remove a checkpoint, and nothing else in its folder; files that cannot be removed stay."""
     with suppress(OSError):
         for path in [*folder.glob(f"{RUN}*"), *folder.glob(f"{BEGUN}*")]:
             path.unlink()
@@ -42,9 +42,9 @@ def remove_checkpoint(folder: Path) -> None:
 
 
 def remove_leftovers(place: ModelPlace, record: Mapping[str, Any]) -> None:
-    """Remove what is of no use any more once a model is written: the checkpoint of its own fit, where it was finished.
+    """Remove the checkpoint of the fit of a written model, if it was finished, and staging folders of killed processes.
 
-    And the folders in which killed processes wrote a model; who calls it holds the lock, so that nobody writes there.
+    The caller holds the lock, so that nobody writes there.
 
     Args:
         place: of the model directory.
@@ -60,7 +60,7 @@ def remove_leftovers(place: ModelPlace, record: Mapping[str, Any]) -> None:
 
 
 def remove_staging(folder: Path) -> None:
-    """Remove a folder in which a model was written, or the older model in it, and nothing that is none of these."""
+    """Remove a folder that holds files of a model only, written or replaced."""
     with suppress(OSError):
         if not folder.is_symlink() and {entry.name for entry in folder.iterdir()} <= {MANIFEST, *FILES}:
             shutil.rmtree(folder, ignore_errors=True)

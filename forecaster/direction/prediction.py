@@ -1,4 +1,4 @@
-"""From a trained model and a panel to the probabilities of each direction, and the table of them."""
+"""Forecasts of direction: the probability of each class from the end of each series, and their table."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from forecaster.features.inputs import inputs_ahead
 from forecaster.notes import Note
 from forecaster.prediction.forecast import SERIES_AT_ONCE, has_enough_rows
 from forecaster.prediction.table import key_columns
-from forecaster.words import first_few, plural
+from forecaster.words import first_few, plural, setting
 
-#: What forecasts a series that is too short for the network: how often each class came in training.
+#: Baseline of a series that is too short for the network: the frequency of each class in training.
 FALLBACK = "majority"
 #: The columns of the probabilities, in the order of the classes.
 COLUMNS = tuple(f"p-{name}" for name in CLASSES)
 #: Decimal places of a probability.
 DIGITS = 4
-#: Levels of intervals that every forecast has unless others are asked for.
-_UNASKED = ((), (80, 95))
+#: Levels that stand for none given: no intervals, and the default.
+_DEFAULT_LEVELS = ((), (80, 95))
 
 
 def forecast_directions(model: Model, engine: Engine, panel: Panel, steps: int) -> np.ndarray:
@@ -54,11 +54,11 @@ def forecast_directions(model: Model, engine: Engine, panel: Panel, steps: int) 
             part = select_series(panel, first, first + len(here)).take_series(here)
             scaler = model.scaler.matched(model.ids, part, model.plan.season)
             inputs = inputs_ahead(part, scaler, model.encoder, model.plan, steps)
-            found = roll_forward(engine, inputs, steps, model.plan.steps)[:, :, 1:].astype(np.float64)
-            sums = found.sum(axis=2, keepdims=True)
-            if not ((found >= 0) & (sums > 0) & np.isfinite(sums)).all():
+            shares = roll_forward(engine, inputs, steps, model.plan.steps)[:, :, 1:].astype(np.float64)
+            sums = shares.sum(axis=2, keepdims=True)
+            if not ((shares >= 0) & (sums > 0) & np.isfinite(sums)).all():
                 raise ModelError("the network gives no probabilities", "fit the model again")
-            values[first : first + SERIES_AT_ONCE][here] = found / sums
+            values[first : first + SERIES_AT_ONCE][here] = shares / sums
     return values
 
 
@@ -69,7 +69,7 @@ def direction_table(model: Model, panel: Panel, probabilities: np.ndarray, ahead
         model: what made them.
         panel: the series that were forecast.
         probabilities: ``(series, steps, 3)``, of :func:`forecast_directions`.
-        ahead: steps wanted of each series, ``(series,)`` int.
+        ahead: steps to forecast of each series, ``(series,)`` int.
 
     Returns:
         One row a series and step: ``series``, the time column under its own name, ``direction`` (the most probable
@@ -77,26 +77,26 @@ def direction_table(model: Model, panel: Panel, probabilities: np.ndarray, ahead
         the row, or ``majority`` where a series is too short for it.
     """
     count, steps, _ = probabilities.shape
-    wanted = (np.arange(steps) < ahead[:, None]).ravel()
+    needed = (np.arange(steps) < ahead[:, None]).ravel()
     times = future_times(panel.last, panel.freq, steps)
     table = pd.DataFrame(key_columns(panel, np.full(count, steps), times.reshape(-1)))
     table["direction"] = np.array(CLASSES, object)[probabilities.argmax(axis=2).ravel()]
     for code, name in enumerate(COLUMNS):
         table[name] = np.round(probabilities[:, :, code].ravel(), DIGITS)
     table["engine"] = np.repeat(np.where(has_enough_rows(model, panel), model.config.network, FALLBACK), steps)
-    return table if wanted.all() else table[wanted].reset_index(drop=True)
+    return table if needed.all() else table[needed].reset_index(drop=True)
 
 
 def refuse_levels(levels: int | Sequence[int]) -> None:
-    """Refuse levels of intervals that were asked for.
+    """Refuse levels of intervals other than the default ones.
 
     Raises:
-        SettingError: a direction has probabilities instead.
+        SettingError: a direction has probabilities instead of intervals.
     """
-    if tuple(np.atleast_1d(np.asarray(levels)).tolist()) not in _UNASKED:
+    if tuple(np.atleast_1d(np.asarray(levels)).tolist()) not in _DEFAULT_LEVELS:
         raise SettingError(
-            "a forecast of direction has no intervals: p-falls, p-stays and p-rises say how sure it is",
-            "leave --level out, or fit with --task value",
+            "a forecast of direction has no intervals: p-falls, p-stays and p-rises are its probabilities",
+            f"leave {setting('levels')} out, or fit with {setting('task', 'value')}",
         )
 
 
@@ -110,20 +110,20 @@ def refuse_beyond(model: Model, steps: int) -> None:
         most = plural(model.plan.horizon, "step")
         raise SettingError(
             f"the model forecasts the direction of {most} at most, {steps} were asked for",
-            f"fit again with --horizon {steps}: a direction gives no value to roll forward from",
+            f"fit again with {setting('horizon', steps)}: a direction gives no value to roll forward from",
         )
 
 
 def cutoff_notes(model: Model, panel: Panel) -> list[Note]:
-    """Say which series are too short for the network, and which have no reading at their cutoff."""
-    found, short = [], ~has_enough_rows(model, panel)
+    """Return notes on series that are too short for the network, and on those without a reading at their cutoff."""
+    notes, short = [], ~has_enough_rows(model, panel)
     absent = ~panel.observed[panel.offsets[1:] - 1]
     if short.any():
         named = first_few([panel.ids[i] or "the series" for i in np.flatnonzero(short).tolist()])
-        reason = f"the network needs {model.plan.least} rows, there are fewer of {named}: how often each came instead"
-        found.append(Note("engine", f"{int(short.sum()):,} of {len(panel):,} series by {FALLBACK}", reason, True))
+        reason = f"the network needs {model.plan.least} rows, fewer in {named}: class frequencies of training instead"
+        notes.append(Note("engine", f"{int(short.sum()):,} of {len(panel):,} series by {FALLBACK}", reason, True))
     if absent.any():
         named = first_few([panel.ids[i] or "the series" for i in np.flatnonzero(absent).tolist()])
-        reason = f"the direction is that from the placeholder in the newest row of {named}"
-        found.append(Note("cutoff", f"no reading in {int(absent.sum()):,} of {len(panel):,} series", reason, True))
-    return found
+        reason = f"the direction is relative to the placeholder in the newest row of {named}"
+        notes.append(Note("cutoff", f"no reading in {int(absent.sum()):,} of {len(panel):,} series", reason, True))
+    return notes

@@ -1,1 +1,1 @@
-"""From a model and rows to forecasts."""
+"""Forecasts of a trained model from given rows."""

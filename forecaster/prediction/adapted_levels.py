@@ -1,4 +1,4 @@
-"""What newer rows than those of the training say of the intervals: they follow the hits on whole horizons."""
+"""Levels of intervals corrected by their coverage on rows that are newer than the training."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from forecaster.intervals.adaptive import Adaptive
 from forecaster.notes import Note
 from forecaster.prediction.forecast import forecast_panel
 
-#: Newest whole horizons that are looked at.
+#: Newest whole horizons that coverage is measured on.
 MOST_HORIZONS = 50
 
 
 def adapt_levels(
     model: Model, engine: Engine, panel: Panel, levels: tuple[int, ...]
 ) -> tuple[tuple[float, ...] | None, list[Note]]:
-    """Return what to ask the intervals for after their hits on rows that are newer than the training.
+    """Return the levels to ask of the intervals after their coverage on rows that are newer than the training.
 
     Args:
         model: what was trained.
         engine: runs its network.
         panel: the rows to forecast from, those of the training joined to newer ones.
-        levels: what is promised, in percent.
+        levels: the coverage wanted, in percent.
 
     Returns:
-        The working levels, see :class:`Adaptive`, and a note that counts the horizons; None and nothing where some
-        series that the model was trained on has no whole horizon of newer rows, or no level is asked for.
+        The working levels, see :class:`Adaptive`, and a note that counts the horizons; None and no note where a series
+        that the model was trained on has no whole horizon of newer rows, or ``levels`` is empty.
     """
     horizon, ends = model.plan.horizon, dict(zip(model.history.ids, model.history.last, strict=True))
     learned = set(model.ids)

@@ -1,4 +1,4 @@
-"""What a person is told beside a forecast: what it rests on."""
+"""Notes on what a forecast rests on: fallbacks, padded windows, rolling forward, extrapolated intervals."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from forecaster.notes import Note
 from forecaster.prediction.forecast import FALLBACKS, has_enough_rows
 from forecaster.words import first_few
 
-#: Times that intervals are widened for few separate stretches of validation rows, beyond which a note says so.
+#: Factor by which intervals are widened for few independent validation spans, above which a note reports it.
 WIDER = 1.2
 
 
 def engine_notes(model: Model, panel: Panel) -> list[Note]:
-    """Say which series are too short for the network, and which for a whole window of it."""
+    """Return notes on series that are too short for the network, and on those shorter than its window."""
     plan, able, notes = model.plan, has_enough_rows(model, panel), []
     if not able.all():
-        reason = f"the network needs {plan.least} rows, there are fewer of {_lengths(panel, ~able)}"
+        reason = f"the network needs {plan.least} rows, fewer in {_lengths(panel, ~able)}"
         count = f"{int((~able).sum()):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
         notes.append(Note("engine", count, reason, warning=True))
     padded = able & (panel.lengths < plan.lookback)
     if padded.any():
-        unlike = "" if plan.padded else ", which it has not learned from"
+        unlike = "" if plan.padded else ", which training had none of"
         reason = f"windows of {plan.lookback} rows begin with placeholders{unlike}: {_lengths(panel, padded)}"
         count = f"{int(padded.sum()):,} of {len(panel):,} series"
         notes.append(Note("padded", count, reason, warning=not plan.padded))
     return notes
 
 
-def _lengths(panel: Panel, which: np.ndarray) -> str:
-    """Return some of the series by name, each with the number of its rows."""
-    return first_few([f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(which)])
+def _lengths(panel: Panel, selected: np.ndarray) -> str:
+    """Return a few of the selected series by name, each with the number of its rows."""
+    return first_few([f"{panel.ids[i] or 'the series'} ({panel.lengths[i]})" for i in np.flatnonzero(selected)])
 
 
 def interval_notes(model: Model, steps: int, levels: Sequence[int]) -> list[Note]:
-    """Say what the intervals, and a horizon beyond the trained one, rest on."""
+    """Return notes on a horizon beyond the trained one, and on intervals that few validation errors support."""
     plan, conformal = model.plan, model.conformal
     notes = []
     if steps > plan.horizon:
@@ -46,7 +46,7 @@ def interval_notes(model: Model, steps: int, levels: Sequence[int]) -> list[Note
             Note(
                 "horizon",
                 f"{steps} steps",
-                f"beyond the trained {plan.horizon} it is rolled forward, its intervals widened but not measured",
+                f"beyond the trained {plan.horizon} it is rolled forward, and its intervals are widened, not measured",
                 warning=True,
             )
         )
@@ -54,6 +54,6 @@ def interval_notes(model: Model, steps: int, levels: Sequence[int]) -> list[Note
     if conformal.widened(level):
         notes.append(Note("intervals", f"{level} %", "too few validation errors for its quantile: extrapolated"))
     elif (times := conformal.inflation(level)) > WIDER:
-        few = f"the validation rows hold {conformal.stretches:.2g} separate stretches of a horizon"
+        few = f"the validation rows hold {conformal.stretches:.2g} separate spans of a horizon"
         notes.append(Note("intervals", f"{level} % widened {times:.1f} times", few))
     return notes

@@ -1,4 +1,4 @@
-"""From a trained model and a panel to forecasts with intervals: by the network, or by the seasonal baseline."""
+"""Forecasts with intervals from the end of each series: by the network, or by a baseline where rows are too few."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from forecaster.features.inputs import inputs_ahead
 from forecaster.features.scaling import Scaler
 from forecaster.intervals.uncertainty import relative_uncertainty, window_uncertainty
 
-#: Size of the largest reading of a series below which float64 arithmetic on squares gives out.
+#: Largest reading of a series below which squares underflow in float64.
 SMALLEST = 1e-100
 #: Times the largest reading of its series that no forecast reaches which can be meant.
 MOST_TIMES = 1e4
 #: Series forecast at once: bounds memory, changes numbers by what float32 rounds at most.
 SERIES_AT_ONCE = 8 * CHUNK
 
-#: What forecasts a series with fewer rows than the network needs, and what one with less than a season.
+#: Baselines of a series with fewer rows than the network needs, and of one with less than a season.
 FALLBACKS = ("seasonal-naive", "naive")
 
 
@@ -34,9 +34,9 @@ def forecast_panel(
     levels: tuple[int, ...],
     working: tuple[float, ...] | None = None,
 ) -> np.ndarray:
-    """Forecast from the end of each series of a panel, never below 0 where no reading was.
+    """Forecast from the end of each series of a panel, not below 0 where no reading was negative.
 
-    Args and return value are those of :func:`forecast_unclipped`.
+    Arguments and return value are those of :func:`forecast_unclipped`.
     """
     values = forecast_unclipped(model, engine, panel, steps, levels, working)
     values[below_zero(model, panel, values)] = 0.0
@@ -51,7 +51,7 @@ def forecast_unclipped(
     levels: tuple[int, ...],
     working: tuple[float, ...] | None = None,
 ) -> np.ndarray:
-    """Forecast from the end of each series of a panel, as the network has it.
+    """Forecast from the end of each series of a panel, negative numbers included.
 
     Args:
         model: what was trained.
@@ -59,12 +59,12 @@ def forecast_unclipped(
         panel: the series, with ``beyond`` where the model has future covariates.
         steps: the horizon.
         levels: intervals to give, in percent.
-        working: what to ask the network's intervals for instead, to have what ``levels`` say; see
+        working: levels asked of the network instead, so that its intervals have the coverage of ``levels``; see
             :mod:`forecaster.intervals.adaptive`.
 
     Returns:
-        np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level. Of
-        a series that has not changed in training nor in its window, its value.
+        np.ndarray: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level. A
+        series that did not change in training nor in its window is forecast as its value.
     """
     values = np.empty((len(panel), steps, 1 + 2 * len(levels)))
     network, engines = has_enough_rows(model, panel), engines_of(model, panel)
@@ -72,19 +72,19 @@ def forecast_unclipped(
         part, able = slice(first, first + SERIES_AT_ONCE), network[first : first + SERIES_AT_ONCE]
         if able.any():
             chunk = select_series(panel, first, first + len(able)).take_series(able)
-            values[part][able] = _by_network(model, engine, chunk, steps, working or levels)
+            values[part][able] = _network_forecast(model, engine, chunk, steps, working or levels)
     for i in np.flatnonzero(~network).tolist():
         values[i] = BASELINES[engines[i]](panel.values[panel.rows(i)], steps, model.plan.season, levels)
     return values
 
 
 def has_enough_rows(model: Model, panel: Panel) -> np.ndarray:
-    """Return which series have rows enough for the network, ``(series,)`` bool."""
+    """Return a mask of series with enough rows for the network, ``(series,)`` bool."""
     return panel.lengths >= model.plan.least
 
 
 def engines_of(model: Model, panel: Panel) -> np.ndarray:
-    """Return what forecasts each series, ``(series,)`` object: the network's name, or a baseline's."""
+    """Return the name of the network or baseline that forecasts each series, ``(series,)`` object."""
     season = model.plan.season
     names = np.array([model.network, *FALLBACKS], object)
     shorter = np.where((panel.lengths >= season) & (season > 1), 1, 2)
@@ -114,7 +114,7 @@ def refuse_unreasonable_forecast(panel: Panel, values: np.ndarray, steps: int, r
         )
 
 
-def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, working: tuple[float, ...]) -> np.ndarray:
+def _network_forecast(model: Model, engine: Engine, panel: Panel, steps: int, working: tuple[float, ...]) -> np.ndarray:
     plan, scaler = model.plan, model.scaler.matched(model.ids, panel, model.plan.season)
     inputs, series = inputs_ahead(panel, scaler, model.encoder, plan, steps), np.arange(len(panel))
     outputs = roll_forward(engine, inputs, steps, plan.steps, plan.indicator).astype(np.float64)
@@ -127,12 +127,12 @@ def _by_network(model: Model, engine: Engine, panel: Panel, steps: int, working:
     anchor = scaler.anchors(panel, panel.offsets[1:])
     values = scaler.inverse_level(np.stack(columns, axis=2), series, anchor)
     still = (scaler.spread == 0) & (np.ptp(inputs["past"][:, :, 0], axis=1) == 0)
-    values[still] = panel.values[panel.offsets[1:] - 1][still, None, None]  # it has no scale of its own
+    values[still] = panel.values[panel.offsets[1:] - 1][still, None, None]  # which have no scale
     return values
 
 
 def _spreads(model: Model, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, series: np.ndarray) -> np.ndarray:
-    """Return how uncertain each forecast is beside others, ``(series, steps, 2)``."""
+    """Return the uncertainty of each forecast relative to the typical one, ``(series, steps, 2)``."""
     kind, typical = model.conformal.kind, model.conformal.typical
     if kind == "none":
         return np.ones((*outputs.shape[:2], 2))
@@ -141,10 +141,10 @@ def _spreads(model: Model, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, 
 
 
 def never_negative(model: Model, panel: Panel) -> bool:
-    """Return whether no reading was negative, of the training or of a panel, so that no forecast is either."""
+    """Return True if no reading of the training or of the panel is negative, so that no forecast may be."""
     return bool(model.record["smallest"] >= 0 and panel.values.min(initial=0.0) >= 0)
 
 
 def below_zero(model: Model, panel: Panel, values: np.ndarray) -> np.ndarray:
-    """Return which numbers of a forecast are below 0 although no reading was, bool of the shape of ``values``."""
+    """Return a mask of negative forecasts where no reading was negative, bool of the shape of ``values``."""
     return (values < 0) & never_negative(model, panel)

@@ -1,4 +1,4 @@
-"""What lies ahead of a panel: the steps to forecast of each series, and its future covariates."""
+"""The steps to forecast of each series of a panel, and its future covariates there."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from forecaster.data.time.horizon import horizon_steps
 from forecaster.errors import SettingError
 from forecaster.notes import Note
 from forecaster.prediction.given_rows import Data, frame_given
-from forecaster.words import first_few
+from forecaster.words import first_few, setting
 
 
 def steps_ahead(panel: Panel, horizon: str) -> np.ndarray:
     """Return the steps to forecast of each series, ``(series,)`` int: to a date, more for one that ends earlier.
 
     Raises:
-        SettingError: a horizon that cannot be, or a date that lies before the end of every series.
+        SettingError: an invalid horizon, or a date before the end of every series.
     """
     ends, place = np.unique(panel.last, return_inverse=True)
     horizon_steps(horizon, ends[0], panel.freq)  # an error where not even the first to end can be forecast
@@ -37,31 +37,31 @@ def _steps_or_none(horizon: str, last: Any, freq: str) -> int:
 
 
 def with_future(model: Model, panel: Panel, future: Data | None, ahead: np.ndarray) -> tuple[Panel, list[Note]]:
-    """Return the panel with the future covariates of the next ``ahead`` steps of each series, where it has some.
+    """Return the panel with the future covariates of the next ``ahead`` steps of each series, and notes on them.
 
     Raises:
-        SettingError: covariates that the model needs are not given, or it uses none.
+        SettingError: covariates that the model needs are not given, or some are given and it uses none.
         DataError: ``future`` has holes.
     """
     columns, needed = panel.of_role("future"), list(model.encoder.needed)
     if future is not None and not columns:
-        raise SettingError("the model uses no future covariates", "leave --future out")
+        raise SettingError("the model uses no future covariates", f"leave {setting('future')} out")
     if not needed:
         return panel, []
     notes: list[Note] = []
     if future is not None:
         beyond, notes = read_future(frame_given(future), panel, ahead, needed)
         panel = replace(panel, beyond=beyond)
-    elif not _covers(panel.beyond, ahead, [column.name in needed for column in columns]):
+    elif not _covers_steps(panel.beyond, ahead, [column.name in needed for column in columns]):
         raise SettingError(
-            f"the forecast needs the future values of {first_few(needed)}: --future FILE",
+            f"the forecast needs the future values of {first_few(needed)}: {setting('future', 'FILE')}",
             template_command(int(ahead.max())),
         )
     return panel, notes + model.encoder.outside_notes(panel.keep_newest(model.plan.lookback), ahead)
 
 
-def _covers(beyond: np.ndarray | None, ahead: np.ndarray, needed: list[bool]) -> bool:
-    """Return whether needed columns of ``(series, steps, columns)`` are known of the next ``ahead`` steps of each."""
+def _covers_steps(beyond: np.ndarray | None, ahead: np.ndarray, needed: list[bool]) -> bool:
+    """Return True if needed columns of ``(series, steps, columns)`` are known of the next ``ahead`` steps of each."""
     if beyond is None or beyond.shape[1] < ahead.max():
         return False
     return not np.isnan(beyond[np.arange(beyond.shape[1]) < ahead[:, None]][:, needed]).any()

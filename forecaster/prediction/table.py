@@ -11,7 +11,7 @@ from forecaster.data.panel.panel import Panel
 from forecaster.data.time.zones import localize
 from forecaster.levels import level_columns
 
-#: Significant digits of a forecast: those that float32 arithmetic carries.
+#: Significant digits of a forecast: those of float32.
 DIGITS = 7
 #: Series whose forecasts are rounded at once: bounds memory, changes no number.
 ROUNDED_AT_ONCE = 1_024
@@ -25,7 +25,7 @@ def forecast_table(
     engines: np.ndarray,
     ranges: np.ndarray,
 ) -> pd.DataFrame:
-    """Return forecasts as a table, rounded to the digits that float32 carries within the range of each series.
+    """Return forecasts as a table, rounded to the significant digits of float32 within the range of each series.
 
     Args:
         panel: the series that were forecast.
@@ -33,7 +33,7 @@ def forecast_table(
         values: ``(series, horizon, 1 + 2 * levels)``: forecast, then lower and upper bound of each level. They are
             rounded in place, and the table holds them without a copy.
         levels: 80 means an 80 % interval.
-        engines: ``(series,)`` text, what made the forecast of each series.
+        engines: ``(series,)`` text, the network or baseline of each series.
         ranges: smallest and largest reading of each series, ``(series, 2)``.
 
     Returns:
@@ -42,7 +42,7 @@ def forecast_table(
     count, steps, columns = values.shape
     for first in range(0, count, ROUNDED_AT_ONCE):
         part = slice(first, first + ROUNDED_AT_ONCE)
-        values[part] = _rounded(values[part], ranges[part])
+        values[part] = _round_to_digits(values[part], ranges[part])
     names = ["forecast", *level_columns(levels)]
     table = pd.DataFrame(values.reshape(count * steps, columns), columns=names, copy=False)
     for place, (name, column) in enumerate(key_columns(panel, np.full(count, steps), times.reshape(-1)).items()):
@@ -51,8 +51,8 @@ def forecast_table(
     return table
 
 
-def _rounded(values: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-    """Keep the significant digits of each value, counted from its series' range where that is smaller."""
+def _round_to_digits(values: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Round each value to its significant digits, counted from the range of its series where that is smaller."""
     spans = (ranges[:, 1] - ranges[:, 0])[:, None, None]
     size = np.minimum(np.abs(values), np.where(spans > 0, spans, np.inf))
     places = DIGITS - 1 - np.floor(np.log10(np.where(size > 0, size, 1.0)))
@@ -68,7 +68,7 @@ def readings_table(panel: Panel) -> pd.DataFrame:
 
 
 def key_columns(panel: Panel, lengths: np.ndarray, times: np.ndarray) -> dict[str, Any]:
-    """Return the columns of series and time of a long table, ``lengths`` rows of each series.
+    """Return the series and time columns of a long table, with ``lengths`` rows of each series.
 
     Args:
         panel: the series.

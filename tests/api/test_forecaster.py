@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster
+from forecaster.api import forecaster as forecaster_module
 from forecaster.data.readers.sources import read_table
 from forecaster.engines.keras import KerasEngine
 from forecaster.engines.onnx import OnnxEngine
@@ -20,6 +22,7 @@ from forecaster.fitting import ensemble as combining
 from forecaster.fitting import fit as fitting
 from forecaster.networks.keras import start_keras
 from forecaster.notes import Note
+from forecaster.words import setting
 
 start_keras()
 
@@ -139,6 +142,10 @@ def test_the_caller_keeps_the_table_as_it_was(panel):
     pd.testing.assert_frame_equal(panel, before)
 
 
+def test_the_example_is_true():
+    assert doctest.testmod(forecaster_module) == (0, 4)
+
+
 def test_nothing_is_trained_yet():
     for call in (Forecaster().predict, Forecaster().evaluate, Forecaster().history, Forecaster().network):
         with pytest.raises(ForecasterError, match="nothing is trained yet"):
@@ -175,7 +182,7 @@ def test_forecasts_that_cannot_be(airline, arguments, match):
 
 
 def test_a_holdout_larger_than_the_table_is_an_error():
-    with pytest.raises(DataError, match="a holdout of 100 rows leaves nothing of 1 series"):
+    with pytest.raises(DataError, match="a holdout of 100 rows leaves no row of 1 series"):
         Forecaster(horizon=2, holdout=100).fit(monthly(wave(80)))
 
 
@@ -346,6 +353,26 @@ def test_rows_that_begin_with_a_hole_are_joined_as_one_table_is_read(airline, ta
         DataError, match="1 month without a reading between 1958-12-01, the model's last row, and 1959-02"
     ):
         strict.predict(data=table.iloc[121:125])
+
+
+def test_what_is_wrong_with_newer_rows_is_told_to_one_who_has_a_model(airline, table, monkeypatch):
+    """Settings cannot be given to predict; those of a note are no advice."""
+
+    def build_panel(*_: object, **__: object) -> None:
+        setting("missing", "error")
+        raise DataError("wrong", hint())
+
+    monkeypatch.setattr("forecaster.prediction.given_rows.build_panel", build_panel)
+    for hint, shown in (
+        (lambda: f"mask them: {setting('gaps', 'mask')}", 'mask them: gaps="mask" (in a new fit)'),
+        (lambda: "add the rows", "add the rows"),
+    ):
+        with pytest.raises(DataError, match="wrong") as error:
+            airline.predict(data=table)
+        assert error.value.hint == shown
+        with pytest.raises(DataError) as error:
+            Forecaster(3).fit(table)
+        assert error.value.hint == hint()
 
 
 def test_newer_rows_are_read_by_the_roles_of_the_training(airline, table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
@@ -15,7 +16,10 @@ import pandas as pd
 import pytest
 from manual.golden import GOLDEN, MODELS, sales
 
-from forecaster import Forecaster
+from forecaster import Config, Forecaster
+from forecaster.artifact.model import Model
+from forecaster.data.panel.panel import Panel
+from forecaster.fitting import fit as fitting
 
 Call: TypeAlias = Callable[[Forecaster], Any]
 
@@ -120,3 +124,18 @@ def test_a_forecast_changes_nothing_of_its_forecaster(tables):
     with pytest.raises(Exception, match="no file"):
         forecaster.predict(data=str(Path("none.csv")))
     assert forecaster.notes == notes and forecaster.model.history is history
+
+
+def test_trainings_take_turns(monkeypatch):
+    begun_and_ended: list[int] = []
+
+    def fit_panel(panel: Panel, config: Config, *_: Any) -> Model:
+        begun_and_ended.append(config.seed)
+        time.sleep(0.05)
+        begun_and_ended.append(config.seed)
+        return loaded("rnn").model
+
+    monkeypatch.setattr(fitting, "fit_panel", fit_panel)
+    calls: list[Call] = [lambda _, seed=seed: Forecaster(4, target="sold", seed=seed).fit(sales()) for seed in range(4)]
+    together(loaded("rnn"), calls)
+    assert begun_and_ended[::2] == begun_and_ended[1::2] and sorted(begun_and_ended[::2]) == [0, 1, 2, 3]

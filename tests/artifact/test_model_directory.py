@@ -201,7 +201,7 @@ def test_a_newer_format_says_how_to_upgrade(model):
     rewrite(model, lambda m: m.update(version=newer, sha256={"tree": "of another kind"}))
     with pytest.raises(ModelError, match=f"has format {newer}, this version reads up to {newer - 1}") as error:
         load_model(model)
-    assert error.value.hint == "upgrade with: pip install --upgrade forecaster"
+    assert error.value.hint == "upgrade with: pip install -U forecaster"
 
 
 class Payload:
@@ -246,7 +246,7 @@ def test_no_model_where_there_is_none(folder):
     for place in ("none", "empty", "other", "file", "."):
         with pytest.raises(NotFoundError, match=f"no model at '{place}'") as error:
             load_model(Path(place))
-        assert error.value.hint == "make one with: forecaster fit DATA, or name one with --model"
+        assert error.value.hint == "make one with: forecaster fit DATA, or name one with directory"
 
 
 def test_an_older_model_is_replaced_as_a_whole(model, folder):
@@ -290,7 +290,7 @@ def test_a_failure_while_renaming_puts_the_older_model_back(model, folder, monke
     """Where the system has no exchange of two names."""
     loaded, before, rename = load_model(model), snapshot(folder), Path.rename
     calls = []
-    monkeypatch.setattr(writing, "_exchanged", lambda one, other: False)
+    monkeypatch.setattr(writing, "_exchange", lambda one, other: False)
 
     def failing(self, target):
         calls.append(self)
@@ -348,7 +348,7 @@ def test_a_folder_of_other_files_is_never_replaced(folder, names):
     before = snapshot(folder)
     with pytest.raises(SettingError, match="'site' exists and is not a model") as error, lock_directory(Path("site")):
         pytest.fail("locked")
-    assert error.value.hint == "name another one with --model"
+    assert error.value.hint == "name another one with directory"
     assert snapshot(folder) == before
 
 
@@ -385,13 +385,13 @@ def test_a_link_that_is_turned_elsewhere_while_training_leaves_the_model_where_i
 
 
 def test_what_comes_to_the_place_at_the_moment_of_the_exchange_is_not_deleted(model, folder, monkeypatch):
-    loaded, exchanged = load_model(model), writing._exchanged
+    loaded, exchanged = load_model(model), writing._exchange
 
     def late(one, other):
         (other / "thesis.txt").write_text("years")
         return exchanged(one, other)
 
-    monkeypatch.setattr(writing, "_exchanged", late)
+    monkeypatch.setattr(writing, "_exchange", late)
     with lock_directory(model):
         save_model(loaded, model)
     assert [path.read_text() for path in folder.glob("**/thesis.txt")] == ["years"]
@@ -480,7 +480,7 @@ def test_a_place_that_cannot_be_written(folder, place):
         lock_directory(Path(place)),
     ):
         pytest.fail("locked")
-    assert error.value.hint == "choose another place with --model"
+    assert error.value.hint == "choose another place with directory"
     assert snapshot(folder) == {"file": b"mine"}
 
 
@@ -536,7 +536,7 @@ def test_a_place_that_cannot_take_the_model_is_refused_before_it_is_trained(mode
     before = snapshot(folder)
     with pytest.raises(ForecasterError, match=message) as error, lock_directory(place):
         pytest.fail("locked")
-    assert error.value.hint == "choose another place with --model"
+    assert error.value.hint == "choose another place with directory"
     assert snapshot(folder) == before
 
 
@@ -744,7 +744,7 @@ def test_an_archive_of_anything_but_plain_arrays_is_refused(content, words):
 
 def test_members_of_one_name_or_of_the_same_bytes_are_refused():
     both = archive(a=npy(np.zeros(3)), b=npy(np.zeros(3)))
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match="repeated"):
         read_arrays(both.replace(b"b.npy", b"a.npy"))
     many = archive(**{f"member{i}": npy(np.zeros(999)) for i in range(3)})
     first, directory = many[: many.index(b"PK\x03\x04", 4)], many.index(b"PK\x01\x02")
@@ -783,11 +783,11 @@ def with_last_times(table: pa.Table, *last: int) -> pa.Table:
         (lambda t: t, {"compression": "zstd"}, "a column of the history"),
         (lambda t: t.slice(0, 0), {}, "rows of the history"),
         (lambda t: t.slice(0, 1).take(np.zeros(10**6, np.int64)), {}, "rows of the history"),
-        (lambda t: t.take(list(range(len(t)))[::-1]), {}, "in no order"),
-        (lambda t: pa.concat_tables([t, t]), {}, "in no order"),
+        (lambda t: t.take(list(range(len(t)))[::-1]), {}, "out of order"),
+        (lambda t: pa.concat_tables([t, t]), {}, "out of order"),
         (lambda t: t, {"row_group_size": 50}, "rows of the history"),
         (lambda t: t.slice(0, 1).take(np.zeros(200_000, np.int64)), {"use_dictionary": False}, "rows of the history"),
-        (lambda t: with_last_times(t, 0, 2**63 - 1, -(2**63)), {}, "in no order"),
+        (lambda t: with_last_times(t, 0, 2**63 - 1, -(2**63)), {}, "out of order"),
         (lambda t: t.set_column(2, "value", pa.array([np.inf, *t["value"].to_pylist()[1:]])), {}, "infinite"),
     ],
 )

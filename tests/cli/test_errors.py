@@ -109,7 +109,7 @@ MISTAKES = [
     ("fit good.csv --horizon soon", USAGE, "horizon 'soon' cannot be read", "a span"),
     ("fit good.csv --horizon 2010-01-01", USAGE, "not after the last reading, 2020-07-18", "a span"),
     ("fit good.csv --lookback 1000", BAD, "200 rows are too few", "what would fit"),
-    ("fit good.csv --holdout 500", BAD, "a holdout of 500 rows leaves nothing", "use a smaller --holdout"),
+    ("fit good.csv --holdout 500", BAD, "a holdout of 500 rows leaves no row", "use a smaller --holdout"),
     ("fit good.csv --network lstmm", USAGE, "unknown network 'lstmm', expected one of lstm", "did you mean 'lstm'"),
     ("fit good.csv --recipe textbok", USAGE, "unknown recipe 'textbok', expected one of", "did you mean 'textbook'"),
     ("fit good.csv --gaps ignore", USAGE, "unknown gaps 'ignore', expected one of mask, fill, error", ""),
@@ -240,7 +240,7 @@ def test_a_newer_and_an_altered_model(command, model, folder):
     manifest = json.loads((model / "manifest.json").read_text())
     (model / "manifest.json").write_text(json.dumps({**manifest, "version": FORMAT_VERSION + 1}))
     message = f"has format {FORMAT_VERSION + 1}, this version reads up to {FORMAT_VERSION}"
-    refused(command, folder, "predict", BAD, message, "pip install --upgrade")
+    refused(command, folder, "predict", BAD, message, "pip install -U")
     manifest["plan"]["lookback"] += 1
     (model / "manifest.json").write_text(json.dumps(manifest))
     refused(command, folder, "predict", BAD, "manifest.json: it was altered after it was written", "make it again")

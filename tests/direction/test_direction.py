@@ -567,7 +567,7 @@ def test_what_a_direction_cannot_do_is_refused(waves):
         waves.evaluate(levels=(50,))
     with pytest.raises(SettingError, match="3 steps at most"):
         waves.evaluate(horizon=5)
-    with pytest.raises(SettingError, match="--gap does not go with a direction"):
+    with pytest.raises(SettingError, match="gap cannot be used with directions"):
         waves.evaluate(gap=1)
     with pytest.raises(SettingError, match="majority and persistence only"):
         waves.evaluate(baselines=("naive",))

@@ -76,8 +76,7 @@ def test_the_engine_column_says_what_made_each_row(fitted):
     engine = next(note for note in fitted.notes if note.name == "engine")
     assert engine.warning
     assert str(engine) == (
-        "engine: 2 of 6 series by seasonal-naive or naive (the network needs 10 rows, there are fewer of "
-        "season (7), few (3))"
+        "engine: 2 of 6 series by seasonal-naive or naive (the network needs 10 rows, fewer in season (7), few (3))"
     )
 
 
@@ -94,7 +93,7 @@ def test_no_series_too_short_is_nothing_said(fitted):
 
 def test_windows_that_begin_with_placeholders_are_counted(fitted):
     """A warning where the network has learned from none."""
-    for model, warning, unlike in ((fitted, False, ""), (unpadded(), True, ", which it has not learned from")):
+    for model, warning, unlike in ((fitted, False, ""), (unpadded(), True, ", which training had none of")):
         model.predict(data=table({"a": 60, "b": 10}))
         note = next(note for note in model.notes if note.name == "padded")
         assert (note.value, note.warning) == ("1 of 2 series", warning)
