@@ -29,7 +29,7 @@ def held(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
 
 def predicted(config, plan, panel, **options):
-    need = memory.needed(config, plan, panel)
+    need = memory.needed_memory(config, plan, panel)
     found.update(vars(need), total=need.total, before=held("VmRSS"))
     return []
 
