@@ -69,7 +69,7 @@ def _simple_forecasts(first: MemberFit) -> dict[str, float]:
 
 
 def _choose(tried: Tried, simple: dict[str, float], rows: list[Row]) -> tuple[Ensemble, str, Note]:
-    """Return what is kept, the name of its row, and a note that says why; a combination that is tried gets a row."""
+    """Return the kept networks, the name of their row, and a note on the reason; a combination is added to the rows."""
     best = min(tried.fits, key=validation_mase)
     mase, known = validation_mase(best), {name: mase for name, mase in simple.items() if not math.isnan(mase)}
     if mase < min(known.values(), default=math.inf):

@@ -1,4 +1,4 @@
-"""What every step of a fit is handed: the notes it adds to, the progress report, the checkpoints of its runs."""
+"""The notes, the progress report and the checkpoints of a fit, handed to each of its steps."""
 
 from __future__ import annotations
 

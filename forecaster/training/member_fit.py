@@ -43,7 +43,7 @@ MOST_STEPS = 2_000
 
 
 class TrainingData:
-    """What networks that are compared or combined share: settings, plan, and the panel scaled, encoded and cut.
+    """Data of networks that are compared or combined: settings, plan, and the panel scaled, encoded and cut.
 
     Args:
         panel: the training series.

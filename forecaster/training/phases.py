@@ -152,7 +152,7 @@ class Phase(Protocol):
         """Restore the weights to continue from after divergence; return their epoch."""
 
     def values_to_save(self) -> Values:
-        """Return what a checkpoint stores besides the weights."""
+        """Return the values of a checkpoint besides the weights."""
 
 
 class ValidationPhase:

@@ -33,7 +33,7 @@ UNROLLED = 12
 
 @dataclass(frozen=True)
 class Position:
-    """Where training continues.
+    """The point from which training continues.
 
     Attributes:
         epoch: epochs done.

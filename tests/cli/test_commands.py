@@ -293,7 +293,7 @@ def configured(command: Command, monkeypatch: pytest.MonkeyPatch):
     """Return a function that gives the configuration a fit would train with."""
     came: list[Config] = []
 
-    def stop(panel, config, notes, report):
+    def stop(panel, config, *_):
         came.append(config)
         raise Stop("stopped")
 

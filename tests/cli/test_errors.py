@@ -268,7 +268,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list]:
     """Stop every fit where training would begin; the panels and configurations that came so far are collected."""
     came: list = []
 
-    def stop(panel, config, notes, report):
+    def stop(panel, config, *_):
         came.append((panel, config))
         raise Stop("stopped before training")
 
@@ -300,7 +300,7 @@ def test_what_is_repaired_is_counted(command, here, untrained, name, count):
 def test_the_settings_proposed_for_few_rows_fit(command, here, monkeypatch, rows):
     from forecaster.features.plan import make_plan
 
-    def plan_only(panel, config, notes, report):
+    def plan_only(panel, config, *_):
         make_plan(panel, config)
         raise Stop("planned")
 
