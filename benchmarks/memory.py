@@ -15,6 +15,8 @@ import subprocess
 import sys
 from typing import Any
 
+from forecaster.families import NETWORKS
+
 CHILD = """
 import json, re, sys
 import numpy as np, pandas as pd
@@ -29,7 +31,7 @@ def held(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
 
 def predicted(config, plan, panel, **options):
-    need = memory.needed(config, plan, panel)
+    need = memory.needed_memory(config, plan, panel)
     found.update(vars(need), total=need.total, before=held("VmRSS"))
     return []
 
@@ -47,10 +49,6 @@ USUAL: dict[str, Any] = {
     **{"rows": 5_000, "series": 1, "extra": 0},
     **{"network": "lstm", "lookback": 200, "horizon": 24, "segment": 1, "units": [128, 128], "batch_size": 256},
 }
-FAMILIES = (
-    *("gru", "rnn", "bilstm", "segrnn", "cnn-lstm", "attention-lstm", "encoder-decoder", "transformer", "tcn"),
-    *("nbeats", "nhits", "tide", "dlinear", "nlinear"),
-)
 FITS: list[dict[str, Any]] = [
     {"lookback": 48, "segment": 24, "units": [8], "batch_size": 8},
     {},
@@ -68,7 +66,7 @@ FITS: list[dict[str, Any]] = [
     {"segment": 24, "units": [64], "extra": 20, "batch_size": 1_024},
     {"segment": 24, "units": [8], "rows": 2_000_000},
     {"segment": 24, "units": [8], "rows": 1_000, "series": 1_000, "extra": 6},
-    *({"network": name} for name in FAMILIES),
+    *({"network": name} for name in NETWORKS if name != USUAL["network"]),
     {"network": "transformer", "lookback": 60, "batch_size": 1_024},
     {"network": "nlinear", "lookback": 1_000, "horizon": 200, "extra": 10},
 ]

@@ -24,7 +24,7 @@ from common import SMOKE, alone, arguments, settings_of, show
 from etth1 import PROTOCOL
 from sittings import Sittings, add_options, side_by_side
 
-from forecaster.networks.factory import NETWORKS
+from forecaster.families import NETWORKS
 
 HORIZON = 96
 #: The columns of each part's table.

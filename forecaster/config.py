@@ -15,25 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from forecaster.errors import NotFoundError, SettingError, nearest
+from forecaster.families import NETWORKS
+from forecaster.losses import LOSSES
 
-#: What each network is, in one line.
-FAMILIES = {
-    "lstm": "stacked LSTM",
-    "gru": "stacked GRU",
-    "rnn": "stacked simple recurrent layers",
-    "bilstm": "stacked LSTM that reads both ways",
-    "segrnn": "SegRNN: GRU, parallel decoding",
-    "cnn-lstm": "filters and pooling before a stacked LSTM",
-    "attention-lstm": "stacked LSTM, its outputs pooled by attention",
-    "encoder-decoder": "LSTM that reads, LSTM that writes, attention",
-    "transformer": "PatchTST: self-attention over patches of the window",
-    "tcn": "TCN: residual blocks of dilated causal convolutions",
-    "nbeats": "N-BEATS: dense blocks, each reads what is left over",
-    "nhits": "N-HiTS: N-BEATS at several rates",
-    "tide": "TiDE: dense; loses to seasonal naive on M4 hourly",
-    "dlinear": "DLinear: linear; no past covariates, no masks; loses as tide",
-    "nlinear": "NLinear: linear; no past covariates, no masks; loses as tide",
-}
+#: A line of help for each network.
+FAMILIES = {name: family.says for name, family in NETWORKS.items()}
 
 
 def _setting(default: Any, group: str, help: str, **rules: Any) -> Any:
@@ -200,7 +186,7 @@ class Config:
         "mse",
         "training",
         "Loss: of the point forecast; of quantiles; or the likelihood of a distribution, negative-binomial for counts.",
-        choices=("mse", "mae", "huber", "log_cosh", "quantile", "gaussian", "student-t", "negative-binomial"),
+        choices=tuple(LOSSES),
     )
     intervals: str = _setting(
         "conformal",
@@ -301,7 +287,7 @@ class Config:
     @property
     def counts(self) -> bool:
         """Whether the target is learned as counts, in its own unit: nothing is taken off it, nothing divides it."""
-        return self.loss == "negative-binomial"
+        return LOSSES[self.loss].for_counts
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON and TOML can hold."""

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from forecaster.networks.shapes import Shapes
+    from forecaster.families.shapes import Shapes
 
 # Processes that share out the tests ignore Ctrl-C, nohup has them ignore SIGHUP, and whatever they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

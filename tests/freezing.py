@@ -195,10 +195,10 @@ def history_columns(model: Path) -> list[str]:
 
 def weights() -> str:
     """Return the paths of the weights of each network, as they are in the weights of a model."""
+    from forecaster.families.shapes import Shapes
     from forecaster.networks.ensemble import weights_by_path
     from forecaster.networks.factory import build_network
     from forecaster.networks.outputs import outputs_of
-    from forecaster.networks.shapes import Shapes
 
     known = {"calendar": 2, "known": 1, "past": 2, "static": 1, "categories": (2,), "indicator": True}
     networks = {name: {"network": name} for name in FAMILIES} | VARIANTS

@@ -9,6 +9,7 @@ from typing import Any
 
 from forecaster.config import Config
 from forecaster.errors import DivergedError, SettingError
+from forecaster.families import NETWORKS
 from forecaster.notes import Note
 from forecaster.system.typed_json import Natural
 
@@ -23,8 +24,6 @@ SHORTLIST: dict[str, dict[str, Any]] = {
     "nlinear": {"network": "nlinear"},
     "transformer": {"network": "transformer"},
 }
-#: Networks that read no dropout, and so have no intervals from it.
-WITHOUT_DROPOUT = ("dlinear", "nlinear")
 #: Seconds of the units that a time is written with.
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 #: Lookbacks of an ensemble at most: the shares of more are not to be told apart on validation windows.
@@ -96,7 +95,7 @@ def plan_members(
     if config.network == "auto":
         budget_seconds(config)
         return _shortlist(config, lookbacks, segment), "tried in this order; --budget"
-    if config.intervals == "dropout" and config.network in WITHOUT_DROPOUT:
+    if config.intervals == "dropout" and not NETWORKS[config.network].has_dropout:
         raise SettingError(
             f"--intervals dropout needs a network that drops something, {config.network} does not",
             "another --network, or leave --intervals out",
@@ -121,7 +120,7 @@ def _shortlist(config: Config, lookbacks: tuple[int, ...], segment: Callable[[in
         )
     found = []
     for name, changed in SHORTLIST.items():
-        if config.intervals == "dropout" and name in WITHOUT_DROPOUT:
+        if config.intervals == "dropout" and not NETWORKS[changed["network"]].has_dropout:
             continue
         settings = {key: value for key, value in changed.items() if key != "lookback"}
         lookback = lookbacks[-1] if "lookback" in changed else lookbacks[0]

@@ -10,7 +10,7 @@ from forecaster.direction.member_fit import member_fit_class
 from forecaster.errors import DivergedError
 from forecaster.features.members import Diverged, Member, all_diverged_error, diverged_note
 from forecaster.features.plan import Plan
-from forecaster.networks.losses import gain
+from forecaster.losses import relative_gain
 from forecaster.notes import Note
 from forecaster.training.member_fit import MemberFit, TrainingData, members_of, name_member_in_report
 from forecaster.training.phases import Report
@@ -70,7 +70,7 @@ def _best_past(
         notes.append(Note("past", "used", f"without them {error.message}", warning=True))
         return best
     tried = f"smallest validation loss {best.loss:.4f} with them, {without.loss:.4f} without; --past a,b uses a,b"
-    helps = gain(config.loss, without.loss, best.loss) > best.run.needed_gain and best.steadier_than(without)
+    helps = relative_gain(config.loss, without.loss, best.loss) > best.run.needed_gain and best.steadier_than(without)
     kept = helps or without.run.interrupted
     notes.append(Note("past", "used" if kept else "not used, they do not help", tried))
     best.run.interrupted = without.run.interrupted

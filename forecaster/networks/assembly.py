@@ -17,35 +17,29 @@ steps, and so computes something else, where a batch happens to hold as many win
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecaster.errors import SettingError
+from forecaster.families.blocks import concatenate_optional
+from forecaster.families.shapes import Read
 from forecaster.features.direction_rule import Rule
-from forecaster.networks.blocks import concatenate_optional
 from forecaster.networks.initial.simple_forecasts import simple_forecast_names
 from forecaster.networks.initial.start import MIXES, Start
 from forecaster.networks.outputs import finish_outputs, window_norm_of
-from forecaster.networks.shapes import Read
 
 if TYPE_CHECKING:
     import keras
 
     from forecaster.config import Config
-    from forecaster.networks.shapes import Shapes
-
+    from forecaster.families.family import Core
+    from forecaster.families.shapes import Shapes
 
 #: What the core reads of a missing reading: small beside the deviation of the target, for which placeholders of
 #: short gaps stand in well; at 1, readings missing at random cost 2 % of the error on ETTh1 with 30 % removed.
 MISSING = 0.1
-
-
-#: Takes configuration, shapes and what it reads; returns ``(batch, steps, shapes.outputs)``: what is added to the base
-#: of the normalised window. Where there is a base, it returns zeros before training.
-Core = Callable[["Config", "Shapes", Read], Any]
 
 
 def assemble_network(core: Core, config: Config, shapes: Shapes, start: Start | None = None) -> keras.Model:
@@ -82,7 +76,7 @@ def assemble_network(core: Core, config: Config, shapes: Shapes, start: Start | 
     if shapes.channels > 1:
         others = [past[:, :, 1:]] if observed is None else [past[:, :, 1:-1], MISSING * (1 - observed)]
         sequence = keras.layers.Concatenate(name="window")([window, *others])
-    context, gates = _context(given, shapes), gates_of(config, shapes)
+    context, gates = _context(given, shapes), count_gates(config, shapes)
     if gates:
         record = TrackRecord(shapes.steps, shapes.seasons, name="record")
         record = record(window) if observed is None else record(window, observed)
@@ -131,7 +125,7 @@ def _context(given: dict[str, Any], shapes: Shapes) -> Any:
     return keras.layers.Concatenate(name="context")(parts) if len(parts) > 1 else parts[0] if parts else None
 
 
-def gates_of(config: Config, shapes: Shapes) -> int:
+def count_gates(config: Config, shapes: Shapes) -> int:
     """Return how many simple forecasts the core weighs step by step; 0 where it weighs none."""
     count = len(simple_forecast_names(shapes.lookback, shapes.seasons))
     return count if config.base == "gate" and config.task == "value" and count > 1 else 0

@@ -15,9 +15,9 @@ from forecaster.config import Config
 from forecaster.data.columns.cell_values import as_written
 from forecaster.data.panel.panel import Panel
 from forecaster.errors import DivergedError
+from forecaster.families import NETWORKS
 from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.windows import Windows
-from forecaster.networks.factory import NETWORKS
 from forecaster.networks.optimizers import first_rate
 from forecaster.words import join_with_or
 

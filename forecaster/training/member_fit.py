@@ -14,6 +14,7 @@ from forecaster.data.panel.packed import time_index
 from forecaster.data.panel.panel import Panel
 from forecaster.data.readers.arrow import return_memory
 from forecaster.engines.keras import calibration_engine
+from forecaster.families.shapes import Shapes
 from forecaster.features.covariate_encoder import Encoder
 from forecaster.features.gain_test import STEADY, gain_t_statistic, needed_gain
 from forecaster.features.inputs import calendar_table
@@ -27,7 +28,6 @@ from forecaster.intervals.conformal import Conformal
 from forecaster.networks.factory import build_network
 from forecaster.networks.initial.start import find_start
 from forecaster.networks.outputs import outputs_of
-from forecaster.networks.shapes import Shapes
 from forecaster.training.checkpoint import replayed_elapsed_time
 from forecaster.training.divergence import Cell, describe_cell, remedies_of
 from forecaster.training.phases import Report, Run
@@ -219,7 +219,7 @@ def _reference(config: Config, plan: Plan, validation: Windows) -> float:
 
     NaN where the loss is not of a point forecast alone.
     """
-    from forecaster.networks.losses import LOSSES
+    from forecaster.losses import LOSSES
 
     if outputs_of(config) > 1:
         return math.nan
@@ -228,7 +228,7 @@ def _reference(config: Config, plan: Plan, validation: Windows) -> float:
     target, weights = validation.targets(), validation.target_weights()
     known = np.isfinite(forecast) * (1.0 if weights is None else weights)
     forecast = np.nan_to_num(forecast)
-    return float(LOSSES[config.loss]()(target[:, :, None], forecast[:, :, None], sample_weight=known))
+    return float(LOSSES[config.loss].build()(target[:, :, None], forecast[:, :, None], sample_weight=known))
 
 
 def retry_once_after_interrupt(work: Callable[[], Found], runs: list[Run]) -> Found:

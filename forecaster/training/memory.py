@@ -14,14 +14,12 @@ from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.engines.engine import CHUNK
 from forecaster.errors import ForecasterError
+from forecaster.families import NETWORKS
+from forecaster.families.shapes import Shapes
 from forecaster.features.plan import Plan
-from forecaster.networks.factory import NETWORKS
-from forecaster.networks.families.tcn import widths
-from forecaster.networks.families.transformer import HEADS
 from forecaster.networks.keras import start_keras
 from forecaster.networks.outputs import outputs_of
-from forecaster.networks.shapes import Shapes
-from forecaster.networks.weight_counts import weights_of
+from forecaster.networks.weight_counts import count_weights
 from forecaster.notes import Note
 from forecaster.system.memory import PROGRAMS, available_bytes
 from forecaster.training.device import device_name
@@ -33,26 +31,6 @@ ROW, CHANNEL = 30, 10
 LEARNED, READ, STEP = 12, 6, 60
 #: Numbers held for each weight, of gradients, optimiser, average and states to go back to; and while it is exported.
 WEIGHT, EXPORT = 14, 50
-#: Numbers kept for each pair of segments of which one attends to the other, in numbers kept for a unit.
-ATTENTION = 0.054
-#: Numbers that a network keeps for each unit of each segment: for the way there and back, and there alone.
-KEPT: dict[str, tuple[float, float]] = {
-    "lstm": (11, 4),
-    "gru": (11, 4),
-    "rnn": (5, 2.5),
-    "bilstm": (11, 4),
-    "segrnn": (11, 4),
-    "cnn-lstm": (14, 5),
-    "attention-lstm": (13, 5),
-    "encoder-decoder": (13, 4.5),
-    "transformer": (34, 20),
-    "tcn": (8, 3.5),
-    "nbeats": (0, 0),
-    "nhits": (0, 0),
-    "tide": (6, 5),
-    "dlinear": (0, 0),
-    "nlinear": (0, 0),
-}
 #: Files in ``/dev`` that a machine has some of where TensorFlow may have a GPU: of the driver, and of that of WSL.
 GPU_FILES = ("nvidiactl", "dxg")
 #: Of a prediction, what training takes at least, whatever it is off by.
@@ -110,26 +88,15 @@ def needed_memory(config: Config, plan: Plan, panel: Panel) -> MemoryNeed:
     for member in members_of(config, plan):
         own = member.applied(config)
         inputs, ahead = (member.lookback + plan.steps) * channels, STEP * plan.steps
-        back, there = KEPT[own.network]
+        family = NETWORKS[own.network]
         segments = member.lookback // min(member.segment, member.lookback)
-        numbers = _numbers(own, segments, member.lookback)
-        learned = max(learned, 4 * batch_size_of(own, windows) * (LEARNED * inputs + ahead + back * numbers))
-        forecast = max(forecast, 4 * scored * (READ * inputs + ahead + there * numbers))
-        weights += weights_of(own, replace(shapes, lookback=member.lookback))
+        units = family.kept_units(family.applied(own), segments, member.lookback)
+        back, there = (numbers * units for numbers in family.kept)
+        learned = max(learned, 4 * batch_size_of(own, windows) * (LEARNED * inputs + ahead + back))
+        forecast = max(forecast, 4 * scored * (READ * inputs + ahead + there))
+        weights += count_weights(own, replace(shapes, lookback=member.lookback))
     rows = len(panel.values) * (ROW + CHANNEL * channels)
     return MemoryNeed(PROGRAMS + rows + 4 * WEIGHT * weights, learned, forecast, 4 * EXPORT * weights)
-
-
-def _numbers(config: Config, segments: int, lookback: int) -> float:
-    """Return the units of all segments that a network keeps something of, for each window."""
-    units, ways = sum(config.units), 2 if config.bidirectional or config.network == "bilstm" else 1
-    if config.network == "tcn":
-        return segments * sum(widths(config.units, segments))
-    if config.network == "transformer":  # and how much each segment attends to each
-        return segments * (units + ATTENTION * HEADS * len(config.units) * segments)
-    if config.network == "tide":
-        return lookback * config.units[0]
-    return ways * segments * units
 
 
 def refuse_beyond_memory(config: Config, plan: Plan, panel: Panel, new: bool = False) -> list[Note]:

@@ -14,7 +14,7 @@ from forecaster.engines.engine import CHUNK, Engine
 from forecaster.engines.keras import KerasEngine
 from forecaster.features.gain_test import STEADY_BEST, gain_t_statistic
 from forecaster.features.windows import Windows
-from forecaster.networks.losses import gain
+from forecaster.losses import relative_gain
 from forecaster.training.checkpoint import Saved, Values
 from forecaster.training.divergence import Cell, Divergence, Remedies, find_culprit, untrained_error
 
@@ -215,7 +215,7 @@ class ValidationPhase:
     def settle(self) -> None:
         """Give the network the best weights; those that it began with, where these are not to be believed."""
         run, trainer, losses = self.run, self.trainer, self.run.history["val_loss"]
-        run.gain = gain(trainer.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
+        run.gain = relative_gain(trainer.network.loss.name, losses[0], losses[run.best_epoch]) if losses else 0.0
         trainer.restore(self.best)
         doubted = run.keep == "best" and run.gain < run.needed_gain
         if run.best_epoch and doubted and gain_t_statistic(self.before, self.after, self.validation) < STEADY_BEST:

@@ -413,9 +413,9 @@ def test_a_model_of_values_from_before_tasks_is_one_of_values():
 def test_thresholds_know_nothing_of_validation_rows():
     from forecaster.config import Config
     from forecaster.data.panel.build import build_panel
+    from forecaster.families.shapes import Shapes
     from forecaster.features.plan import make_plan
     from forecaster.networks.initial.start import find_start
-    from forecaster.networks.shapes import Shapes
     from forecaster.training.member_fit import TrainingData
 
     values, rules, config = wave(300), [], Config.of(**QUICK, validation=40)

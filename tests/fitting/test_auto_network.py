@@ -13,10 +13,10 @@ import pytest
 from forecaster import Forecaster
 from forecaster.config import Config
 from forecaster.errors import DivergedError, SettingError
+from forecaster.families import NETWORKS
 from forecaster.features import members
 from forecaster.features.members import SHORTLIST, budget_seconds, plan_members
 from forecaster.fitting import auto_network as shortlist
-from forecaster.networks.factory import NETWORKS
 
 QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "network": "auto"}
 
@@ -135,7 +135,7 @@ def test_ctrl_c_is_no_matter_of_the_budget(tried):
 
 def test_networks_that_read_no_dropout_make_no_intervals_of_it():
     unread = {name for name, family in NETWORKS.items() if "dropout" in family.unread}
-    assert set(members.WITHOUT_DROPOUT) == unread
+    assert unread == {name for name, family in NETWORKS.items() if not family.has_dropout} == {"dlinear", "nlinear"}
     for name in unread:
         with pytest.raises(SettingError, match=f"needs a network that drops something, {name} does not"):
             plan_members(Config.of(network=name, intervals="dropout"), (24,), lambda lookback: 12)

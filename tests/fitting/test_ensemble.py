@@ -14,13 +14,13 @@ from forecaster.config import Config
 from forecaster.engines.keras import KerasEngine
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import ModelError, SettingError
+from forecaster.families.shapes import Shapes
 from forecaster.features.members import Member
 from forecaster.features.plan import Plan
 from forecaster.fitting import fit as fitting
 from forecaster.networks.ensemble import build_ensemble, find_shares, weights_by_path
 from forecaster.networks.factory import build_network
 from forecaster.networks.keras import start_keras
-from forecaster.networks.shapes import Shapes
 from forecaster.training.member_fit import TrainingData
 
 start_keras()

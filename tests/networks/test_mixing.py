@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
+from forecaster.families.shapes import Shapes
 from forecaster.features.windows import Windows
 from forecaster.networks.initial.mixing import FLOOR, best_mix, best_mixes, blocks_of, mix_logits, mix_shares
 from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 from forecaster.networks.initial.start import find_start
-from forecaster.networks.shapes import Shapes
 
 
 def mix_of(past, target, seasons):

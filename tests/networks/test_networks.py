@@ -9,11 +9,13 @@ from forecaster.config import FIELDS, Config
 from forecaster.engines.keras import KerasEngine
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import SettingError
+from forecaster.families import NETWORKS
+from forecaster.families.shapes import Shapes
 from forecaster.fitting.onnx_export import export_onnx
-from forecaster.networks.factory import NETWORKS, Shapes, build_network
+from forecaster.losses import LOSSES
+from forecaster.networks.factory import build_network
 from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 from forecaster.networks.initial.start import Start
-from forecaster.networks.losses import LOSSES
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
 
 #: Networks whose recurrent cell is what their name says.

@@ -2,7 +2,7 @@
 
 Every candidate is linear in the window and moves with it: adding a constant to the window, or multiplying it, does the
 same to the forecast. So a mix whose weights sum to one gives the same answer before and after window normalisation.
-The order of the summands matters to Keras: see :mod:`forecaster.networks.families.recurrent`.
+The order of the summands matters to Keras: see :mod:`forecaster.families.recurrent`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecaster.families.shapes import Shapes
 from forecaster.features.direction_rule import STAY, Rule
 from forecaster.features.gain_test import STEADY, gain_t_statistic, needed_share, stretches_of
 from forecaster.features.windows import Windows
@@ -14,7 +15,6 @@ from forecaster.networks.initial.covariate_effect import Hinges, fit_hinges, hin
 from forecaster.networks.initial.mixing import best_mixes, blocks_of, mix_logits
 from forecaster.networks.initial.simple_forecasts import simple_forecasts
 from forecaster.networks.outputs import window_norm_of
-from forecaster.networks.shapes import Shapes
 
 if TYPE_CHECKING:
     import keras

@@ -1,4 +1,4 @@
-"""What the cores of several families are made of."""
+"""Building blocks of cores: segments, hidden layers, penalties and dropout."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.shapes import Read, Shapes
+    from forecaster.families.shapes import Read, Shapes
 
 
 def segment_of(config: Config, shapes: Shapes) -> int:
-    """Return the steps of a segment of the window: no more than the window has."""
+    """Return the steps of a segment of the window, at most the lookback."""
     return min(config.segment or 1, shapes.lookback)
+
+
+def segments_shape(config: Config, shapes: Shapes) -> tuple[int, int]:
+    """Return the segments of a window and the numbers of each, as :func:`window_segments` lays them out."""
+    segment = segment_of(config, shapes)
+    return shapes.lookback // segment, segment * shapes.channels + shapes.static
 
 
 def window_segments(x: Any, context: Any, config: Config, shapes: Shapes) -> Any:
@@ -19,7 +25,7 @@ def window_segments(x: Any, context: Any, config: Config, shapes: Shapes) -> Any
 
     Args:
         x: ``(batch, lookback, channels)``.
-        context: what is known of the series as a whole, ``(batch, numbers)``, is put beside each; or None.
+        context: static numbers of the series, ``(batch, numbers)``, appended to each segment; or None.
         config: ``segment`` is read.
         shapes: ``lookback`` is read.
     """
@@ -33,12 +39,12 @@ def window_segments(x: Any, context: Any, config: Config, shapes: Shapes) -> Any
         x = keras.layers.Reshape((count, segment * x.shape[-1]), name="segments")(x)
     if context is None:
         return x
-    beside_each = keras.layers.RepeatVector(count, name="context_of_segments")(context)
-    return keras.layers.Concatenate(name="with_context")([x, beside_each])
+    repeated = keras.layers.RepeatVector(count, name="context_of_segments")(context)
+    return keras.layers.Concatenate(name="with_context")([x, repeated])
 
 
 def projected_segments(config: Config, shapes: Shapes, read: Read) -> Any:
-    """Return the segments of what a core reads, each projected, ``(batch, segments, units)``; as it is for segment 1.
+    """Return the segments of a window, each projected, ``(batch, segments, units)``; unprojected where segment is 1.
 
     Segments instead of steps: Lin et al. 2023 (SegRNN, arXiv:2308.11200, section 3.2).
     """
@@ -50,8 +56,14 @@ def projected_segments(config: Config, shapes: Shapes, read: Read) -> Any:
     return keras.layers.Dense(config.units[0], activation="relu", name="projection")(x)
 
 
+def count_projection(config: Config, shapes: Shapes) -> tuple[int, int]:
+    """Return the weights of :func:`projected_segments`, and the numbers of each segment that it returns."""
+    _, numbers = segments_shape(config, shapes)
+    return (numbers * config.units[0], config.units[0]) if segment_of(config, shapes) > 1 else (0, numbers)
+
+
 def dense_layer(config: Config, units: int, name: str, **options: Any) -> Any:
-    """Return a hidden Dense layer, ReLU by default, with the penalties of a configuration."""
+    """Return a hidden Dense layer, ReLU by default, with the weight penalties of the settings."""
     import keras
 
     return keras.layers.Dense(
@@ -60,19 +72,19 @@ def dense_layer(config: Config, units: int, name: str, **options: Any) -> Any:
 
 
 def weight_penalty(config: Config) -> Any:
-    """Return the L1 and L2 penalty on weights; None without any."""
+    """Return the L1 and L2 penalty on weights; None if there is none."""
     import keras
 
     return keras.regularizers.L1L2(config.l1, config.l2) if config.l1 or config.l2 else None
 
 
 def regularize(x: Any, config: Config, number: int | str) -> Any:
-    """Return the output of a hidden layer after normalisation and Dropout, where they are asked for."""
+    """Return the output of a hidden layer after the normalisation and Dropout of the settings."""
     return apply_dropout(normalize(x, config, f"norm_{number}"), config, f"dropout_{number}")
 
 
 def normalize(x: Any, config: Config, name: str) -> Any:
-    """Return the output of a hidden layer after the normalisation that is asked for."""
+    """Return the output of a hidden layer after ``layer_norm``."""
     import keras
 
     if config.layer_norm == "batch":
@@ -81,14 +93,14 @@ def normalize(x: Any, config: Config, name: str) -> Any:
 
 
 def apply_dropout(x: Any, config: Config, name: str) -> Any:
-    """Return the output of a hidden layer after Dropout, where it is asked for."""
+    """Return the output of a hidden layer after Dropout; unchanged if it is 0."""
     import keras
 
     return keras.layers.Dropout(config.dropout, name=name)(x) if config.dropout else x
 
 
 def concatenate_optional(x: Any, other: Any, name: str) -> Any:
-    """Return ``(..., n + m)`` of ``(..., n)`` and ``(..., m)``; the first alone where the other is None."""
+    """Return ``(..., n + m)`` from ``(..., n)`` and ``(..., m)``, or the first if the other is None."""
     import keras
 
     return x if other is None else keras.layers.Concatenate(name=name)([x, other])

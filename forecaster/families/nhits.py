@@ -7,18 +7,31 @@ between which its forecast is interpolated; the last one reads and gives every s
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.families.nbeats import Block, doubly_residual
+from forecaster.families.family import RECURRENT, Family
+from forecaster.families.nbeats import Block, block_weights, forecast_blocks
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.shapes import Read, Shapes
+    from forecaster.families.shapes import Read, Shapes
 
 #: Slow, middle and fast, of the choices that the paper searches over (its appendix on training).
 BLOCKS = (Block(pool=8, every=24), Block(pool=4, every=12), Block())
 
 
 def nhits(config: Config, shapes: Shapes, read: Read) -> Any:
-    """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
-    return doubly_residual(BLOCKS, config, shapes, read)
+    """Return the forecast, ``(batch, steps, outputs)``."""
+    return forecast_blocks(BLOCKS, config, shapes, read)
+
+
+FAMILIES = {
+    "nhits": Family(
+        "N-HiTS: N-BEATS at several rates",
+        nhits,
+        partial(block_weights, BLOCKS),
+        kept=(0, 0),
+        unread=(*RECURRENT, "head", "segment"),
+    ),
+}

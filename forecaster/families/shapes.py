@@ -1,4 +1,4 @@
-"""What a network must fit, and what its core reads."""
+"""The shapes a network is built for, and the tensors its core reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Shapes:
-    """What a network must fit.
+    """The shapes of the inputs and outputs of a network.
 
     The channels of a window are, in this order: the target, the calendar, covariates known beyond the cutoff, and
     covariates known until it, of which the last is the indicator where there is one.
@@ -18,12 +18,12 @@ class Shapes:
         steps: output steps of one run.
         calendar: calendar features per step.
         known: covariates known beyond the cutoff.
-        past: channels known until the cutoff only, the indicator among them.
-        static: numbers known of each series.
-        categories: how many categories each group has; codes run from 1 to that number, and 0 is an unknown one.
+        past: channels known until the cutoff only, including the indicator.
+        static: static numbers of each series.
+        categories: number of categories of each group; codes run from 1 to that number, 0 is an unknown category.
         seasons: seasonal periods in steps, the main one first; 1 for none.
         indicator: the last channel is 1 where the target was observed and 0 where it is a placeholder.
-        outputs: numbers forecast for each step: the point forecast, and what else the loss asks for.
+        outputs: numbers forecast for each step: the point forecast, and any further parameters of the loss.
     """
 
     lookback: int
@@ -39,12 +39,12 @@ class Shapes:
 
     @property
     def features(self) -> int:
-        """What is known of each step to come: calendar and known covariates."""
+        """Numbers known of each step ahead: calendar and known covariates."""
         return self.calendar + self.known
 
     @property
     def channels(self) -> int:
-        """What is known of each step until the cutoff, the target included."""
+        """Numbers known of each step up to the cutoff, including the target."""
         return 1 + self.features + self.past
 
     @property
@@ -55,13 +55,13 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Read:
-    """What a core reads.
+    """The tensors a core reads.
 
     Attributes:
         window: the normalised target, ``(batch, lookback, 1)``.
-        sequence: the same, the calendar, the covariates and the indicator, ``(batch, lookback, channels)``.
-        future: calendar and known covariates of the steps to come, ``(batch, steps, features)``; None without any.
-        context: what is known of the series as a whole, ``(batch, numbers)``; None without any.
+        sequence: the window with calendar, covariates and indicator, ``(batch, lookback, channels)``.
+        future: calendar and known covariates of the steps ahead, ``(batch, steps, features)``; None without any.
+        context: static numbers and embedded categories of the series, ``(batch, numbers)``; None without any.
     """
 
     window: Any

@@ -2,25 +2,33 @@
 
 An LSTM stack reads the window; another LSTM, from its state, writes the output segments one after another (Sutskever et
 al. 2014, arXiv:1409.3215), and each looks back at all outputs of the encoder with the attention of Luong et al. 2015
-(arXiv:1508.04025, section 3.1: score "general", equations 5 to 8). The decoder is told the place and the future of
-each output segment, not its own forecast of the one before: training and forecasting are the same computation.
+(arXiv:1508.04025, section 3.1: score "general", equations 5 to 8). The decoder reads the place and the future features
+of each output segment, not its own forecast of the segment before: training and forecasting are the same computation.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import apply_dropout, concatenate_optional, projected_segments, regularize
-from forecaster.networks.families.recurrent import encode_stack, recurrent_layer
-from forecaster.networks.heads import decoder_inputs, segments_head
+from forecaster.families.blocks import (
+    apply_dropout,
+    concatenate_optional,
+    count_projection,
+    projected_segments,
+    regularize,
+    segments_shape,
+)
+from forecaster.families.family import Family
+from forecaster.families.heads import decoder_inputs, segments_head
+from forecaster.families.recurrent import count_decoder, count_stack, encode_stack, recurrent_layer
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.shapes import Read, Shapes
+    from forecaster.families.shapes import Read, Shapes
 
 
 def encoder_decoder(config: Config, shapes: Shapes, read: Read) -> Any:
-    """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
+    """Return the forecast, ``(batch, steps, outputs)``."""
     import keras
 
     segments = projected_segments(config, shapes, read)
@@ -40,3 +48,23 @@ def encoder_decoder(config: Config, shapes: Shapes, read: Read) -> Any:
             attentional(concatenate_optional(seen, decoded, "seen_and_decoded")), config, "dropout_attentional"
         )
     return segments_head(config, shapes, decoded)
+
+
+def encoder_decoder_weights(config: Config, shapes: Shapes) -> int:
+    """Return the weights of :func:`encoder_decoder`."""
+    segments, _ = segments_shape(config, shapes)
+    projection, numbers = count_projection(config, shapes)
+    encoder, state = count_stack("LSTM", config, numbers)
+    attention = 3 * state * state if segments > 1 else 0
+    return projection + encoder + attention + count_decoder("LSTM", config, shapes, state)
+
+
+FAMILIES = {
+    "encoder-decoder": Family(
+        "LSTM that reads, LSTM that writes, attention",
+        encoder_decoder,
+        encoder_decoder_weights,
+        kept=(13, 4.5),
+        unread=("head",),
+    ),
+}

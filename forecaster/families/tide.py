@@ -2,27 +2,29 @@
 
 Das et al. 2023 (arXiv:2304.08424, section 4): covariates of each step are projected to few numbers; window, covariates
 and static numbers are encoded by residual blocks and decoded to a vector for each step, which a last block, shared by
-all steps, reads beside the covariates of that step; a linear forecast from the window is added. Its Dense layers take
-the place of hidden ones of the paper: ``units`` are those of the encoder's blocks.
+all steps, reads with the covariates of that step; a linear forecast from the window is added. ``units`` are the hidden
+units of the encoder's blocks.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import apply_dropout, dense_layer, normalize
-from forecaster.networks.heads import head_initializer
+from forecaster.families.blocks import apply_dropout, dense_layer, normalize
+from forecaster.families.family import RECURRENT, Family
+from forecaster.families.heads import head_initializer
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.shapes import Read, Shapes
+    from forecaster.families.shapes import Read, Shapes
 
 #: Numbers that the covariates of a step are projected to, and length of the vector that a step is decoded to.
 PROJECTED, DECODED = 4, 8
 
 
 def tide(config: Config, shapes: Shapes, read: Read) -> Any:
-    """Return the forecast, ``(batch, steps, outputs)``; everything is read."""
+    """Return the forecast, ``(batch, steps, outputs)``."""
     import keras
 
     last, window = config.units[-1], keras.layers.Flatten(name="flat_window")(read.window)
@@ -50,17 +52,50 @@ def tide(config: Config, shapes: Shapes, read: Read) -> Any:
 
 
 def _block(config: Config, x: Any, hidden: int, units: int, name: str) -> Any:
-    """Return a residual block of ``x``, ``(..., units)``: with Dropout, and normalised where that is asked for."""
+    """Return a residual block of ``x``, ``(..., units)``, with Dropout and normalisation of the settings."""
     return normalize(_residual(config, x, hidden, units, name, "glorot_uniform"), config, f"{name}_norm")
 
 
 def _residual(config: Config, x: Any, hidden: int, units: int, name: str, initializer: str) -> Any:
-    """Return one hidden layer beside a linear way past it, ``(..., units)`` (figure 1 of the paper, right)."""
+    """Return a hidden layer with a linear skip connection, ``(..., units)`` (figure 1 of the paper, right)."""
     import keras
 
     y = dense_layer(config, hidden, f"{name}_hidden")(x)
     y = dense_layer(config, units, f"{name}_out", activation=None, kernel_initializer=initializer)(y)
-    past_it = dense_layer(
-        config, units, f"{name}_skip", activation=None, use_bias=False, kernel_initializer=initializer
-    )(x)
-    return keras.layers.Add(name=name)([apply_dropout(y, config, f"{name}_dropout"), past_it])
+    skip = dense_layer(config, units, f"{name}_skip", activation=None, use_bias=False, kernel_initializer=initializer)(
+        x
+    )
+    return keras.layers.Add(name=name)([apply_dropout(y, config, f"{name}_dropout"), skip])
+
+
+def tide_weights(config: Config, shapes: Shapes) -> int:
+    """Return the weights of :func:`tide`."""
+    first, last, steps = config.units[0], config.units[-1], shapes.steps
+    past, ahead = ((PROJECTED if n else 0) for n in (shapes.channels - 1, shapes.features))
+    weights = _residual_weights(shapes.channels - 1, first, past) + _residual_weights(shapes.features, first, ahead)
+    read = shapes.lookback * (1 + past) + steps * ahead + shapes.static
+    weights += sum(_residual_weights(below, units, units) for below, units in pairwise((read, *config.units)))
+    weights += _residual_weights(last, last, steps * DECODED)
+    weights += _residual_weights(DECODED + ahead, last, shapes.outputs)
+    return weights + shapes.lookback * steps * shapes.outputs
+
+
+def _residual_weights(below: int, hidden: int, units: int) -> int:
+    return below * hidden + hidden * units + below * units
+
+
+def tide_units(config: Config, segments: int, lookback: int) -> float:
+    """Return the hidden units that project the covariates of each step of the window."""
+    return lookback * config.units[0]
+
+
+FAMILIES = {
+    "tide": Family(
+        "TiDE: dense; loses to seasonal naive on M4 hourly",
+        tide,
+        tide_weights,
+        kept=(6, 5),
+        kept_units=tide_units,
+        unread=(*RECURRENT, "head", "segment"),
+    ),
+}

@@ -12,12 +12,12 @@ from forecaster.config import FIELDS, Config
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError
+from forecaster.losses import LOSSES, relative_gain
+from forecaster.losses.card import LEAST_SPREAD, log_gamma
+from forecaster.losses.quantile import QUANTILES
+from forecaster.losses.student_t import LEAST_FREEDOM
 from forecaster.networks.keras import start_keras
-from forecaster.networks.losses import LIKELIHOODS, LOSSES, gain, log_gamma
 from forecaster.networks.outputs import (
-    LEAST_FREEDOM,
-    LEAST_SPREAD,
-    QUANTILES,
     finish_outputs,
     outputs_of,
     quantile_spreads,
@@ -74,7 +74,7 @@ def test_the_table_is_the_choices_of_the_setting():
 def test_every_loss_is_the_mean_of_its_slow_oracle(loss):
     target, outputs = np.round(RNG.gamma(2, 3, (BATCH, STEPS, 1))), outputs_like(loss)
     expected = np.mean([[ORACLES[loss](target[b, s, 0], outputs[b, s]) for s in range(STEPS)] for b in range(BATCH)])
-    assert float(LOSSES[loss]()(target, outputs)) == pytest.approx(expected, rel=2e-5)
+    assert float(LOSSES[loss].build()(target, outputs)) == pytest.approx(expected, rel=2e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -83,7 +83,7 @@ def test_a_weight_of_zero_carries_nothing(loss):
     weights[1:, 2] = 0
     other = target.copy()
     other[1:, 2] = 1e9
-    first, second = (float(LOSSES[loss]()(y, outputs, sample_weight=weights)) for y in (target, other))
+    first, second = (float(LOSSES[loss].build()(y, outputs, sample_weight=weights)) for y in (target, other))
     assert first == second
 
 
@@ -96,7 +96,7 @@ def test_loss_and_gradient_are_finite_far_away(loss, target):
     outputs[:, :, 0], outputs[0, :, 1:2] = [0.0, 1e-20, 1e4], LEAST_SPREAD
     with tf.GradientTape() as tape:
         given = tf.Variable(outputs)
-        value = LOSSES[loss]()(np.full((BATCH, STEPS, 1), target, np.float32), given)
+        value = LOSSES[loss].build()(np.full((BATCH, STEPS, 1), target, np.float32), given)
     assert np.isfinite(float(value))
     assert np.isfinite(tape.gradient(value, given).numpy()).all()
 
@@ -106,8 +106,8 @@ def test_a_series_of_another_size_counts_alike_once_it_is_scaled(loss):
     """The scaler divides a series by its deviation, so a thousand times the series is the same series to a loss."""
     series = RNG.normal(size=(BATCH, STEPS, 1))
     scaled = [(x - x.mean()) / x.std() for x in (series, 1000 * series)]
-    assert float(LOSSES[loss]()(scaled[0], outputs_like(loss))) == pytest.approx(
-        float(LOSSES[loss]()(scaled[1], outputs_like(loss))), rel=1e-5
+    assert float(LOSSES[loss].build()(scaled[0], outputs_like(loss))) == pytest.approx(
+        float(LOSSES[loss].build()(scaled[1], outputs_like(loss))), rel=1e-5
     )
 
 
@@ -121,15 +121,15 @@ def test_log_gamma_is_that_of_scipy(dtype):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_gain_is_the_share_by_which_errors_shrank(loss):
+def test_a_gain_is_the_share_by_which_errors_shrank(loss):
     """Half the errors and half the deviations: a gain of a half, whatever the loss measures."""
-    if loss in LIKELIHOODS:
-        assert gain(loss, -1.0, -1.0 + np.log(0.5)) == pytest.approx(0.5)
-        assert gain(loss, -5.0, 900.0) < -1e300
+    if LOSSES[loss].is_likelihood:
+        assert relative_gain(loss, -1.0, -1.0 + np.log(0.5)) == pytest.approx(0.5)
+        assert relative_gain(loss, -5.0, 900.0) < -1e300
     else:
-        assert gain(loss, 4.0, 2.0) == 0.5
-        assert gain(loss, 0.0, 0.0) == 0.0
-    assert gain(loss, 1.5, 1.5) == 0.0
+        assert relative_gain(loss, 4.0, 2.0) == 0.5
+        assert relative_gain(loss, 0.0, 0.0) == 0.0
+    assert relative_gain(loss, 1.5, 1.5) == 0.0
 
 
 class TestFinish:
@@ -246,7 +246,7 @@ class TestCounts:
         refuse_unlike_counts(config, counts([0, 3, 7]))
         with pytest.raises(DataError, match="2 values of 'sold' are negative or not whole, the first -1") as caught:
             refuse_unlike_counts(config, counts([0, -1, 2.5]))
-        assert "--loss" in caught.value.hint
+        assert caught.value.hint == 'use loss="gaussian" or loss="student-t"'
         refuse_unlike_counts(Config.of(), counts([0, -1, 2.5]))
 
     def test_a_placeholder_need_not_be_one(self):

@@ -1,29 +1,29 @@
-"""What ends a core: all steps from one state, or each output segment from a state of its own."""
+"""Heads, which end a core: all steps from one state, or each output segment from a state of its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecaster.networks.blocks import concatenate_optional, segment_of
+from forecaster.families.blocks import concatenate_optional, segment_of
 
 if TYPE_CHECKING:
     from forecaster.config import Config
-    from forecaster.networks.shapes import Read, Shapes
+    from forecaster.families.shapes import Read, Shapes
 
 
 def head_initializer(config: Config) -> str:
-    """Return the initializer of a head: zeros where it corrects a base, so that training starts from the base."""
+    """Return the initializer of a head: zeros if it corrects a base, so that training starts from the base."""
     return "glorot_uniform" if config.base == "none" else "zeros"
 
 
 def dense_head(config: Config, shapes: Shapes, read: Read, state: Any) -> Any:
-    """Return all steps, ``(batch, steps, outputs)``, by one Dense layer from a state and the future's features.
+    """Return all steps, ``(batch, steps, outputs)``, by one Dense layer from a state and the future features.
 
     Args:
         config: ``base`` and ``units`` are read.
         shapes: ``steps``, ``outputs`` and ``known`` are read.
         read: ``context`` and ``future`` are read.
-        state: what the core knows of the window, ``(batch, units)``.
+        state: the encoded window, ``(batch, units)``.
     """
     import keras
 
@@ -35,7 +35,7 @@ def dense_head(config: Config, shapes: Shapes, read: Read, state: Any) -> Any:
 
 
 def linear_head(config: Config, shapes: Shapes, state: Any, future: Any) -> Any:
-    """Return all steps, ``(batch, steps, outputs)``, linear in a state and the future's features."""
+    """Return all steps, ``(batch, steps, outputs)``, linear in a state and the future features."""
     import keras
 
     if future is not None:
@@ -45,8 +45,20 @@ def linear_head(config: Config, shapes: Shapes, state: Any, future: Any) -> Any:
     return keras.layers.Reshape((shapes.steps, shapes.outputs), name="forecast")(x)
 
 
+def count_dense_head(config: Config, shapes: Shapes, state: int) -> int:
+    """Return the weights of :func:`dense_head` on a state of the given number of units."""
+    state += shapes.static
+    each_step = config.units[-1] * (state + shapes.features + shapes.outputs) if shapes.known else 0
+    return each_step + count_linear_head(shapes, state)
+
+
+def count_linear_head(shapes: Shapes, state: int) -> int:
+    """Return the weights of :func:`linear_head` on a state of the given number of units."""
+    return (state + shapes.steps * shapes.features) * shapes.steps * shapes.outputs
+
+
 def _each_step(config: Config, shapes: Shapes, state: Any, future: Any) -> Any:
-    """Return what the state makes of the features of each step, by weights shared by all steps.
+    """Return a correction of each step from the state and the features of that step, by weights all steps share.
 
     The temporal decoder of Das et al. 2023 (TiDE, arXiv:2304.08424, section 4.2): an effect may depend on the series.
     """
@@ -61,28 +73,28 @@ def _each_step(config: Config, shapes: Shapes, state: Any, future: Any) -> Any:
 
 
 def output_segments(config: Config, shapes: Shapes) -> tuple[int, int]:
-    """Return how many segments the output has, and the steps of one."""
+    """Return the number of output segments and the steps of each."""
     segment = min(segment_of(config, shapes), shapes.steps)
     return -(-shapes.steps // segment), segment
 
 
 def decoder_inputs(config: Config, shapes: Shapes, read: Read, state: Any) -> Any:
-    """Return what a decoder is told of each output segment, ``(batch, segments, numbers)``: its place and its future.
+    """Return the inputs of a decoder, ``(batch, segments, numbers)``: place and future features of each output segment.
 
     Args:
         config: ``segment`` is read.
         shapes: what the network must fit.
         read: ``future`` is read.
-        state: of the encoder, ``(batch, units)``, whose length is that of the positional embedding.
+        state: of the encoder, ``(batch, units)``; the positional embedding has as many numbers.
     """
-    from forecaster.networks.layers.base import OutputSegments
+    from forecaster.families.layers import OutputSegments
 
     places = OutputSegments(*output_segments(config, shapes), int(state.shape[-1]), name="output_segments")
     return places(state) if read.future is None else places(state, read.future)
 
 
 def segments_head(config: Config, shapes: Shapes, decoded: Any) -> Any:
-    """Return all steps, ``(batch, steps, outputs)``, by one Dense layer that all output segments share.
+    """Return all steps, ``(batch, steps, outputs)``, by one Dense layer shared by all output segments.
 
     Args:
         config: ``base`` and ``segment`` are read.

@@ -1,1 +1,0 @@
-"""The networks, a family a file."""
