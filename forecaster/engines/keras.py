@@ -9,6 +9,7 @@ import numpy as np
 from forecaster.config import Config
 from forecaster.engines.engine import Engine, Inputs, select_inputs
 from forecaster.errors import SettingError
+from forecaster.words import setting
 
 if TYPE_CHECKING:
     import keras
@@ -62,9 +63,11 @@ class DropoutEngine:
 
         layers = network._flatten_layers()
         if not any(_drops(layer) for layer in layers):
-            raise SettingError("intervals by dropout need something that is dropped", "--dropout 0.2")
+            raise SettingError("intervals by dropout need something that is dropped", setting("dropout", 0.2))
         if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
-            raise SettingError("intervals by dropout do not go with batch normalisation", "--layer-norm layer")
+            raise SettingError(
+                "intervals by dropout do not go with batch normalisation", setting("layer_norm", "layer")
+            )
         self._plain, self._seed = KerasEngine(network), seed
         self._states = [v for v in network.variables if v.path.endswith("seed_generator_state")]
         self._dtypes = {i.name: i.dtype for i in network.inputs}

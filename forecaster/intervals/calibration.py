@@ -1,4 +1,4 @@
-"""From the errors of validation windows to scores and intervals."""
+"""Scores and intervals from the errors of validation windows."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from forecaster.features.scaling import Scaler
 from forecaster.features.windows import Windows
 from forecaster.intervals.conformal import Conformal
 from forecaster.intervals.uncertainty import (
+    NetworkRun,
     error_units,
     preferred_kinds,
     relative_uncertainty,
@@ -37,7 +38,7 @@ SCORED_LEVELS = (80, 95)
 def score_validation(
     config: Config, engine: Engine, split: Split, scaler: Scaler, plan: Plan
 ) -> tuple[dict[str, Any], Conformal]:
-    """Return the scores on validation windows, and the intervals that their errors make.
+    """Return the scores on validation windows, and the intervals learned from their errors.
 
     Args:
         config: ``loss`` and ``intervals`` are read.
@@ -47,7 +48,7 @@ def score_validation(
         plan: what the network reads.
 
     Returns:
-        ``windows``; ``mase`` and ``skill`` beside naive and seasonal naive; ``intervals`` as :func:`interval_scores`.
+        ``windows``; ``mase`` and ``skill`` against naive and seasonal naive; ``intervals`` as :func:`interval_scores`.
     """
     windows, values = split.scored, split.panel.values
     series, rows = windows.series(), windows.starts[:, None] + np.arange(plan.horizon)
@@ -75,12 +76,12 @@ def score_validation(
     skills = {name: skill(mase["network"], mase[name]) for name in ("seasonal-naive", "naive")}
     level, unit = scaler.level(scaled), error_units(scaler)[series][:, None]
     alive = is_not_constant(split.panel, split.padding, plan.validation)
-    came = scaler.level(windows.targets()[:, : plan.horizon])
-    if anchor is not None:  # targets add up from what stands before them, which a later reading may have made
-        stood = scaler.anchors(split.panel, windows.starts)
-        came = came + ((stood - anchor) / scaler.scale[series])[:, None]
+    actuals = scaler.level(windows.targets()[:, : plan.horizon])
+    if anchor is not None:  # targets add up from the value before them, which a later reading may have filled
+        filled = scaler.anchors(split.panel, windows.starts)
+        actuals = actuals + ((filled - anchor) / scaler.scale[series])[:, None]
     errors = ValidationErrors(
-        residuals=(came - level) / unit,
+        residuals=(actuals - level) / unit,
         counted=observed & alive[series][:, None],
         series=series,
         ages=split.panel.offsets[series + 1] - windows.starts,
@@ -94,7 +95,7 @@ def score_validation(
 
     scored = []
     for kind in preferred_kinds(config, outputs.shape[2]):
-        found = window_uncertainty(kind, config, plan, scaler, inputs, outputs, series)
+        found = window_uncertainty(kind, config, plan, scaler, NetworkRun(inputs, outputs, series))
         kind, typical = typical_uncertainty(kind, found[errors.counted])
         spreads = relative_uncertainty(kind, found, typical)
         ranked = errors.of_windows(found[:, 0, 0] > 0) if kind == "rare" else errors
@@ -106,15 +107,15 @@ def score_validation(
 
 @dataclass(frozen=True)
 class ValidationErrors:
-    """What a network got wrong on validation windows.
+    """The errors of a network on validation windows.
 
     Attributes:
         residuals: actual minus forecast, ``(windows, steps)``, in units of each series.
-        counted: which were observed, of a series that moves, ``(windows, steps)`` bool.
+        counted: mask of errors of observed readings of series that are not constant, ``(windows, steps)`` bool.
         series: number of each window's series, ``(windows,)``.
         ages: rows from the first target row of each window to the end of its series, ``(windows,)``.
         rows: validation rows of each series.
-        moved: windows whose errors make intervals, ``(windows,)`` bool; all by default.
+        moved: mask of windows whose errors make intervals, ``(windows,)`` bool; all by default.
     """
 
     residuals: np.ndarray
@@ -126,27 +127,27 @@ class ValidationErrors:
 
     @property
     def ranked(self) -> np.ndarray:
-        """Which errors make intervals, ``(windows, steps)`` bool."""
+        """Mask of errors that make intervals, ``(windows, steps)`` bool."""
         return self.counted if self.moved is None else self.counted & self.moved[:, None]
 
     def of_windows(self, moved: np.ndarray) -> ValidationErrors:
-        """Return the same errors, of which those of some windows make intervals, where one of them counts.
+        """Return the same errors with intervals made from those of some windows, or unchanged if none of these counts.
 
         Args:
-            moved: which windows, ``(windows,)`` bool.
+            moved: mask of the windows, ``(windows,)`` bool.
         """
         return replace(self, moved=moved) if self.counted[moved].any() else self
 
     def conformal(self, spreads: np.ndarray, which: np.ndarray | slice = slice(None), **kind: Any) -> Conformal:
-        """Return the intervals that some of them make, or all; see :meth:`Conformal.fit`."""
-        return Conformal.fit(self.residuals[which], self.ranked[which], self.stretches(), spreads[which], **kind)
+        """Return the intervals made from all errors, or those of some windows; see :meth:`Conformal.fit`."""
+        return Conformal.fit(self.residuals[which], self.ranked[which], self.count_spans(), spreads[which], **kind)
 
-    def stretches(self) -> float:
-        """Return how many independent values the errors of each step are worth.
+    def count_spans(self) -> float:
+        """Return the number of independent values that the errors of each step are worth.
 
         ``n (1 - r) / (1 + r)`` of ``n`` windows whose neighbours' errors correlate by ``r``, the effective size of an
-        autoregressive sample (Bayley & Hammersley 1946, JRSS Supplement 8(2)); no fewer than the separate stretches of
-        one horizon that the rows hold. The correlation is about zero, not about the mean, so that a steady bias counts
+        autoregressive sample (Bayley & Hammersley 1946, JRSS Supplement 8(2)); no fewer than the separate spans of one
+        horizon that the rows hold. The correlation is about zero, not about the mean, so that a steady bias counts
         too.
         """
         counted, windows = self.ranked, self.ranked.any(axis=1)
@@ -162,22 +163,22 @@ class ValidationErrors:
 def interval_scores(
     errors: ValidationErrors, spreads: np.ndarray, ends: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Return how good intervals are on the newer half of the validation rows that the older half has made.
+    """Return the scores, on the newer half of the validation rows, of intervals made from the older half.
 
-    No window that is scored shares a target row with one that was learned from. Widths are multiplied for few separate
-    stretches as those that all validation rows make are.
+    No scored window shares a target row with one that made the intervals. Widths allow for few separate spans of one
+    horizon, as those made from all validation rows do.
 
     Args:
         errors: on validation windows.
-        spreads: how uncertain they are, ``(windows, steps, 2)``.
+        spreads: their relative uncertainty, ``(windows, steps, 2)``.
         ends: of widths ``(some, steps, 2)`` and of the windows that they belong to, ``(some,)`` int, the ends of
             intervals minus the actual, in seasonal scales.
 
     Returns:
         Of each level of :data:`SCORED_LEVELS`, ``"80"``: ``coverage``, a share; mean ``width``, and ``msis``, the mean
         scaled interval score of Winkler 1972 (JASA 67(337)) as in the M4 competition, width and score in seasonal
-        scales; and the ``windows`` they are of, and the separate ``stretches`` of one horizon that these rows hold.
-        Nothing where a half holds no window.
+        scales; the number of ``windows``, and of separate ``stretches`` of one horizon that these rows hold.
+        Empty if a half holds no window.
     """
     middle, steps = errors.rows // 2, errors.residuals.shape[1]
     older, newer = errors.ages >= middle + steps, errors.ages <= middle
@@ -210,19 +211,19 @@ def _total(scores: dict[str, dict[str, float]]) -> float:
 
 
 def seasonal_naive_of_windows(values: np.ndarray, windows: Windows, season: int, horizon: int) -> np.ndarray:
-    """Return the value one season before each target step, ``(windows, horizon)``; NaN before the series begins."""
+    """Return the seasonal naive forecast of each window, ``(windows, horizon)``; NaN before the series begins."""
     rows = windows.starts[:, None] - season + np.arange(horizon) % season
     begun = rows >= windows.offsets[windows.series()][:, None]
     return np.where(begun, values[np.maximum(rows, 0)], np.nan)
 
 
 def is_not_constant(panel: Panel, oldest: np.ndarray | int = 0, newest: int = 0) -> np.ndarray:
-    """Return which series are not constant, ``(series,)`` bool.
+    """Return a mask of series that are not constant, ``(series,)`` bool.
 
     Args:
         panel: the series.
-        oldest: rows at the start of each that do not count, ``(series,)`` int or one number.
-        newest: likewise at the end; each series has more than both.
+        oldest: rows at the start of each to ignore, ``(series,)`` int or one number.
+        newest: rows at the end of each to ignore; each series has more than both.
     """
     bounds = np.stack([panel.offsets[:-1] + oldest, panel.offsets[1:] - newest], axis=1).ravel()
     bounds = bounds if newest else bounds[:-1]  # the end of the last series is no row

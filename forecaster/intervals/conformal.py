@@ -1,4 +1,4 @@
-"""Split-conformal intervals from the errors of validation windows, and the names and quantiles of levels."""
+"""Split-conformal intervals from the errors of validation windows."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from forecaster.errors import DataError, ModelError
+from forecaster.words import setting
 
-#: What may tell how uncertain a window is: nothing, its newest rows, its network's loss, how far members are apart,
-#: or its newest rows where many windows do not move at all. Models store the place in this tuple: add at the end only.
+#: Measures of how uncertain a window is: none, its newest rows, its network's loss, how far members are apart, or its
+#: newest rows where many windows do not move at all. Models store the position in this tuple: add at the end only.
 KINDS = ("none", "volatility", "loss", "members", "rare")
-#: Ratios that are kept; up to so many residuals the quantiles are exact.
+#: Ratios that are kept; up to this many residuals the quantiles are exact.
 MAX_POINTS = 1001
-#: Separate stretches that the smooth profile of the steps is worth beside the profile that was seen.
+#: Weight of the smooth profile of the steps against the observed one, in separate spans of one horizon.
 SMOOTH = 10.0
-#: Separate stretches at which the two tails are half their own, half those of the absolute errors.
+#: Separate spans of one horizon at which each tail is half its own, half that of the absolute errors.
 ASYMMETRY = 50.0
 
 
@@ -28,8 +29,8 @@ class Conformal:
     """Widths of intervals, learned from the errors of windows the network was not trained on.
 
     Split conformal prediction with locally weighted scores (Lei et al. 2018, JASA 113(523), sections 2.2 and 5.2): the
-    score of an error is the error over ``u p[h]``, its *ratio*, where ``u > 0`` tells how uncertain its window is (see
-    :mod:`forecaster.intervals.uncertainty`) and the *profile* ``p[h]`` how uncertain step ``h`` is. The ratios of all
+    score of an error is the error over ``u p[h]``, its *ratio*, where ``u > 0`` is the uncertainty of its window (see
+    :mod:`forecaster.intervals.uncertainty`) and the *profile* ``p[h]`` that of step ``h``. The ratios of all
     windows and steps are ranked together: of ``n`` the ``ceil((n + 1) level / 100)``-th smallest absolute ratio covers
     a new, exchangeable one with a probability of at least ``level / 100``, and times ``u p[h]`` it is the half-width.
     With ``u = (median - 10 % quantile, 90 % quantile - median)`` of a network that learns quantiles, this is
@@ -37,17 +38,17 @@ class Conformal:
     2020, arXiv:1905.10634.
 
     Forecast errors are only roughly exchangeable: overlapping windows and neighbouring steps make them dependent and a
-    drifting series makes them grow. So, where the validation rows hold ``k`` separate stretches of one horizon:
+    drifting series makes them grow. So, where the validation rows hold ``k`` separate spans of one horizon:
 
     - The profile is ``(k own^2 + 10 smooth^2) / (k + 10)``, squared: ``own^2`` the mean squared error of each step,
       ``smooth^2 = a + b h``, ``a, b >= 0``, fitted to it: constant at one end, a random walk at the other.
     - Lower and upper end have ratios of their own, the two signed quantiles, with weight ``k / (k + 50)``; the rest is
-      the absolute ratio. A tail is measured on half of the errors, and a bias of few stretches does not last.
+      the absolute ratio. A tail is measured on half of the errors, and the bias of few spans does not last.
     - Every width is multiplied by Student's t quantile over the normal one, as in the prediction interval of a normal
       variable whose deviation was estimated from ``d k`` values. The size of the errors is known no better: the steps
-      of a stretch rise and fall together, and where errors add up like a random walk, so that steps ``i < j`` correlate
-      by ``sqrt(i / j)``, one stretch tells as much of a variance as ``d = H^2 / sum_ij min(i, j) / max(i, j)`` values:
-      1 for one step, near 2 for many.
+      of a span rise and fall together, and where errors add up like a random walk, so that steps ``i < j`` correlate by
+      ``sqrt(i / j)``, one span says as much of a variance as ``d = H^2 / sum_ij min(i, j) / max(i, j)`` values: 1 for
+      one step, near 2 for many.
 
     Attributes:
         profile: ``(steps,)`` float32, in units of each series' scale.
@@ -55,8 +56,8 @@ class Conformal:
             evenly spaced in rank from smallest to largest; a quantile between two of them takes the larger.
         signed: ``(points,)`` float32, the ratios, likewise; a quantile takes the outer one.
         count: residuals that were ranked.
-        stretches: separate stretches of one horizon that they are worth.
-        kind: what tells how uncertain a window is, one of :data:`KINDS`.
+        stretches: separate spans of one horizon that they are worth.
+        kind: how the uncertainty of a window is measured, one of :data:`KINDS`.
         typical: the typical uncertainty, which others are compared with.
         inflations: ``(99,)`` float32, what widths of level 1, 2, ... are multiplied by because there are few separate
             stretches; near 1 for many.
@@ -95,7 +96,7 @@ class Conformal:
         if not observed.any():
             raise DataError(
                 "no observed reading in the validation windows to learn intervals from",
-                "keep more rows for validation with --validation",
+                f"keep more rows for it with {setting('validation')}",
             )
         bad = int((~np.isfinite(residuals[observed])).sum())
         if bad:
@@ -116,14 +117,14 @@ class Conformal:
         )
 
     def widths(self, level: float, spreads: np.ndarray | int) -> np.ndarray:
-        """Return how far the interval reaches below and above the forecast, in units of each series' scale.
+        """Return the reach of the interval below and above the forecast, in units of each series' scale.
 
         Beyond the steps it was fitted on, ``steps = H``, a forecast is rolled forward and the errors of the rolls are
         taken to add up independently: ``profile(k H + j)^2 = k profile(H)^2 + profile(j)^2``.
 
         Args:
             level: 80 means an 80 % interval; above 0 and below 100, never narrower for a higher one.
-            spreads: ``u`` of each forecast, ``(windows, horizon, 2)``; or the horizon, where all are 1.
+            spreads: ``u`` of each forecast, ``(windows, horizon, 2)``; or the horizon if all are 1.
 
         Returns:
             np.ndarray: of the shape of ``spreads``, ``(1, horizon, 2)`` for a horizon.
@@ -135,7 +136,7 @@ class Conformal:
         return spreads * reach[:, None] * self._ratios(level) * self.inflation(level)
 
     def widened(self, level: int) -> bool:
-        """Return whether there are too few residuals for this level, so that its width is extrapolated."""
+        """Return True if there are too few residuals for this level, so that its width is extrapolated."""
         return self.count < residuals_needed(level)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -146,7 +147,7 @@ class Conformal:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Conformal:
-        """Return what :meth:`to_arrays` wrote.
+        """Return the intervals that :meth:`to_arrays` wrote.
 
         Raises:
             ModelError: an array is absent or does not fit the others.
@@ -186,7 +187,7 @@ class Conformal:
         return np.asarray(weight * ends + (1 - weight) * absolute, np.float64)
 
     def inflation(self, level: float) -> float:
-        """Return what widths of a level are multiplied by because there are few separate stretches."""
+        """Return the factor of the widths of a level that allows for few separate spans of one horizon."""
         return float(np.interp(level, np.arange(1, 100), self.inflations))
 
 
@@ -203,12 +204,12 @@ def _inflations(stretches: float, steps: int) -> np.ndarray:
 
 
 def residuals_needed(level: int) -> int:
-    """Return how many residuals a level needs for its quantile to be one of them."""
+    """Return the number of residuals a level needs for its quantile to be one of them."""
     return math.ceil(level / (100 - level))
 
 
 def _rank(n: int, share: float) -> int:
-    """Return the rank that covers a share; 1e-9 keeps what float arithmetic makes of a whole number."""
+    """Return the rank that covers a share; 1e-9 keeps float rounding from raising a whole number by one."""
     return max(1, math.ceil((n + 1) * share - 1e-9))
 
 
@@ -219,7 +220,7 @@ def _kept_ranks(n: int) -> np.ndarray:
 
 
 def _ordered(ratios: np.ndarray, count: float) -> bool:
-    """Return whether these can be the summary of so many ratios."""
+    """Return True if these can be the summary of ``count`` ratios."""
     kept = (int(min(count, MAX_POINTS)),)
     return ratios.shape == kept and bool(np.isfinite(ratios).all() and (np.diff(ratios) >= 0).all())
 
@@ -233,7 +234,7 @@ def _normal(quantile: float) -> float:
 
 
 def _profile(errors: np.ndarray, observed: np.ndarray, stretches: float) -> np.ndarray:
-    """Return how uncertain each step is, ``(steps,)``, as :class:`Conformal` says; errors are 0 where not observed."""
+    """Return the profile of :class:`Conformal`, ``(steps,)``; errors are 0 where not observed."""
     count = observed.sum(axis=0)
     own = (errors**2).sum(axis=0) / np.maximum(count, 1)
     weight = np.where(count > 0, 1 / (1 + SMOOTH / stretches), 0.0)
@@ -241,7 +242,7 @@ def _profile(errors: np.ndarray, observed: np.ndarray, stretches: float) -> np.n
 
 
 def _smooth(y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return ``a + b step``, ``(steps,)``: weighted least squares fit to ``y``, ``a, b >= 0``."""
+    """Return ``a + b step``, ``(steps,)``, fitted to ``y`` by weighted least squares with ``a, b >= 0``."""
     x = np.arange(1, len(y) + 1, dtype=float)
     mean_x, mean_y = np.average(x, weights=weight), np.average(y, weights=weight)
     spread = np.average((x - mean_x) ** 2, weights=weight)

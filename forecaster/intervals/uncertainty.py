@@ -1,18 +1,20 @@
-"""How uncertain each window is, beside others: by the volatility of its newest rows, or as its network says.
+"""The uncertainty of each window relative to others: from the volatility of its newest rows, or from its network.
 
-The *uncertainty* of a window is what the errors of validation windows are divided by before they are ranked, and what
-the ranks are multiplied by for a new window (:class:`forecaster.intervals.conformal.Conformal`).
+Errors of validation windows are divided by the *uncertainty* of their window before they are ranked, and the width of
+a new window is multiplied by its own (:class:`forecaster.intervals.conformal.Conformal`).
 
-Volatility is the mean absolute change between neighbouring rows, over the newest four horizons of a window, beside that
-of all training rows of its series, and widths follow its root. Calm and wild times alternate (Engle 1982,
-Autoregressive conditional heteroscedasticity, Econometrica 50(4)), and what was measured over so few rows returns
-half-way to the usual. Over 676 series and cutoffs (M3 and M4, prices, exchange rates, weather, load) with a linear
+Volatility is the mean absolute change between neighbouring rows, over the newest four horizons of a window, relative to
+that of all training rows of its series, and widths follow its root. Calm and wild times alternate (Engle 1982,
+Autoregressive conditional heteroscedasticity, Econometrica 50(4)), and a volatility measured over so few rows reverts
+half-way to the usual one. Over 676 series and cutoffs (M3 and M4, prices, exchange rates, weather, load) with a linear
 forecaster, interval scores fell by 2 % at level 80 and by 3 % at 95, and by 5 to 8 % for prices and weather; nowhere
 did they rise by more than 1 %, which the power 1 did, and choosing the power by validation windows was worse than 1/2
-always. In a panel each series needs its own usual change: beside one for all, scores of M4 rose by a sixth.
+always. In a panel each series needs its own usual change: with one for all, scores of M4 rose by a sixth.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,15 +26,14 @@ from forecaster.networks.outputs import outputs_of, quantile_spreads
 
 #: Horizons, and changes at least, over which the volatility of a window is measured.
 HORIZONS, LEAST_CHANGES = 4, 20
-#: Times the typical, and share of it, beyond which no uncertainty goes, before the root is taken of a volatility.
+#: Bounds of an uncertainty in multiples of the typical one, up and down, before the root is taken of a volatility.
 MOST = {"volatility": 10.0, "rare": 10.0, "loss": 100.0, "members": 100.0}
-#: Share of windows that do not move at all from which on only those that do are compared, see
-#: :func:`typical_uncertainty`.
+#: Share of windows without any movement from which on they are left out, see :func:`typical_uncertainty`.
 STILL = 0.2
 
 
 def preferred_kinds(config: Config, outputs: int) -> tuple[str, ...]:
-    """Return what may tell uncertain windows from certain ones, of :data:`.intervals.KINDS`, the preferred one first.
+    """Return the measures of uncertainty to try, of :data:`forecaster.intervals.conformal.KINDS`, the preferred one first.
 
     Args:
         config: ``loss`` and ``intervals`` are read.
@@ -43,41 +44,51 @@ def preferred_kinds(config: Config, outputs: int) -> tuple[str, ...]:
     return ("loss", "volatility") if outputs_of(config) > 1 else ("volatility",)
 
 
-def window_uncertainty(
-    kind: str, config: Config, plan: Plan, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, series: np.ndarray
-) -> np.ndarray:
-    """Return how uncertain windows are, below and above the forecast, ``(windows, horizon, 2)``.
+@dataclass(frozen=True)
+class NetworkRun:
+    """Windows and their forecasts.
+
+    Attributes:
+        inputs: of the network, see :class:`forecaster.engines.engine.Engine`.
+        outputs: of the network, ``(windows, horizon, outputs)``.
+        series: number of each window's series, ``(windows,)``.
+    """
+
+    inputs: Inputs
+    outputs: np.ndarray
+    series: np.ndarray
+
+
+def window_uncertainty(kind: str, config: Config, plan: Plan, scaler: Scaler, run: NetworkRun) -> np.ndarray:
+    """Return the uncertainty of windows below and above the forecast, ``(windows, horizon, 2)``.
 
     Args:
         kind: one of :func:`preferred_kinds`.
         config: ``loss`` is read.
         plan: horizon, season and indicator are read.
         scaler: of the series.
-        inputs: what the network read, see :class:`forecaster.engines.engine.Engine`.
-        outputs: what it gave, ``(windows, horizon, outputs)``.
-        series: number of each window's series, ``(windows,)``.
+        run: the windows and their forecasts.
 
     Returns:
-        np.ndarray: float64, none negative: of the volatility, beside the usual one of the series; of the others, in the
-        unit in which errors of different series are compared.
+        np.ndarray: float64, none negative: a volatility relative to the usual one of the series; any other in the unit
+        of :func:`error_units`.
     """
     if kind in ("volatility", "rare"):
-        usual = np.where(scaler.moves > 0, scaler.moves, 1.0)[series]
-        found = _volatility(inputs["past"], plan, scaler.changes) / usual
-        return np.broadcast_to(found[:, None, None], (*outputs.shape[:2], 2))
-    found = quantile_spreads(config, outputs)
+        usual = np.where(scaler.moves > 0, scaler.moves, 1.0)[run.series]
+        found = _volatility(run.inputs["past"], plan, scaler.changes) / usual
+        return np.broadcast_to(found[:, None, None], (*run.outputs.shape[:2], 2))
+    found = quantile_spreads(config, run.outputs)
     if scaler.changes:  # forecasts of changes add up
         found = np.sqrt(np.cumsum(found**2, axis=1))
         found[:, plan.horizon :] = found[:, plan.horizon - 1 : plan.horizon]  # beyond it the profile adds up the rolls
-    return found / error_units(scaler)[series][:, None, None]
+    return found / error_units(scaler)[run.series][:, None, None]
 
 
 def typical_uncertainty(kind: str, found: np.ndarray) -> tuple[str, float]:
-    """Return what widths follow, and the typical uncertainty, that of the median window.
+    """Return the measure that widths follow, and the typical uncertainty, that of the median window.
 
-    Of counts that are nearly all 0 many windows do not move at all, and their forecasts of 0 come true to the digit.
-    Ranked with the others, those errors make intervals of nothing around forecasts above 0, which the next 0 is not in.
-    So where a share of :data:`STILL` or more have a volatility of 0, they are left out, and widths follow the
+    Where counts are nearly all 0, many windows do not move at all, and their forecasts of 0 are exact. Ranked with the
+    others, their errors of 0 give forecasts above 0 intervals of no width, which miss the next 0. So where a share of :data:`STILL` or more have a volatility of 0, they are left out, and widths follow the
     volatility of the others itself: a forecast that is a mean over few readings above 0 is off by as much as it is
     large when a 0 comes, and twice as many such readings double both.
 
@@ -86,7 +97,7 @@ def typical_uncertainty(kind: str, found: np.ndarray) -> tuple[str, float]:
         found: uncertainties, of any shape, one at least.
 
     Returns:
-        One of :data:`.intervals.KINDS`, ``rare`` in that case, and a number.
+        One of :data:`forecaster.intervals.conformal.KINDS`, ``rare`` in that case, and a number.
     """
     if kind == "volatility" and (found == 0).mean() >= STILL and found.any():
         return "rare", float(np.median(found[found > 0]))
@@ -94,12 +105,12 @@ def typical_uncertainty(kind: str, found: np.ndarray) -> tuple[str, float]:
 
 
 def relative_uncertainty(kind: str, found: np.ndarray, typical: float) -> np.ndarray:
-    """Return uncertainties beside the typical one, of the shape of ``found``, positive; ones where that is 0.
+    """Return uncertainties relative to the typical one, of the shape of ``found``, positive; ones if that is 0.
 
     Where movement is rare, a window without any has the typical uncertainty of those that moved.
 
-    The spread of members says how far apart they are, not how far they all are from what comes; so half of the variance
-    of a typical window is its own, and the other half that of every window.
+    The spread of members measures their distance from each other, not from the actuals: so half of the variance of a
+    typical window is its own, and the other half that of all windows.
     """
     if not typical > 0:
         return np.ones(found.shape)
@@ -112,12 +123,12 @@ def relative_uncertainty(kind: str, found: np.ndarray, typical: float) -> np.nda
 
 
 def error_units(scaler: Scaler) -> np.ndarray:
-    """Return what errors of the level of each series are divided by to be compared, ``(series,)``, never 0."""
+    """Return the divisors that make errors of different series comparable, ``(series,)``, never 0."""
     return np.where(scaler.spread > 0, scaler.spread, 1.0)
 
 
 def _volatility(past: np.ndarray, plan: Plan, changes: bool) -> np.ndarray:
-    """Return the mean absolute change of the target of each window, ``(windows,)``, over whole seasons where it can."""
+    """Return the mean absolute change of the target of each window, ``(windows,)``, over whole seasons if the window holds one."""
     wanted, most = max(HORIZONS * plan.horizon, LEAST_CHANGES), past.shape[1] - 1
     whole = min(-(-wanted // plan.season), most // plan.season) * plan.season
     rows = 1 + (whole or min(wanted, most))

@@ -29,6 +29,7 @@ from forecaster.features.direction_rule import Rule
 from forecaster.networks.initial.simple_forecasts import simple_forecast_names
 from forecaster.networks.initial.start import MIXES, Start
 from forecaster.networks.outputs import finish_outputs, window_norm_of
+from forecaster.words import setting
 
 if TYPE_CHECKING:
     import keras
@@ -143,7 +144,7 @@ def _base(window: Any, config: Config, shapes: Shapes, mix: np.ndarray | None) -
     if shapes.lookback < shapes.season:
         raise SettingError(
             f"base 'seasonal' needs a lookback of a season or more: lookback {shapes.lookback}, season {shapes.season}",
-            f"--lookback {shapes.season}, or --base last",
+            f"{setting('lookback', shapes.season)}, or {setting('base', 'last')}",
         )
     from keras import ops
 

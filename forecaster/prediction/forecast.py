@@ -13,7 +13,7 @@ from forecaster.errors import ForecasterError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.features.inputs import inputs_ahead
 from forecaster.features.scaling import Scaler
-from forecaster.intervals.uncertainty import relative_uncertainty, window_uncertainty
+from forecaster.intervals.uncertainty import NetworkRun, relative_uncertainty, window_uncertainty
 
 #: Size of the largest reading of a series below which float64 arithmetic on squares gives out.
 SMALLEST = 1e-100
@@ -136,7 +136,7 @@ def _spreads(model: Model, scaler: Scaler, inputs: Inputs, outputs: np.ndarray, 
     kind, typical = model.conformal.kind, model.conformal.typical
     if kind == "none":
         return np.ones((*outputs.shape[:2], 2))
-    found = window_uncertainty(kind, model.config, model.plan, scaler, inputs, outputs, series)
+    found = window_uncertainty(kind, model.config, model.plan, scaler, NetworkRun(inputs, outputs, series))
     return relative_uncertainty(kind, found, typical)
 
 

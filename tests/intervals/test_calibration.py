@@ -20,6 +20,7 @@ from forecaster.intervals.calibration import ValidationErrors, interval_scores, 
 from forecaster.intervals.conformal import KINDS
 from forecaster.intervals.uncertainty import (
     MOST,
+    NetworkRun,
     error_units,
     preferred_kinds,
     relative_uncertainty,
@@ -47,19 +48,19 @@ def errors_of(residuals: np.ndarray, rows: int | None = None, **parts: np.ndarra
 class TestStretches:
     def test_windows_that_share_their_errors_are_worth_the_stretches_of_the_rows(self):
         residuals = np.repeat(np.random.default_rng(0).normal(size=(3, 4)), 30, axis=0)
-        assert errors_of(residuals, rows=12).stretches() == pytest.approx(3, rel=0.2)
+        assert errors_of(residuals, rows=12).count_spans() == pytest.approx(3, rel=0.2)
 
     def test_independent_windows_are_worth_their_number(self):
         residuals = np.random.default_rng(1).normal(size=(400, 2))
-        assert errors_of(residuals).stretches() == pytest.approx(400, rel=0.15)
+        assert errors_of(residuals).count_spans() == pytest.approx(400, rel=0.15)
 
     def test_a_steady_bias_counts_as_one(self):
-        assert errors_of(np.full((50, 5), 2.0), rows=5).stretches() == pytest.approx(1, abs=0.1)
+        assert errors_of(np.full((50, 5), 2.0), rows=5).count_spans() == pytest.approx(1, abs=0.1)
 
     def test_neighbours_of_two_series_are_no_neighbours(self):
         residuals = np.concatenate([np.ones((20, 2)), -np.ones((20, 2))])
-        one = errors_of(residuals, rows=10).stretches()
-        two = errors_of(residuals, rows=10, series=np.repeat([0, 1], 20)).stretches()
+        one = errors_of(residuals, rows=10).count_spans()
+        two = errors_of(residuals, rows=10, series=np.repeat([0, 1], 20)).count_spans()
         assert one == pytest.approx(5, abs=1) and two == 10
 
     def test_what_was_not_observed_does_not_count(self):
@@ -67,8 +68,8 @@ class TestStretches:
         residuals, counted = rng.normal(size=(300, 3)), np.ones((300, 3), bool)
         counted[100:] = False
         residuals[100:] = 1e9
-        some = errors_of(residuals, rows=3, counted=counted).stretches()
-        assert some == pytest.approx(errors_of(residuals[:100], rows=3).stretches(), rel=1e-9)
+        some = errors_of(residuals, rows=3, counted=counted).count_spans()
+        assert some == pytest.approx(errors_of(residuals[:100], rows=3).count_spans(), rel=1e-9)
 
 
 def width_around(actual: np.ndarray):
@@ -131,7 +132,7 @@ SCALER = SimpleNamespace(spread=np.array([5.0, 0.0]), moves=np.array([2.0, 0.0])
 def volatility(past: np.ndarray, plan=PLAN, scaler=SCALER, steps: int = 3) -> np.ndarray:
     windows = len(past)
     outputs, series = np.zeros((windows, steps, 1)), np.zeros(windows, int)
-    return window_uncertainty("volatility", Config.of(), plan, scaler, {"past": past}, outputs, series)
+    return window_uncertainty("volatility", Config.of(), plan, scaler, NetworkRun({"past": past}, outputs, series))
 
 
 class TestVolatility:
@@ -232,20 +233,26 @@ class TestOwnSpread:
 
     def test_of_the_loss_is_followed_as_it_is(self):
         outputs = np.array([[[0, 1.0], [0, 2.0]]])
-        found = window_uncertainty("loss", Config.of(loss="gaussian"), PLAN, SCALER, {}, outputs, np.zeros(1, int))
+        found = window_uncertainty(
+            "loss", Config.of(loss="gaussian"), PLAN, SCALER, NetworkRun({}, outputs, np.zeros(1, int))
+        )
         np.testing.assert_allclose(found[0, 1], 2 * found[0, 0])
         np.testing.assert_allclose(relative_uncertainty("loss", found, found[0, 0, 0])[0], [[1, 1], [2, 2]])
 
     def test_of_changes_adds_up(self):
         outputs = np.array([[[0, 3.0], [0, 4.0]]])
         scaler = SimpleNamespace(spread=np.ones(1), moves=np.ones(1), changes=True)
-        found = window_uncertainty("loss", Config.of(loss="gaussian"), PLAN, scaler, {}, outputs, np.zeros(1, int))
+        found = window_uncertainty(
+            "loss", Config.of(loss="gaussian"), PLAN, scaler, NetworkRun({}, outputs, np.zeros(1, int))
+        )
         np.testing.assert_allclose(found[0, 1] / found[0, 0], 5 / 3)
 
     def test_of_changes_stays_as_it_is_beyond_the_horizon(self):
         outputs = np.array([[[0, 3.0], [0, 4.0], [0, 12.0], [0, 5.0], [0, 7.0]]])
         scaler = SimpleNamespace(spread=np.ones(1), moves=np.ones(1), changes=True)
-        found = window_uncertainty("loss", Config.of(loss="gaussian"), PLAN, scaler, {}, outputs, np.zeros(1, int))
+        found = window_uncertainty(
+            "loss", Config.of(loss="gaussian"), PLAN, scaler, NetworkRun({}, outputs, np.zeros(1, int))
+        )
         np.testing.assert_allclose(found[0, :, 0] / found[0, 0, 0], np.array([3, 5, 13, 13, 13]) / 3)
 
     def test_of_members_is_half_of_a_typical_window(self):
@@ -301,7 +308,7 @@ class TestFitted:
         table = noisy(200).assign(y=lambda t: np.where(t["step"] < 140, 7.0, t["y"]))
         with pytest.raises(DataError, match="'y' never changes before the newest 60 rows") as error:
             Forecaster(**SETTINGS).fit(table)
-        assert "--validation" in error.value.hint
+        assert error.value.hint.endswith("with validation")
 
 
 class TestCounts:
