@@ -1,18 +1,15 @@
-"""Running a trained network: one interface, two engines, and rolling forward beyond the steps it was trained for."""
+"""The interface of engines, which run a trained network."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    pass
-
-#: Windows in one call of an engine: bounds memory, changes numbers by what float32 rounds at most.
+#: Windows in one call of an engine: bounds memory, and changes numbers by float32 rounding at most.
 CHUNK = 1024
 
-#: What a network reads, by the names of its inputs: see :meth:`forecaster.features.windows.Windows.batch`.
+#: Arrays by the names of the network's inputs: see :meth:`forecaster.features.windows.Windows.batch`.
 Inputs = dict[str, np.ndarray]
 
 
@@ -25,7 +22,7 @@ class Engine(Protocol):
         Args:
             inputs: ``past`` ``(windows, lookback, channels)`` float32, the scaled target first; ``future``
                 ``(windows, steps, features)`` float32; ``static`` ``(windows, numbers)`` float32; ``categories``
-                ``(windows, groups)`` int32. What the network does not read is left aside.
+                ``(windows, groups)`` int32. Arrays that are no input of the network are ignored.
 
         Returns:
             np.ndarray: ``(windows, steps, outputs)`` float32, the point forecast first, see
@@ -35,5 +32,5 @@ class Engine(Protocol):
 
 
 def select_inputs(inputs: Inputs, dtypes: dict[str, str]) -> Inputs:
-    """Return the inputs that a network reads, in the types that it reads."""
+    """Return the arrays of the given names, each contiguous and of its type."""
     return {name: np.ascontiguousarray(inputs[name], dtype) for name, dtype in dtypes.items()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class KerasEngine:
-    """The Keras network itself, traced once for batches of any size.
+    """Runs a Keras network, traced once for batches of any size.
 
     Args:
         network: a network of :func:`forecaster.networks.factory.build_network`.
@@ -40,22 +40,22 @@ class KerasEngine:
         return np.asarray(self._forward(select_inputs(inputs, self._dtypes)))
 
 
-#: Passes with dropout from which the deviation of a forecast is found.
+#: Passes with dropout of which the deviation is taken.
 PASSES = 30
 
 
 class DropoutEngine:
-    """The Keras network, and as one more output the deviation of its point forecast over passes with dropout.
+    """Runs a Keras network and adds an output: the deviation of its point forecast over passes with dropout.
 
     Gal & Ghahramani 2016, Dropout as a Bayesian approximation, arXiv:1506.02142: dropout that stays on draws networks
     from an approximate posterior. The forecast itself is that of one pass without dropout.
 
     Args:
-        network: one that drops something; batch normalisation, which a pass with dropout would change, is refused.
-        seed: of the passes, which begin anew with every call.
+        network: has dropout and no batch normalisation, which a pass with dropout would change.
+        seed: of the passes; every call starts from it.
 
     Raises:
-        SettingError: nothing is dropped, or there is batch normalisation.
+        SettingError: it has no dropout, or batch normalisation.
     """
 
     def __init__(self, network: keras.Model, seed: int) -> None:
@@ -90,14 +90,14 @@ class DropoutEngine:
         return np.concatenate([self._plain.run(inputs), passes.std(axis=0, ddof=1)[:, :, None]], axis=2)
 
 
-def _drops(layer: Any) -> bool:
+def _has_dropout(layer: Any) -> bool:
     return any(isinstance(rate := getattr(layer, name, 0), float) and rate > 0 for name in _RATES)
 
 
-#: Attributes of layers that hold the share of what they drop.
+#: Attributes of layers that hold a dropout rate.
 _RATES = ("rate", "dropout", "recurrent_dropout")
 
 
 def calibration_engine(engine: KerasEngine, network: keras.Model, config: Config) -> Engine:
-    """Return what forecasts validation windows: the engine of a network, or passes with dropout where they are set."""
+    """Return the engine that forecasts validation windows: the given one, or passes with dropout."""
     return DropoutEngine(network, config.seed) if config.intervals == "dropout" else engine

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecaster.engines.engine import Inputs, select_inputs
 from forecaster.engines.onnx_check.graph import Graph, as_model_error
-
-if TYPE_CHECKING:
-    pass
 
 
 class OnnxEngine:
@@ -23,12 +19,11 @@ class OnnxEngine:
 
     Args:
         model: the bytes of an ONNX file.
-        output: steps and outputs of each that a run may give; by default whatever it gives.
+        output: accepted pairs of steps and outputs per window; any by default.
 
     Raises:
         ModelError: they are not a network that ONNX Runtime can load, see :mod:`forecaster.engines.onnx_check.graph`,
-            or one that gives
-            something else.
+            or its output is not accepted.
     """
 
     def __init__(self, model: bytes, output: Collection[tuple[int, int]] | None = None) -> None:
@@ -62,7 +57,7 @@ class OnnxEngine:
         if absent := self._dtypes.keys() - inputs.keys():
             raise as_model_error(ValueError(f"it reads {', '.join(absent)}, which the model does not have"))
         feed = select_inputs(inputs, self._dtypes)
-        windows = self._graph.together({name: array.shape for name, array in feed.items()})
+        windows = self._graph.windows_per_run({name: array.shape for name, array in feed.items()})
         try:
             found = np.concatenate(
                 [

@@ -1,33 +1,28 @@
-"""Forecast beyond the steps that a network was trained for by feeding its forecasts back."""
+"""Forecast beyond the output steps of a network by feeding its forecasts back."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecaster.engines.engine import CHUNK, Engine, Inputs
-
-if TYPE_CHECKING:
-    pass
 
 
 def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool = False) -> np.ndarray:
     """Forecast a horizon of any length: cut where it is shorter than ``steps``, fed back where it is longer.
 
     After each run of the engine its point forecast is appended to the window, which moves forward by ``steps``, with
-    what is known of those steps. Covariates known until the cutoff only repeat their last value.
+    the future features of those steps. Covariates known until the cutoff only repeat their last value.
 
     Args:
         engine: runs one direct forecast of ``steps`` steps.
-        inputs: as for :meth:`Engine.run`, but ``future``, ``(windows, ahead, features)``, reaches over the horizon;
-            beyond its end, where the last run of the engine goes beyond the horizon, its last step is repeated.
+        inputs: as for :meth:`Engine.run`, but ``future``, ``(windows, ahead, features)``, covers the horizon;
+            if the last run of the engine goes beyond the horizon, its last step is repeated.
         horizon: steps to forecast.
         steps: output steps of the engine.
         indicator: the last channel of ``past`` is 1 where the target was observed: a forecast counts as observed.
 
     Returns:
-        np.ndarray: ``(windows, horizon, outputs)`` float32; ``(0, horizon, 1)`` of no windows.
+        np.ndarray: ``(windows, horizon, outputs)`` float32; ``(0, horizon, 1)`` for no windows.
     """
     parts = []
     for first in range(0, len(inputs["past"]), CHUNK):
@@ -50,7 +45,7 @@ def _roll_chunk(engine: Engine, inputs: Inputs, horizon: int, steps: int, indica
 
 
 def _extend_future(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray:
-    """Return what is known of so many steps, ``(windows, steps, features)``, the last step repeated where it ends."""
+    """Return the future features of ``steps`` steps, ``(windows, steps, features)``, repeating the last one known."""
     if future is None or not future.shape[2]:
         return np.zeros((windows, steps, 0), np.float32)
     absent = steps - future.shape[1]

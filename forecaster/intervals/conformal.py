@@ -86,7 +86,7 @@ class Conformal:
         Args:
             residuals: ``(windows, steps)``, actual minus forecast, in units of each series' scale.
             observed: ``(windows, steps)`` bool; False where the actual was filled and carries no error.
-            stretches: separate stretches of one horizon that the windows are worth.
+            stretches: separate spans of one horizon that the windows are worth.
             spreads: ``u`` of each error, below and above the forecast, ``(windows, steps, 2)``; ones by default.
             kind: ``kind`` and ``typical``.
 

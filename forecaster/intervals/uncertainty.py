@@ -38,6 +38,9 @@ def preferred_kinds(config: Config, outputs: int) -> tuple[str, ...]:
     Args:
         config: ``loss`` and ``intervals`` are read.
         outputs: numbers that the network gives for each step.
+
+    Returns:
+        Of :data:`forecaster.intervals.conformal.KINDS`.
     """
     if config.intervals != "conformal" and outputs > outputs_of(config):
         return ("members",)

@@ -1,18 +1,18 @@
-"""What surrounds the core of every network: inputs, effect of known covariates, window normalisation, base, undo.
+"""The frame around the core of a network: inputs, effect of known covariates, window normalisation, base.
 
-``inputs -> - effect -> WindowNorm -> core -> + base -> undo WindowNorm -> + effect``; with ``window_norm="none"`` and
-``base="none"`` and no known covariates what is left is the core. For ``task="direction"`` the core's outputs are
-logits, and become probabilities instead: ``inputs -> - effect -> WindowNorm -> core -> Directions``.
+``inputs -> - effect -> WindowNorm -> core -> + base -> undo WindowNorm -> + effect``; with ``window_norm="none"``,
+``base="none"`` and no known covariates only the core is left. For ``task="direction"`` the core's outputs are logits,
+which become probabilities: ``inputs -> - effect -> WindowNorm -> core -> Directions``.
 
-The effect of the covariates known at a step is taken off the window and added to the forecast, so that neither base nor
-level carries yesterday's weather into tomorrow. Where there is an indicator, a missing target counts for no mean and
-deviation of its window, and the core is told beside its placeholder.
+The effect of the covariates known at a step is subtracted from the window and added to the forecast, so that neither
+base nor level carries yesterday's weather into tomorrow. With an indicator, a missing target counts for no mean and
+deviation of its window, and the core reads the indicator next to the placeholder.
 
-With ``base="gate"`` the base is a mix of the simple forecasts whose weights the core gives for each step, as so many
-more outputs, from what it reads and from how well each of them would have done on the newest steps of the window.
+With ``base="gate"`` the base is a mix of the simple forecasts whose weights the core gives for each step, as further
+outputs, from the window and from the error of each simple forecast on its newest steps.
 
-In sums the smaller array stands first: Keras 3 on TensorFlow takes a second summand ``(n, 1, 1)`` for a bias over the
-steps, and so computes something else, where a batch happens to hold as many windows as there are steps.
+In sums the smaller array comes first: Keras 3 on TensorFlow takes a second summand ``(n, 1, 1)`` for a bias over the
+steps, and computes something else if a batch happens to hold as many windows as there are steps.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def assemble_network(core: Core, config: Config, shapes: Shapes, start: Start | 
     """Return the network around a core, not compiled.
 
     Args:
-        core: what forecasts normalised windows.
+        core: forecasts normalised windows.
         config: the ``network`` group is read.
-        shapes: what the network must fit.
+        shapes: the shapes of the network.
         start: the mix and the effect to start from; equal weights and no effect by default.
 
     Raises:
@@ -62,7 +62,7 @@ def assemble_network(core: Core, config: Config, shapes: Shapes, start: Start | 
     from forecaster.networks.layers.gate import Gate, TrackRecord
 
     start = start or Start()
-    given = _inputs(shapes)
+    given = _make_inputs(shapes)
     past, future = given["past"], given.get("future")
     window = past[:, :, :1] if shapes.channels > 1 else past
     if shapes.known:
@@ -93,15 +93,15 @@ def assemble_network(core: Core, config: Config, shapes: Shapes, start: Start | 
     else:
         base = None if config.base == "none" else _base(window, config, shapes, start.mix)
     if shapes.known and config.counts:  # their mean is kept positive with the effect
-        output = _with_effect(output, effect(future) / deviation, shapes)
+        output = _add_effect(output, effect(future) / deviation, shapes)
     output = finish_outputs(config, output, base, level, deviation)
     if shapes.known and not config.counts:
-        output = _with_effect(output, effect(future), shapes)
+        output = _add_effect(output, effect(future), shapes)
     return keras.Model(list(given.values()), output, name=config.network)
 
 
-def _inputs(shapes: Shapes) -> dict[str, Any]:
-    """Return the inputs by name, in order; none for what has no columns."""
+def _make_inputs(shapes: Shapes) -> dict[str, Any]:
+    """Return the inputs by name, in order; inputs without columns are left out."""
     import keras
 
     given = {"past": keras.Input((shapes.lookback, shapes.channels), name="past")}
@@ -114,8 +114,8 @@ def _inputs(shapes: Shapes) -> dict[str, Any]:
     return given
 
 
-def _context(given: dict[str, Any], shapes: Shapes) -> Any:
-    """Return what is known of the series as a whole, ``(batch, numbers)``; None where nothing is."""
+def _join_context(given: dict[str, Any], shapes: Shapes) -> Any:
+    """Return static numbers and embedded categories, ``(batch, numbers)``; None if there are neither."""
     import keras
 
     from forecaster.networks.layers.base import Embeddings
@@ -152,8 +152,8 @@ def _base(window: Any, config: Config, shapes: Shapes, mix: np.ndarray | None) -
     return ops.take(window, first + np.arange(shapes.steps) % shapes.season, axis=1)
 
 
-def _with_effect(output: Any, effect: Any, shapes: Shapes) -> Any:
-    """Return the outputs with the effect, ``(batch, steps, 1)``, added to the point forecast, the first of them."""
+def _add_effect(output: Any, effect: Any, shapes: Shapes) -> Any:
+    """Return the outputs with the effect, ``(batch, steps, 1)``, added to the point forecast."""
     import keras
 
     added = keras.layers.Add(name="add_effect")([output[:, :, :1] if shapes.outputs > 1 else output, effect])

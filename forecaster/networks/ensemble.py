@@ -18,12 +18,12 @@ def build_ensemble(
     """Return networks that forecast the same steps of the same windows as one, not compiled.
 
     Its inputs are those of its members, by the same names; ``past`` has the longest of their lookbacks, of which each
-    member reads the newest steps. Members keep their weights: what trains one of them changes the ensemble.
+    member reads the newest steps. Members keep their weights: training one of them changes the ensemble.
 
     Args:
         members: networks of :func:`forecaster.networks.factory.build_network`, by name.
-        shares: how much each counts, ``(members,)``, none negative, sum 1; all alike by default.
-        spread: give one more output of each step, the last one: the weighted standard deviation of the members' point
+        shares: weight of each member, ``(members,)``, none negative, sum 1; equal by default.
+        spread: add an output to each step, the last one: the weighted standard deviation of the members' point
             forecasts, in their unit.
 
     Returns:
@@ -42,19 +42,19 @@ def build_ensemble(
     forecasts = []
     for name, network in members.items():
         network.name = name
-        forecasts.append(network([_newest(given[own.name], own) for own in network.inputs]))
+        forecasts.append(network([_newest_steps(given[own.name], own) for own in network.inputs]))
     shares = np.full(len(members), 1 / len(members)) if shares is None else shares
     mean = WeightedMean(shares, spread, name="ensemble")(forecasts)
     return keras.Model(list(given.values()), mean, name="ensemble")
 
 
-def _newest(given: Any, own: Any) -> Any:
-    """Return the newest steps of an input, as many as a member has of it."""
+def _newest_steps(given: Any, own: Any) -> Any:
+    """Return the newest steps of an input, as many as a member reads."""
     return given if given.shape[1] == own.shape[1] else given[:, given.shape[1] - own.shape[1] :]
 
 
 def weights_by_path(network: keras.Model) -> dict[str, keras.Variable]:
-    """Return the weights of a network by their paths; of an ensemble, with the name of the member before each."""
+    """Return the weights of a network by path; those of an ensemble are prefixed with the name of the member."""
     import keras
 
     found: dict[str, keras.Variable] = {}
@@ -65,17 +65,17 @@ def weights_by_path(network: keras.Model) -> dict[str, keras.Variable]:
 
 
 def find_shares(errors: list[np.ndarray], kinds: list[Any], stretches: float) -> np.ndarray:
-    """Return how much each member of an ensemble counts, from its errors on validation windows.
+    """Return the weight of each member of an ensemble from its errors on validation windows.
 
-    Members that only a seed tells apart are exchangeable and count alike. Kinds of them take the shares of least
+    Members that differ only by seed are exchangeable and count alike. Kinds of members take the shares of least
     squared error (Bates & Granger 1969, The combination of forecasts, Operational Research Quarterly 20(4)), drawn
     towards equal shares, which few errors seldom improve on (Smith & Wallis 2009, A simple explanation of the forecast
     combination puzzle, Oxford Bulletin of Economics and Statistics 71(3)): by ``kinds / (kinds + stretches)``.
 
     Args:
         errors: of each member, ``(values,)``; 0 where nothing was observed.
-        kinds: what each member shares with those of its kind.
-        stretches: separate stretches of one horizon that the windows cover.
+        kinds: kind of each member; members of one kind differ only by seed.
+        stretches: separate spans of one horizon that the windows cover.
 
     Returns:
         np.ndarray: ``(members,)`` float32, all positive, sum 1.

@@ -13,11 +13,11 @@ from forecaster.system.signals import defer_signals
 
 
 def start_keras() -> None:
-    """Import Keras and TensorFlow without a line of their logs, and Keras without the settings of a home folder.
+    """Import Keras and TensorFlow without their logs, and Keras without the settings of the home folder.
 
     Raises:
         DependencyError: TensorFlow is not installed, or Keras was imported before with other settings.
-        ForecasterError: the system does not let this process have as many threads as they start.
+        ForecasterError: the system denies this process the threads that they start.
     """
     from forecaster.errors import DependencyError
     from forecaster.system.limits import TRAINING, is_out_of_memory, refuse_without_threads
@@ -42,7 +42,7 @@ def start_keras() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-#: A home in which Keras neither finds a ``keras.json`` nor can write one, and nothing that shortens a training.
+#: A home where Keras neither finds nor writes a ``keras.json``, and no variable that shortens training.
 _KERAS: dict[str, str | None] = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": os.devnull,
@@ -52,7 +52,7 @@ _KERAS: dict[str, str | None] = {
 
 @contextmanager
 def _without_matplotlib() -> Iterator[None]:
-    """Let Keras not import matplotlib, which would look for all fonts and list them in the home folder."""
+    """Keep Keras from importing matplotlib, which would search all fonts and list them in the home folder."""
     if "matplotlib" in sys.modules:
         yield
         return

@@ -1,4 +1,4 @@
-"""Optimisers and the learning rates they follow."""
+"""Optimisers and their learning rate schedules."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ OPTIMIZERS: dict[str, str] = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"
 
 #: Share of the learning rate that half a cosine ends at.
 LEAST_SHARE = 0.05
-#: Share of the learning rate that training goes on with once it has diverged.
+#: Share of the learning rate that training continues with after it has diverged.
 LOWERED = 0.1
 
 
-def constant(learning_rate: float, decay_steps: int) -> float:
+def constant_rate(learning_rate: float, decay_steps: int) -> float:
     """Return the learning rate unchanged."""
     return learning_rate
 
 
-def cosine(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return half a cosine from ``learning_rate`` to a twentieth of it, at which training may go on for a while.
+def cosine_decay(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Return half a cosine from ``learning_rate`` to a twentieth of it, which is kept afterwards.
 
     Loshchilov & Hutter 2017, SGDR: Stochastic gradient descent with warm restarts, arXiv:1608.03983, equation 5.
     """
@@ -34,19 +34,23 @@ def cosine(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules
     return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps, alpha=LEAST_SHARE)
 
 
-def exponential(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return an exponential fall to a hundredth of ``learning_rate`` after ``decay_steps``."""
+def exponential_decay(learning_rate: float, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Return an exponential decay to a hundredth of ``learning_rate`` after ``decay_steps``."""
     import keras
 
     return keras.optimizers.schedules.ExponentialDecay(learning_rate, decay_steps, decay_rate=0.01)
 
 
 #: Keys are the choices of ``Config.schedule``.
-SCHEDULES: dict[str, Callable[[float, int], Any]] = {"constant": constant, "cosine": cosine, "exponential": exponential}
+SCHEDULES: dict[str, Callable[[float, int], Any]] = {
+    "constant": constant_rate,
+    "cosine": cosine_decay,
+    "exponential": exponential_decay,
+}
 
 
 def build_optimizer(config: Config, decay_steps: int) -> keras.optimizers.Optimizer:
-    """Return the optimiser that a configuration asks for.
+    """Return the optimiser of the settings.
 
     Args:
         config: ``optimizer``, ``learning_rate``, ``schedule`` and ``clipnorm`` are read.
@@ -59,13 +63,13 @@ def build_optimizer(config: Config, decay_steps: int) -> keras.optimizers.Optimi
 
 
 def first_rate(network: keras.Model) -> float:
-    """Return the learning rate that a network begins with."""
+    """Return the learning rate of a network at the start of training."""
     rate = network.optimizer._learning_rate
     return float(getattr(rate, "initial_learning_rate", rate))
 
 
 def lower_rate(network: keras.Model) -> None:
-    """Lower the learning rate of a network, wherever it has fallen to, to :data:`LOWERED` of it."""
+    """Multiply the current learning rate of a network by :data:`LOWERED`."""
     rate = network.optimizer._learning_rate
     if hasattr(rate, "initial_learning_rate"):
         rate.initial_learning_rate *= LOWERED

@@ -1,4 +1,4 @@
-"""What the numbers are that a network gives for each step: a point forecast, and what its loss says of the spread.
+"""The outputs of a network for each step: a point forecast, and the other parameters of its loss.
 
 =====================  =====================================================================================
 loss                   outputs of each step
@@ -10,8 +10,8 @@ student-t              mean, scale, degrees of freedom
 negative-binomial      mean, shape
 =====================  =====================================================================================
 
-Channel 0 is always the point forecast. Where an ensemble or passes with dropout give a spread of their own, it is one
-more output, the last one: the standard deviation of the point forecast.
+Output 0 is always the point forecast. An ensemble and passes with dropout add one output, the last: the standard
+deviation of the point forecast. The card of a loss (:mod:`forecaster.losses`) says what its outputs are.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def outputs_of(config: Config) -> int:
 
 
 def window_norm_of(config: Config) -> str:
-    """Return what is taken off each window: for counts their mean, which divides them, for others what is set.
+    """Return the normalisation of each window: counts are divided by their mean, anything else as it is set.
 
     Salinas et al. 2020, DeepAR, arXiv:1704.04110, section 3.3.
     """
@@ -45,10 +45,10 @@ def window_norm_of(config: Config) -> str:
 
 
 def refuse_unlike_counts(config: Config, panel: Panel) -> None:
-    """Refuse a target that the loss has no likelihood for.
+    """Refuse a target without a likelihood under the loss.
 
     Raises:
-        DataError: ``loss="negative-binomial"`` and a reading is negative or no whole number.
+        DataError: the loss is for counts and a reading is negative or not a whole number.
     """
     if not config.counts:
         return
@@ -67,9 +67,9 @@ def finish_outputs(config: Config, raw: Any, base: Any, level: Any, deviation: A
 
     Args:
         config: ``loss`` is read.
-        raw: what the head gives, ``(batch, steps, outputs)``.
+        raw: output of the head, ``(batch, steps, outputs)``.
         base: the simple forecast that it corrects, ``(batch, steps or 1, 1)``; or None.
-        level: what was taken off the window, ``(batch, 1, 1)``; or None.
+        level: what was subtracted from the window, ``(batch, 1, 1)``; or None.
         deviation: what the window was divided by, ``(batch, 1, 1)``; or None.
     """
     point, rest = raw[..., :1], raw[..., 1:]
@@ -79,17 +79,17 @@ def finish_outputs(config: Config, raw: Any, base: Any, level: Any, deviation: A
 
 
 def quantile_spreads(config: Config, outputs: np.ndarray) -> np.ndarray:
-    """Return how far the network itself puts its 10 % quantile below the point forecast, and its 90 % one above.
+    """Return the distances from the point forecast to the network's own 10 and 90 % quantiles, down and up.
 
-    Where an ensemble or passes with dropout give a deviation too, the variances add.
+    The variance of an ensemble or of passes with dropout is added.
 
     Args:
         config: ``loss`` is read.
-        outputs: ``(windows, steps, outputs)``, the last one a deviation where there is one more than the loss has.
+        outputs: ``(windows, steps, outputs)``; one more than those of the loss is a deviation.
 
     Returns:
-        np.ndarray: ``(windows, steps, 2)`` float64, positive, in the unit of the scaled target; ones where the network
-        says nothing of its spread.
+        np.ndarray: ``(windows, steps, 2)`` float64, positive, in the unit of the scaled target; ones if the loss has
+        no quantiles.
     """
     own, card = np.asarray(outputs, np.float64), LOSSES[config.loss]
     distances = np.zeros((*own.shape[:2], 2)) if card.spreads is None else card.spreads(own)

@@ -1,4 +1,4 @@
-"""A bound of the memory that building a network takes: the weights that a model has stored for it."""
+"""Bound the memory that building a network takes by the weights that a model has stored for it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _COUNTING = Lock()
 
 @contextmanager
 def limit_weights(weights: Mapping[str, np.ndarray]) -> Iterator[None]:
-    """Refuse to make weights of networks, while the block runs, beyond as many numbers and arrays as are stored.
+    """Refuse to create more weights of networks than are stored, in numbers and in arrays, while the block runs.
 
-    Those that other threads make meanwhile are not counted; their blocks wait for this one.
+    Weights that other threads create are not counted; a block in another thread waits for this one.
 
     Raises:
-        ModelError: before memory is given to the first one too many.
+        ModelError: before the first weight too many is allocated.
     """
     import keras
 

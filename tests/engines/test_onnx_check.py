@@ -54,7 +54,7 @@ def test_every_shape_is_what_it_is_when_the_network_is_run(path, windows, monkey
     monkeypatch.setattr(graphs, "count_bytes_made", spied)
     graph, model = Graph(path.read_bytes()), onnx.load(path)
     shapes = {name: (windows, *shape) for name, shape in graph.inputs.items()}
-    assert graph.together(shapes) == windows
+    assert graph.windows_per_run(shapes) == windows
     last, names = model.graph.output[0].name, [name for n in model.graph.node for name in n.output if name]
     typed = onnx.shape_inference.infer_shapes(model).graph.value_info
     others = [value for value in typed if value.name in names and value.name != last]
@@ -162,7 +162,7 @@ def test_what_takes_much_is_refused_before_it_is_loaded(kind, monkeypatch):
 
 def test_what_is_much_beside_the_weights_is_refused_before_it_is_read(monkeypatch):
     monkeypatch.setattr(onnx, "load_model_from_string", lambda content: pytest.fail("read"))
-    refuses(attributes(), "bytes beside its weights", monkeypatch)
+    refuses(attributes(), "bytes without its weights", monkeypatch)
 
 
 def test_names_of_operators_are_of_one_version(monkeypatch):

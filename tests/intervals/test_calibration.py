@@ -105,10 +105,10 @@ class TestIntervalScores:
         wild = residuals.copy()
         wild[28:] *= 100
         spreads = np.ones((60, 5, 2))
-        stretches = errors_of(residuals).stretches
+        spans = errors_of(residuals).count_spans
         one, two = (errors_of(r, ages=64 - np.arange(60)) for r in (residuals, wild))
         for errors in (one, two):
-            object.__setattr__(errors, "stretches", stretches)
+            object.__setattr__(errors, "count_spans", spans)
         first, second = (interval_scores(errors, spreads, width_around(residuals)) for errors in (one, two))
         assert first["80"]["width"] == second["80"]["width"] and first == second
 

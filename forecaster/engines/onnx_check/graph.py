@@ -1,9 +1,9 @@
-"""What an exported network may be: checked before ONNX Runtime sees it, and before each run of another size.
+"""Check an exported network before ONNX Runtime loads it, and before each run of another size.
 
-A network of this project is plain arithmetic on arrays whose shapes follow from those of its inputs. So there may be
-the operators below and nothing else: no function, no data outside the file, no loop but one whose passes are counted
-in the file. The shape of every value is inferred node by node, and with them what a run takes before there is one:
-windows are run together as far as there is room.
+A network of this project is plain arithmetic on arrays whose shapes follow from those of its inputs. So it may hold the
+operators below and nothing else: no function, no data outside the file, no loop but one whose passes are counted in the
+file. The shape of every value is inferred node by node, and from it the memory of a run: as many windows are run
+together as fit in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from forecaster.engines.onnx_check.protobuf import bytes_beside
+from forecaster.engines.onnx_check.protobuf import count_bytes_outside
 from forecaster.engines.onnx_check.shapes import (
     MOST,
     NUMBERS,
@@ -26,7 +26,7 @@ from forecaster.engines.onnx_check.shapes import (
 from forecaster.errors import ModelError
 from forecaster.system.limits import is_out_of_memory
 
-#: Operators that networks are made of: none reads a file, draws a number, or runs something else.
+#: Operators of networks: none reads a file, draws a random number, or runs other code.
 _OPERATORS = """
 Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
 CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherND Gemm GlobalAveragePool GlobalMaxPool Greater
@@ -40,8 +40,8 @@ OPERATORS = frozenset(_OPERATORS.split())
 DOMAINS = ("", "ai.onnx")
 #: Where weights are in a file, by the numbers of fields: the graph, its initializers, their bytes.
 WEIGHTS = (7, 5, 9)
-#: What a file may hold, by the messages of the ONNX format: data outside the file, shapes that somebody claims,
-#: functions and whatever will be added to the format are not among it.
+#: Fields that a file may hold, by message of the ONNX format. External data, claimed shapes, functions and later
+#: additions to the format are not among them.
 FIELDS = {
     "ModelProto": "ir_version producer_name producer_version graph opset_import",
     "OperatorSetIdProto": "domain version",
@@ -55,12 +55,12 @@ FIELDS = {
     "TensorShapeProto": "dim",
     "Dimension": "dim_value dim_param",
 }
-#: Bytes of the file at most beside its weights; and nodes at most, with those of loops and with what each reads: ten
+#: Bytes of the file at most without its weights; and nodes and their inputs at most, including those of loops: ten
 #: transformers of four layers have 0.7 MB and 10,000.
 STRUCTURE, NODES = 2 << 20, 30_000
-#: Bytes at most of all values of a run, beside as many as the weights have, which some of them are computed from.
+#: Bytes at most of all values of a run, in addition to those of the weights, from which some are computed.
 ROOM = 3 << 27
-#: Windows that are computed side by side: a multiple of them, apart from others, rounds like with them, mostly.
+#: Windows computed in parallel: a multiple of them mostly rounds the same alone as among others.
 LANES = 16
 
 
@@ -75,17 +75,17 @@ class Graph:
         output: shape of the output, ``(steps, outputs)``, without the windows.
 
     Raises:
-        ModelError: it is no network, or holds what none of ours does.
+        ModelError: it is not a network, or holds something that no network of this project holds.
     """
 
     def __init__(self, content: bytes) -> None:
         import onnx
 
         try:
-            if bytes_beside(content, WEIGHTS, STRUCTURE) > STRUCTURE:
-                raise ValueError(f"it holds more than {STRUCTURE:,} bytes beside its weights")
+            if count_bytes_outside(content, WEIGHTS, STRUCTURE) > STRUCTURE:
+                raise ValueError(f"it holds more than {STRUCTURE:,} bytes without its weights")
             model = onnx.load_model_from_string(content)
-            if (nodes := _nodes(model.graph)) > NODES:
+            if (nodes := _count_nodes(model.graph)) > NODES:
                 raise ValueError(f"it holds {nodes:,} nodes and what they read")
             _check_message(model)
             versions = [each for each in model.opset_import if each.domain in DOMAINS]
@@ -101,28 +101,28 @@ class Graph:
             (self.output,) = (sizes_of(value.type)[1:] for value in model.graph.output)
             if min(size for shape in (self.output, *self.inputs.values()) for size in shape) < 1:
                 raise ValueError("an input or the output has no shape")
-        except Exception as error:  # of two libraries, which a hostile file may bring to raise any
+        except Exception as error:  # a hostile file may make the two libraries raise any
             raise as_model_error(error) from None
         self._found: dict[int, int] = {}
         self._room = ROOM + self._weights
-        self.together({name: (1, *shape) for name, shape in self.inputs.items()})
+        self.windows_per_run({name: (1, *shape) for name, shape in self.inputs.items()})
 
-    def together(self, shapes: dict[str, tuple[int, ...]]) -> int:
-        """Return how many windows of inputs of these shapes are forecast in one run, the last of which may have fewer.
+    def windows_per_run(self, shapes: dict[str, tuple[int, ...]]) -> int:
+        """Return the number of windows in one run over inputs of these shapes; the last run may have fewer.
 
-        Where there is room for as many, it is a multiple of LANES.
+        It is a multiple of LANES if that many fit in memory.
 
         Args:
-            shapes: of each input, windows first.
+            shapes: shape of each input, windows first.
 
         Raises:
-            ModelError: it reads other inputs, one window takes too much, or a shape does not follow from the inputs'.
+            ModelError: the inputs are others, one window takes too much, or a shape does not follow from the inputs.
         """
         try:
             if {name: shape[1:] for name, shape in shapes.items()} != self.inputs:
                 raise ValueError(f"it reads {self.inputs} of each window, not {shapes}")
             windows = shapes["past"][0]
-            one, most = self._taken(1), self._taken(windows)
+            one, most = self._bytes_of(1), self._bytes_of(windows)
             if one > self._room:
                 raise ValueError(f"it makes {one:,} bytes of one window")
             if most <= self._room:
@@ -132,14 +132,14 @@ class Graph:
             even = math.ceil(windows / math.ceil(windows / (fit - fit % lanes)))
             found = even + -even % lanes
             for some in (found, windows % found):
-                if (taken := self._taken(some)) > self._room:
+                if (taken := self._bytes_of(some)) > self._room:
                     raise ValueError(f"it makes {taken:,} bytes of {some} windows")
             return found
         except Exception as error:
             raise as_model_error(error) from None
 
-    def _taken(self, windows: int) -> int:
-        """Return how many bytes the values of a run of so many windows are."""
+    def _bytes_of(self, windows: int) -> int:
+        """Return the bytes of all values of a run over ``windows`` windows."""
         if windows not in self._found:
             kinds, values = dict(self._kinds), dict(self._values)
             for value in self._graph.input:
@@ -147,7 +147,7 @@ class Graph:
                 record_type(value.name, kind, kinds)
             made = count_bytes_made(self._graph, kinds, values, self._opset, self.inputs["past"][0] + self.output[0])
             if sizes_of(kinds[self._graph.output[0].name]) != (windows, *self.output):
-                raise ValueError("its output has another shape than it says")
+                raise ValueError("its output has another shape than it declares")
             self._found[windows] = made
         return self._found[windows]
 
@@ -161,7 +161,7 @@ def as_model_error(error: Exception) -> Exception:
 
 
 def _check_message(message: Any) -> None:
-    """Refuse a message, and those in it, that holds another field than it may, or another operator."""
+    """Refuse a message that holds, at any depth, a field or an operator that is not allowed."""
     kind = message.DESCRIPTOR.name
     for field, value in message.ListFields():
         if field.name not in FIELDS.get(kind, "").split():
@@ -177,7 +177,7 @@ def _check_message(message: Any) -> None:
         raise ValueError(f"{message.name} is too large")
 
 
-def _nodes(graph: Any) -> int:
-    """Return how many nodes a graph has, and values that they read, with those of its loops."""
+def _count_nodes(graph: Any) -> int:
+    """Return the number of nodes of a graph and of their inputs, including those of its loops."""
     inside = (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
-    return sum(1 + len(node.input) for node in graph.node) + sum(map(_nodes, inside))
+    return sum(1 + len(node.input) for node in graph.node) + sum(map(_count_nodes, inside))

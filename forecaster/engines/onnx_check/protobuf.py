@@ -1,4 +1,4 @@
-"""Messages of Protocol Buffers as bytes: what is in them is counted before a parser makes objects of it."""
+"""Count the bytes of Protocol Buffers messages before a parser makes objects of them."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from collections.abc import Sequence
 FIXED = {1: 8, 5: 4}
 
 
-def bytes_beside(message: bytes | memoryview, path: Sequence[int], most: int) -> int:
-    """Return how many bytes of a message are not in certain fields, or a number above ``most``, where counting stops.
+def count_bytes_outside(message: bytes | memoryview, path: Sequence[int], most: int) -> int:
+    """Return the bytes of a message outside of certain fields, or a number above ``most``, where counting stops.
 
     An empty message is two bytes inside of another one, and a hundred times as many in memory.
 
     Args:
         message: its bytes.
-        path: numbers of the fields that do not count, each inside of the one before.
-        most: how many are of interest.
+        path: numbers of the fields not counted, each inside of the one before.
+        most: bytes at which counting may stop.
 
     Raises:
-        ValueError: it is no message.
+        ValueError: it is not a message.
     """
-    view, place, beside = memoryview(message), 0, 0
-    while place < len(view) and beside <= most:
+    view, place, outside = memoryview(message), 0, 0
+    while place < len(view) and outside <= most:
         start = place
-        key, place = _whole(view, place)
+        key, place = _read_varint(view, place)
         number, kind = divmod(key, 8)
         if kind == 2:
-            size, place = _whole(view, place)
+            size, place = _read_varint(view, place)
             if number == path[0]:
-                beside += place - start
+                outside += place - start
                 if path[1:]:
-                    beside += bytes_beside(view[place : place + size], path[1:], most - beside)
+                    outside += count_bytes_outside(view[place : place + size], path[1:], most - outside)
                 start = place + size
             place += size
         elif kind == 0:
-            _, place = _whole(view, place)
+            _, place = _read_varint(view, place)
         elif kind in FIXED:
             place += FIXED[kind]
         else:
             raise ValueError("it is no message of Protocol Buffers")
-        beside += place - start
-    return beside
+        outside += place - start
+    return outside
 
 
-def _whole(view: memoryview, place: int) -> tuple[int, int]:
-    """Return the whole number that begins at a place, seven bits a byte, and where it ends."""
+def _read_varint(view: memoryview, place: int) -> tuple[int, int]:
+    """Return the varint at a position, seven bits a byte, and the position after it."""
     whole = 0
     for shift, byte in enumerate(view[place : place + 10]):
         whole |= (byte & 127) << 7 * shift

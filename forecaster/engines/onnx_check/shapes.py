@@ -1,4 +1,4 @@
-"""What the nodes of a network make: shape and bytes of every value, inferred node by node without a run."""
+"""Infer the shape and the bytes of every value of a network, node by node, without a run."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-#: Numbers that a recurrent layer computes of all steps before the first, for each unit.
+#: Numbers that a recurrent layer computes for each unit of all steps before it starts.
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-#: Kinds of numbers, as ONNX counts them, and the bytes of each: float32, int32, int64, bool and float64.
+#: ONNX element types and the bytes of each: float32, int32, int64, bool and float64.
 NUMBERS = {1: 4, 6: 4, 7: 8, 9: 1, 11: 8}
-#: Channels to a multiple of which ONNX Runtime fills up images where there is a convolution.
+#: ONNX Runtime pads the channels of images to a multiple of this if there is a convolution.
 BLOCK = 16
-#: Numbers of an array at most that shapes are computed from.
+#: Numbers at most of an array that shapes are computed from.
 FEW = 1 << 10
 #: Bound of sizes and whole numbers, so that no product of two is beyond int64.
 MOST = 1 << 31
 
-#: Types of values by name, and of the small ones that are known what they are.
+#: Types of values by name; and small known values by name.
 Kinds: TypeAlias = dict[str, Any]
 Values: TypeAlias = dict[str, np.ndarray]
 
@@ -32,12 +32,12 @@ def tensor_type(number: int, shape: Sequence[int]) -> Any:
 
 
 def sizes_of(kind: Any) -> tuple[int, ...]:
-    """Return the shape of a type; 0 for a size that is not told."""
+    """Return the shape of a type; 0 for a size that is not given."""
     return tuple(size.dim_value for size in kind.tensor_type.shape.dim)
 
 
 def bytes_of(kind: Any, block: int = 1) -> int:
-    """Return how many bytes a value of a type is, the channels of images in blocks."""
+    """Return the bytes of a value of a type, with the channels of images in blocks."""
     if kind.tensor_type.elem_type not in NUMBERS:
         raise ValueError(f"it makes values of another kind, {kind.tensor_type.elem_type}")
     sizes = list(sizes_of(kind))
@@ -47,14 +47,14 @@ def bytes_of(kind: Any, block: int = 1) -> int:
 
 
 def record_type(name: str, kind: Any, kinds: Kinds) -> None:
-    """Add the type of a value, which nothing else may be named like."""
+    """Add the type of a value; no two values may have the same name."""
     if name in kinds:
         raise ValueError(f"two values are named {name}")
     kinds[name] = kind
 
 
 def record_weight(weight: Any, kinds: Kinds, values: Values) -> int:
-    """Add a weight to what is known; return how many bytes it is, which are all in the file."""
+    """Add a weight to types and known values, and return its bytes, which must all be in the file."""
     import onnx
 
     shape, written = tuple(weight.dims), len(weight.raw_data) / NUMBERS[weight.data_type]
@@ -68,14 +68,14 @@ def record_weight(weight: Any, kinds: Kinds, values: Values) -> int:
 
 
 def count_bytes_made(graph: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> int:
-    """Return how many bytes the nodes of a graph make in all.
+    """Return the bytes of all values that the nodes of a graph compute.
 
-    ONNX Runtime chooses in which order they are run, keeps what is computed of weights alone, and what a loop reads.
+    ONNX Runtime chooses their order, and keeps values computed from weights alone and inputs of loops.
 
     Args:
-        graph: its nodes are in an order in which they can be run.
+        graph: with its nodes in an order in which they can be run.
         kinds: types of its inputs and weights; those of all its values are added.
-        values: what is known of them; what is computed of shapes alone is added.
+        values: known values; those computed from shapes alone are added.
         opset: version of the operators.
         passes: of a loop at most.
 
@@ -87,7 +87,7 @@ def count_bytes_made(graph: Any, kinds: Kinds, values: Values, opset: Any, passe
         if node.op_type == "Loop":
             found, inside = _loop(node, kinds, values, opset, passes)
         else:
-            found, inside = _inferred(node, kinds, values, opset), _beside(node, kinds)
+            found, inside = _infer_types(node, kinds, values, opset), _scratch_bytes(node, kinds)
         made += inside
         for name in (name for name in node.output if name):
             if not (kind := found[name]).tensor_type.HasField("shape") or not all(
@@ -100,8 +100,8 @@ def count_bytes_made(graph: Any, kinds: Kinds, values: Values, opset: Any, passe
     return made
 
 
-def _inferred(node: Any, kinds: Kinds, values: Values, opset: Any) -> Kinds:
-    """Return the types of what a node gives."""
+def _infer_types(node: Any, kinds: Kinds, values: Values, opset: Any) -> Kinds:
+    """Return the types of the outputs of a node."""
     import onnx
 
     given = [name for name in node.input if name]
@@ -118,8 +118,8 @@ def _inferred(node: Any, kinds: Kinds, values: Values, opset: Any) -> Kinds:
     )
 
 
-def _beside(node: Any, kinds: Kinds) -> int:
-    """Return how many bytes a node takes while it is run beside what it gives."""
+def _scratch_bytes(node: Any, kinds: Kinds) -> int:
+    """Return the bytes that a node takes while it runs, in addition to its outputs."""
     if node.op_type not in GATES:
         return 0
     (steps, windows, width), (ways, _, units) = (sizes_of(kinds[name]) for name in (node.input[0], node.input[2]))
@@ -127,7 +127,7 @@ def _beside(node: Any, kinds: Kinds) -> int:
 
 
 def _compute(node: Any, kinds: Kinds, values: Values) -> None:
-    """Add what a node gives to the known values, where it is one of those that shapes are computed with."""
+    """Add the output of a node to the known values if shapes are computed with it."""
     if not (name := node.output[0]):
         return
     given = [values.get(name) if name else None for name in node.input]
@@ -157,7 +157,7 @@ def _cast(x: Any, to: int) -> Any:
     return x.astype(onnx.helper.tensor_dtype_to_np_dtype(to))
 
 
-#: What shapes are computed with: the rest of a node's inputs, then its attributes.
+#: Operators that shapes are computed with, as functions of the inputs and attributes of a node.
 COMPUTED: dict[str, Callable[..., Any]] = {
     "Gather": lambda x, indices, axis=0: np.take(x, indices, axis),
     "Concat": lambda *parts, axis: np.concatenate(parts, axis),
@@ -177,10 +177,10 @@ COMPUTED: dict[str, Callable[..., Any]] = {
 
 
 def _loop(node: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> tuple[Kinds, int]:
-    """Return the types of what a loop gives, and how many bytes it takes beside them.
+    """Return the types of the outputs of a loop, and the bytes it takes in addition to them.
 
-    What it carries has one shape in all passes; what it collects has a row for each of them, and is put together at the
-    end. It makes as many passes at most as stand in the file.
+    Carried values have one shape in all passes; collected values have a row for each pass and are joined at the end.
+    The number of passes is in the file.
     """
     (body,) = (attribute.g for attribute in node.attribute)
     count, carried = int(values[node.input[0]]), [kinds[name] for name in node.input[2:]]
@@ -196,7 +196,7 @@ def _loop(node: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> t
     for weight in body.initializer:
         record_weight(weight, own, known)
     inside = count_bytes_made(body, own, known, opset, 0)
-    if not (_holds(values.get(node.input[1]), True) and _goes_on(node, body, values, known, count)):
+    if not (_holds(values.get(node.input[1]), True) and _runs_all_passes(node, body, values, known, count)):
         raise ValueError("it holds a loop that may end before its last pass")
     given = [own[value.name] for value in body.output[1:]]
     if [sizes_of(kind) for kind in given[: len(carried)]] != [sizes_of(kind) for kind in carried]:
@@ -205,16 +205,16 @@ def _loop(node: Any, kinds: Kinds, values: Values, opset: Any, passes: int) -> t
     return dict(zip(node.output, [*carried, *collected], strict=False)), inside + sum(map(bytes_of, collected))
 
 
-def _goes_on(node: Any, body: Any, values: Values, known: Values, count: int) -> bool:
-    """Return whether a loop makes all of its passes: otherwise it would collect fewer rows.
+def _runs_all_passes(node: Any, body: Any, values: Values, known: Values, count: int) -> bool:
+    """Return True if a loop makes all of its passes: otherwise it would collect fewer rows.
 
-    Its condition is computed of all passes at once, from their numbers, and from what counts them beside.
+    Its condition is computed for all passes at once, from their numbers and from carried counters.
 
     Args:
         node: the loop.
         body: its graph.
-        values: what is known outside.
-        known: what is known in it.
+        values: known values outside of it.
+        known: known values inside of it.
         count: passes.
     """
     passes, (number, going, *carried) = np.arange(count), (value.name for value in body.input)
@@ -233,5 +233,5 @@ def _goes_on(node: Any, body: Any, values: Values, known: Values, count: int) ->
 
 
 def _holds(value: np.ndarray | None, number: int) -> bool:
-    """Return whether a value is known, and is this number."""
+    """Return True if a value is known and equals a number."""
     return value is not None and value.size == 1 and bool(value.item() == number)

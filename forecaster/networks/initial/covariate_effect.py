@@ -1,4 +1,4 @@
-"""What known covariates add to the target: a sum of hinges, found by ridge regression before training."""
+"""The effect of known covariates on the target: a sum of hinges, fitted by ridge regression before training."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 #: Hinges along covariates, hinges along covariates and calendar, and the range that they lie in: deviations.
 HINGES, MIXED, RANGE = 64, 128, 2.5
-#: Penalties tried, in squared errors of the hinges; the rows that are left out choose.
+#: Penalties tried, in squared errors of the hinges; chosen on the rows left out.
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-#: Blocks of windows, every last of four of which is left out to choose the penalty by.
+#: Blocks of windows, of which every fourth is left out to choose the penalty.
 BLOCKS = 16
 
 
@@ -24,7 +24,7 @@ class Hinges:
     Attributes:
         directions: ``(calendar + known, hinges)`` float32, unit vectors.
         places: ``(hinges,)`` float32.
-        shares: ``(hinges + known, 1)`` float32, what each hinge and each covariate itself adds.
+        shares: ``(hinges + known, 1)`` float32, coefficients of the hinges and of the covariates themselves.
     """
 
     directions: np.ndarray
@@ -37,7 +37,7 @@ class Hinges:
 
 
 def random_hinges(calendar: int, known: int) -> Hinges:
-    """Return hinges in fixed pseudo-random directions and places, which add nothing yet.
+    """Return hinges in fixed pseudo-random directions and places, with shares of 0.
 
     The first run along the known covariates only, the others, where there is a calendar, along both.
     """
@@ -58,19 +58,19 @@ def hinge_values(features: Any, directions: Any, places: Any, known: int, ops: A
 
 
 def fit_hinges(function: Hinges, moved: np.ndarray, errors: np.ndarray) -> Hinges:
-    """Return the hinges with the shares that explain the errors of the simple forecast best, by ridge regression.
+    """Return the hinges with shares fitted to the errors of the simple forecast by ridge regression.
 
     Args:
-        function: what the hinges are.
-        moved: ``(windows, steps, hinges + known)``, by how much each lies above its own simple forecast.
-        errors: ``(windows, steps)``, by how much the target does; NaN where it does not count.
+        function: the hinges.
+        moved: hinges minus their simple forecast, ``(windows, steps, hinges + known)``.
+        errors: target minus its simple forecast, ``(windows, steps)``; NaN where it does not count.
 
     Returns:
-        Hinges: the penalty, or no effect at all, is chosen on windows that the regression has not seen.
+        Hinges: the penalty, or no effect at all, is chosen on windows left out of the regression.
     """
     windows = len(errors)
     left_out = np.arange(windows) * BLOCKS // max(1, windows) % 4 == 3
-    parts = [_normal(moved[which], errors[which]) for which in (~left_out, left_out)]
+    parts = [_normal_equations(moved[which], errors[which]) for which in (~left_out, left_out)]
     (gram, cross), (gram_out, cross_out) = parts
     best, least = np.zeros(len(cross)), 0.0
     for penalty in PENALTIES:
@@ -81,7 +81,7 @@ def fit_hinges(function: Hinges, moved: np.ndarray, errors: np.ndarray) -> Hinge
     return replace(function, shares=best[:, None].astype(np.float32))
 
 
-def _normal(moved: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _normal_equations(moved: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     counted = np.isfinite(errors)
     x, y = moved[counted].astype(np.float64), errors[counted].astype(np.float64)
     return x.T @ x, x.T @ y

@@ -1,6 +1,6 @@
-"""Convex combinations of simple forecasts: the one with the least square, for near and for far steps.
+"""Convex combinations of simple forecasts with the least squared error, for near and for far steps.
 
-The forecasts are those of :mod:`forecaster.networks.initial.simple_forecasts`. A mix is what a network starts from.
+The forecasts are those of :mod:`forecaster.networks.initial.simple_forecasts`. A network starts from such a mix.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-#: What is added to the share of each candidate before its logarithm is taken, and taken off after the softmax, so that
-#: none is out of the reach of training and a mix without it is still what training starts from.
+#: Added to the share of each candidate before the logarithm and subtracted after the softmax, so that training can
+#: reach every candidate although it may start from a mix without it.
 FLOOR = 1e-2
-#: Blocks of steps, as long as one another, each of which has a mix of its own: near steps keep to the last value longer
-#: than far ones. And windows without which all blocks have the same.
+#: Blocks of steps of equal length with a mix each, since near steps keep closer to the last value than far ones; and
+#: windows below which all blocks share one mix.
 BLOCKS, OWN_WINDOWS = 8, 500
 
 
 def blocks_of(steps: int) -> np.ndarray:
-    """Return the block of each step of a forecast that has a mix of its own, ``(steps,)`` int, 0 for the first."""
+    """Return the block of each step of a forecast, ``(steps,)`` int, 0 for the first."""
     return np.arange(steps) * min(BLOCKS, steps) // steps
 
 
 def best_mixes(errors: np.ndarray) -> np.ndarray:
-    """Return the convex combination of each block of steps with the least square; one for all where windows are few.
+    """Return the best convex combination for each block of steps, or one for all if windows are few.
 
     Args:
         errors: ``(candidates, windows, steps)``.
@@ -39,7 +39,7 @@ def best_mixes(errors: np.ndarray) -> np.ndarray:
 
 
 def best_mix(errors: list[np.ndarray]) -> np.ndarray:
-    """Return the convex combination, ``(candidates,)``, of errors ``(values,)`` each, with the least square.
+    """Return the convex combination, ``(candidates,)``, of errors ``(values,)`` each, with the least squared error.
 
     An active set, after Lawson & Hanson 1974, Solving Least Squares Problems, chapter 23, under "the weights sum to
     one": the candidate that lowers the square fastest comes in, and one whose weight would turn negative goes out,
@@ -56,14 +56,13 @@ def best_mix(errors: list[np.ndarray]) -> np.ndarray:
         newest = int(np.argmin(slope))
         if not slope[newest] < best @ gram @ best - enough:
             return best.astype("float32")
-        best = _least_within(gram, best, np.sort(np.append(chosen, newest)))
+        best = _best_of_chosen(gram, best, np.sort(np.append(chosen, newest)))
 
 
-def _least_within(gram: np.ndarray, start: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return the best convex combination of the chosen candidates that is met on the way from ``start``.
+def _best_of_chosen(gram: np.ndarray, start: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the best convex combination of the chosen candidates on the path from ``start``.
 
-    Wherever the way to the best combination leaves the convex ones, the candidate at whose weight 0 it does so is
-    dropped.
+    Where the path to the best combination leaves the convex ones, the candidate whose weight is 0 there is dropped.
     """
     weights = start.copy()
     while True:
@@ -80,7 +79,7 @@ def _least_within(gram: np.ndarray, start: np.ndarray, chosen: np.ndarray) -> np
 
 
 def mix_logits(mix: np.ndarray) -> np.ndarray:
-    """Return the logits, ``(..., candidates)`` float32, of which :func:`mix_shares` makes a mix."""
+    """Return the logits, ``(..., candidates)`` float32, from which :func:`mix_shares` returns a mix."""
     count = mix.shape[-1]
     return np.log(FLOOR + (1 - count * FLOOR) * np.asarray(mix, float)).astype("float32")
 

@@ -1,4 +1,4 @@
-"""Simple forecasts of a window, which the network's head is added to, and how well each of them fits.
+"""Simple forecasts of a window, which the network's head corrects.
 
 Every candidate is linear in the window and moves with it: adding a constant to the window, or multiplying it, does the
 same to the forecast. So a mix whose weights sum to one gives the same answer before and after window normalisation.
@@ -12,35 +12,35 @@ from typing import Any
 
 import numpy as np
 
-#: Share of the newest reading in a smoothed level, and what is left of a damped trend after each step.
+#: Share of the newest reading in a smoothed level, and share of a damped trend left after each step.
 SMOOTHING, DAMPING = 0.5, 0.9
-#: Rows at least that a local trend is found on; a season where it is longer.
+#: Rows at least for a local trend; a season if it is longer.
 TREND_ROWS = 12
 
 
 def simple_forecasts(window: Any, steps: int, seasons: Sequence[int], ops: Any = np) -> dict[str, Any]:
-    """Return the simple forecasts that a window is long enough for.
+    """Return the simple forecasts for which a window is long enough.
 
     Args:
         window: the target, ``(batch, lookback)``.
-        steps: how many steps to forecast.
+        steps: steps to forecast.
         seasons: the seasonal periods in steps, the main one first; 1 for none.
         ops: the namespace that computes: :mod:`numpy`, or ``keras.ops``.
 
     Returns:
         ``(batch, steps)`` arrays by name, always in the same order. ``last``: the last value. ``mean``: the mean of
         the same phase over all whole seasons of the window (without a season: of the window). ``seasonal``: the value
-        one season ago. ``shifted``: ``seasonal``, moved by how far the last eighth of a season lies above the same
-        eighth one season ago. ``grown``: ``seasonal``, moved for each season ahead by how far the last one lies above
-        the one before it. ``level``, ``damped`` and ``trend``: see :func:`_smoothed`.
+        one season ago. ``shifted``: ``seasonal`` plus the rise of the last eighth of a season over the same eighth one
+        season ago. ``grown``: ``seasonal`` plus, for each season ahead, the rise of the last season over the one before
+        it. ``level``, ``damped`` and ``trend``: see :func:`_smoothed`.
         Of every further season ``seasonal_168`` and ``mean_168``, likewise, with its period in the name; and
-        ``shifted_168``: ``seasonal_168``, moved by how far the last main season lies above the same rows 168 ago.
+        ``shifted_168``: ``seasonal_168`` plus the rise of the last main season over the same rows 168 ago.
     """
     season, lookback = seasons[0], int(window.shape[1])
     whole, phase = lookback // season, np.arange(steps) % season
     found = {"last": ops.repeat(window[:, -1:], steps, axis=1)}
     if not whole:
-        return found | _further(window, steps, seasons, ops)
+        return found | _longer_seasons(window, steps, seasons, ops)
     folded = ops.reshape(window[:, lookback - whole * season :], (-1, whole, season))
     if whole > 1:
         found["mean"] = ops.take(ops.mean(folded, axis=1), phase, axis=1)
@@ -53,26 +53,26 @@ def simple_forecasts(window: Any, steps: int, seasons: Sequence[int], ops: Any =
         found["grown"] = ops.mean(grown, axis=1, keepdims=True) * ahead + found["seasonal"]
     if whole > 1:
         found |= _smoothed(folded, steps, ops)
-    return found | _further(window, steps, seasons, ops)
+    return found | _longer_seasons(window, steps, seasons, ops)
 
 
 def _smoothed(folded: Any, steps: int, ops: Any) -> dict[str, Any]:
-    """Return forecasts of the level and the trend of what is left without the season, with the season added back.
+    """Return forecasts of level and trend of the deseasonalised window, with the season added back.
 
     Season and trend are those of least squares on the window: a value for each phase, and a line (Hyndman &
     Athanasopoulos 2021, Forecasting: Principles and Practice, 3rd ed., section 7.4).
 
     Args:
         folded: whole seasons, two or more, ``(batch, seasons, season)``.
-        steps: how many steps to forecast.
+        steps: steps to forecast.
         ops: the namespace that computes.
 
     Returns:
         ``level``: simple exponential smoothing (Brown 1959; Gardner 1985, Exponential smoothing: the state of the art,
         Journal of Forecasting 4(1)). ``damped``: the level and a local trend that loses a tenth of itself at each step
         (Gardner & McKenzie 1985, Forecasting trends in time series, Management Science 31(10)). ``trend``: the level
-        and the trend of the whole window. A level lies as many steps behind its trend as its readings are old on
-        average, which the two make good.
+        and the trend of the whole window. A level lags its trend by the mean age of its readings, which the latter two
+        correct.
     """
     whole, season = int(folded.shape[1]), int(folded.shape[2])
     rows, middle = whole * season, np.arange(season) - (season - 1) / 2
@@ -95,13 +95,13 @@ def _smoothed(folded: Any, steps: int, ops: Any) -> dict[str, Any]:
 
 
 def _line(rows: int) -> np.ndarray:
-    """Return what the readings of a line, ``(rows,)``, count for its slope of least squares."""
+    """Return the weights of readings, ``(rows,)``, in the least squares slope of a line."""
     centred = np.arange(rows) - (rows - 1) / 2
     return (centred / (centred @ centred)).astype("float32")
 
 
-def _further(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[str, Any]:
-    """Return ``seasonal``, ``mean`` and ``shifted`` of the seasons beside the main one that the window holds."""
+def _longer_seasons(window: Any, steps: int, seasons: Sequence[int], ops: Any) -> dict[str, Any]:
+    """Return ``seasonal``, ``mean`` and ``shifted`` of the further seasons that fit in the window."""
     found, lookback = {}, int(window.shape[1])
     for season in seasons[1:]:
         whole, phase = lookback // season, np.arange(steps) % season

@@ -1,4 +1,4 @@
-"""Where training starts from: the simple forecasts, and the effect of known covariates, that fit windows best."""
+"""The start of training: the mix of simple forecasts and the effect of known covariates that fit windows best."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from forecaster.config import Config
 
-#: Windows that the mix is found on, and target steps that effects are found on; more windows are thinned.
+#: Windows that a mix is fitted to, and target steps that effects are fitted to; more windows are thinned.
 MIX_WINDOWS, EFFECT_STEPS = 5_000, 12_000
-#: Windows whose hinges are held at once, and times that mix and effect are found in turn.
+#: Windows whose hinges are held at once, and rounds of fitting mix and effect in turn.
 CHUNK, TURNS = 100, 3
 #: Choices of ``Config.base`` that are a mix of the simple forecasts.
 MIXES = ("mix", "gate")
@@ -31,13 +31,13 @@ MIXES = ("mix", "gate")
 
 @dataclass(frozen=True)
 class Start:
-    """What a network starts from.
+    """The start of a network.
 
     Attributes:
         mix: weights of the simple forecasts of ``base="mix"`` and ``"gate"``, ``(blocks, candidates)``; None for
             another base.
-        effect: what the known covariates add; None without any.
-        rule: of ``task="direction"``, what the classes are; None for values.
+        effect: effect of the known covariates; None without any.
+        rule: classes of ``task="direction"``; None for values.
     """
 
     mix: np.ndarray | None = None
@@ -50,34 +50,37 @@ def find_start(config: Config, shapes: Shapes, windows: Windows) -> Start:
 
     Args:
         config: ``task``, ``stay``, ``base``, ``window_norm`` and ``needed_gain`` are read.
-        shapes: what the network must fit.
+        shapes: the shapes of the network.
         windows: training windows.
     """
     if config.task == "direction":
         return Start(rule=Rule.of_windows(windows, STAY if config.stay is None else config.stay))
     if shapes.known:
-        return _with_effect(config, shapes, windows.thinned(max(100, EFFECT_STEPS // shapes.steps)))
+        return _start_with_effect(config, shapes, windows.thinned(max(100, EFFECT_STEPS // shapes.steps)))
     if config.base not in MIXES:
         return Start()
     few = windows.thinned(MIX_WINDOWS)
-    errors, weights = _simple(few.inputs()[:, :, 0].astype(float), config, shapes) - few.targets(), few.target_weights()
+    errors, weights = (
+        _stack_candidates(few.inputs()[:, :, 0].astype(float), config, shapes) - few.targets(),
+        few.target_weights(),
+    )
     return Start(significant_mixes(errors if weights is None else errors * np.sqrt(weights), few, config.needed_gain))
 
 
 def significant_mixes(errors: np.ndarray, windows: Windows, share: float) -> np.ndarray:
-    """Return the best mix of the simple forecasts, or the one of them that it does not beat beyond doubt.
+    """Return the best mix of the simple forecasts, or the single one that it does not beat significantly.
 
-    That one is the last value, unless another beats it beyond doubt: steadily, or by much, which a few stretches can
-    show as well: five of them ask for 9 % where one asks for 20. A mix is judged by the windows that it is fitted to.
+    That one is the last value, unless another beats it significantly: steadily, or by a large share, for which few
+    spans suffice: 9 % with five spans, 20 % with one. A mix is judged by the windows that it is fitted to.
     Where its ``k`` shares fit nothing but noise, the square of twice its ``t`` follows the chi-squared distribution
-    with ``k`` degrees of freedom, as the Wald statistic does; :data:`~forecaster.features.gain_test.STEADY` asks for
-    16, which eight such shares reach once in twenty times. A gain by much is easier to come by: of random walks of 10
-    to 30 stretches it lets a fifth to two fifths start from a mix, for the sake of series that revert to their mean.
+    with ``k`` degrees of freedom, as the Wald statistic does; :data:`~forecaster.features.gain_test.STEADY` requires
+    16, which eight such shares reach once in twenty times. A large gain is easier to reach: of random walks of 10 to 30
+    spans it lets a fifth to two fifths start from a mix, for the sake of series that revert to their mean.
 
     Args:
         errors: ``(candidates, windows, steps)``, the last value first, 0 where a target does not count.
         windows: the windows.
-        share: by which the squared error of one stretch must be lower.
+        share: required reduction of the squared error of one span.
 
     Returns:
         As :func:`best_mixes`.
@@ -85,18 +88,18 @@ def significant_mixes(errors: np.ndarray, windows: Windows, share: float) -> np.
     block, alone = blocks_of(errors.shape[2]), np.eye(len(errors), dtype=np.float32)
     mixes = best_mixes(errors)
     best = alone[int(np.argmin((errors**2).mean(axis=(1, 2))))]
-    kept, before = np.broadcast_to(alone[0], mixes.shape), (errors[0] ** 2).mean(axis=1)
+    chosen, before = np.broadcast_to(alone[0], mixes.shape), (errors[0] ** 2).mean(axis=1)
     needed = needed_share(share, len(np.unique(stretches_of(windows))))
     for mix in (np.broadcast_to(best, mixes.shape), mixes):
         after = (np.einsum("sc,cns->ns", mix[block], errors) ** 2).mean(axis=1)
-        much = before.mean() - after.mean() > needed * before.mean()
-        if much or gain_t_statistic(before, after, windows) >= STEADY:
-            kept, before = mix, after
-    return kept
+        large = before.mean() - after.mean() > needed * before.mean()
+        if large or gain_t_statistic(before, after, windows) >= STEADY:
+            chosen, before = mix, after
+    return chosen
 
 
 def set_start(network: keras.Model, start: Start) -> None:
-    """Give a network, from :func:`forecaster.networks.factory.build_network`, another start."""
+    """Set the start of a network from :func:`forecaster.networks.factory.build_network`."""
     values = {}
     if start.mix is not None:
         values = dict.fromkeys(("mix/logits", "gate/logits"), mix_logits(start.mix))
@@ -107,14 +110,14 @@ def set_start(network: keras.Model, start: Start) -> None:
             variable.assign(values[variable.path])
 
 
-def _with_effect(config: Config, shapes: Shapes, windows: Windows) -> Start:
-    """Find mix and effect in turn: each of what the other leaves over."""
+def _start_with_effect(config: Config, shapes: Shapes, windows: Windows) -> Start:
+    """Fit mix and effect in turn, each to what the other leaves over."""
     function = random_hinges(shapes.calendar, shapes.known)
     target, past = windows.targets().astype(np.float64), windows.inputs()[:, :, 0].astype(np.float64)
     weights = windows.target_weights()
     target[weights == 0 if weights is not None else np.zeros(target.shape, bool)] = np.nan
-    simple = _simple(past, config, shapes)
-    ahead, moved = _moved(windows, function, config, shapes)
+    simple = _stack_candidates(past, config, shapes)
+    ahead, moved = _hinges_of(windows, function, config, shapes)
     mix, block = _mix_of(simple, target, windows, config.needed_gain), blocks_of(shapes.steps)
     for _ in range(TURNS):
         by = ahead - np.einsum("sc,cnsf->nsf", mix[block], moved)
@@ -128,7 +131,7 @@ def _mix_of(simple: np.ndarray, target: np.ndarray, windows: Windows, share: flo
     return significant_mixes(np.nan_to_num(simple - target), windows, share)
 
 
-def _simple(past: np.ndarray, config: Config, shapes: Shapes) -> np.ndarray:
+def _stack_candidates(past: np.ndarray, config: Config, shapes: Shapes) -> np.ndarray:
     """Return the simple forecasts that a network starts from, ``(candidates, windows, steps)``."""
     found = simple_forecasts(past, shapes.steps, shapes.seasons)
     if config.base in MIXES:
@@ -140,10 +143,10 @@ def _simple(past: np.ndarray, config: Config, shapes: Shapes) -> np.ndarray:
     return np.stack([{"last": last, "mean-std": mean}.get(window_norm_of(config), np.zeros_like(last))])
 
 
-def _moved(windows: Windows, function: Hinges, config: Config, shapes: Shapes) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hinges of the steps to come, ``(windows, steps, hinges)``, and what each simple forecast says of them.
+def _hinges_of(windows: Windows, function: Hinges, config: Config, shapes: Shapes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hinges of the steps ahead, ``(windows, steps, hinges)``, and the simple forecasts of them.
 
-    The latter is ``(candidates, windows, steps, hinges)``.
+    The latter are ``(candidates, windows, steps, hinges)``.
     """
     ahead, simple = [], []
     for first in range(0, len(windows), CHUNK):
@@ -155,6 +158,6 @@ def _moved(windows: Windows, function: Hinges, config: Config, shapes: Shapes) -
         )
         ahead.append(future)
         count, lookback, width = past.shape
-        each = _simple(past.transpose(0, 2, 1).reshape(-1, lookback), config, shapes)
+        each = _stack_candidates(past.transpose(0, 2, 1).reshape(-1, lookback), config, shapes)
         simple.append(each.reshape(len(each), count, width, shapes.steps).transpose(0, 1, 3, 2))
     return np.concatenate(ahead), np.concatenate(simple, axis=1)

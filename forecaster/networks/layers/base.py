@@ -1,4 +1,4 @@
-"""The few layers that Keras does not have. Importing this module imports Keras."""
+"""Layers of the frame that Keras does not have. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ EPSILON = 1e-4
 
 
 class WindowNorm(keras.layers.Layer):
-    """Take the level (and deviation) of each window off it.
+    """Subtract the level of each window, and divide by its deviation.
 
     ``last`` is the subtraction of Lin et al. 2023 (SegRNN, arXiv:2308.11200); ``mean-std`` is reversible instance
-    normalisation without its affine weights (Kim et al. 2022, RevIN). ``mean``, for counts, takes no level off and
+    normalisation without its affine weights (Kim et al. 2022, RevIN). ``mean``, for counts, subtracts no level and
     divides by one more than the mean (Salinas et al. 2020, DeepAR, arXiv:1704.04110, section 3.3).
 
     Args:
@@ -37,7 +37,7 @@ class WindowNorm(keras.layers.Layer):
 
         Args:
             window: the target, ``(batch, lookback, 1)``.
-            observed: 1 where it was observed and 0 where it is a placeholder, which counts for no mean; or None.
+            observed: 1 where it was observed, 0 for placeholders, which no mean counts; or None.
         """
         if self.kind == "last":
             level = window[:, -1:]
@@ -52,7 +52,7 @@ class WindowNorm(keras.layers.Layer):
 
 
 def _mean(window: Any, observed: Any) -> Any:
-    """Return the mean of each window, ``(batch, 1, 1)``, over what was observed; 0 where nothing was."""
+    """Return the mean of each window, ``(batch, 1, 1)``, over observed readings; 0 if there are none."""
     if observed is None:
         return ops.mean(window, axis=1, keepdims=True)
     count = ops.maximum(ops.sum(observed, axis=1, keepdims=True), 1.0)
@@ -60,10 +60,10 @@ def _mean(window: Any, observed: Any) -> Any:
 
 
 class WeightedCandidates(keras.layers.Layer):
-    """What layers share that forecast by a weighted mean of the simple forecasts of a window.
+    """Base of layers that forecast a weighted mean of the simple forecasts of a window.
 
     Args:
-        steps: how many steps to forecast.
+        steps: steps to forecast.
         seasons: the seasonal periods in steps, the main one first.
         initial: the weights to start from, ``(blocks, candidates)``, none negative; equal weights by default.
     """
@@ -82,12 +82,12 @@ class WeightedCandidates(keras.layers.Layer):
         initializer = keras.initializers.Constant(start)
         self.logits = self.add_weight(shape=start.shape, initializer=initializer, name="logits")
 
-    def weighed(self, window: Any, moved: Any = 0.0) -> Any:
+    def weigh(self, window: Any, moved: Any = 0.0) -> Any:
         """Return the forecast, ``(batch, steps, 1)``.
 
         Args:
             window: ``(batch, lookback, 1)``.
-            moved: what is added to the logits, ``(batch, steps, candidates)``; nothing by default.
+            moved: added to the logits, ``(batch, steps, candidates)``; nothing by default.
         """
         found = ops.stack(list(simple_forecasts(window[:, :, 0], self.steps, self.seasons, ops).values()), axis=-1)
         logits = ops.take(self.logits, blocks_of(self.steps), axis=0) + moved
@@ -103,20 +103,20 @@ class Mix(WeightedCandidates):
 
     def call(self, window: Any) -> Any:
         """Return the forecast, ``(batch, steps, 1)``, of a window ``(batch, lookback, 1)``."""
-        return self.weighed(window)
+        return self.weigh(window)
 
 
 class Effect(keras.layers.Layer):
-    """What the covariates known at a step add to the target at that step: the same function at every step.
+    """Effect of the covariates known at a step on the target at that step: the same function at every step.
 
-    The calendar is read beside them, because an effect may depend on the hour. Taken off the window, and added to the
-    forecast, it makes of the network a regression whose errors the network forecasts (Hyndman & Athanasopoulos 2021,
+    It reads the calendar too, because an effect may depend on the hour. Subtracted from the window and added to the
+    forecast, it makes a regression whose errors the network forecasts (Hyndman & Athanasopoulos 2021,
     Forecasting: Principles and Practice, 3rd ed., chapter 10).
 
     Args:
-        calendar: how many calendar features come first.
-        known: how many covariates follow.
-        initial: the function to start from; hinges that add nothing by default.
+        calendar: number of calendar features, which come first.
+        known: number of covariates, which follow.
+        initial: the function to start from; no effect by default.
     """
 
     def __init__(self, calendar: int, known: int, initial: Hinges | None = None, **options: Any) -> None:
@@ -126,24 +126,24 @@ class Effect(keras.layers.Layer):
         self.initial = random_hinges(calendar, known) if initial is None else initial
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Create the directions and places of the hinges, and what each adds."""
+        """Create the directions, places and shares of the hinges."""
         for name, start in self.initial.arrays().items():
             value = keras.initializers.Constant(start)
             setattr(self, name, self.add_weight(shape=start.shape, initializer=value, name=name))
 
     def call(self, features: Any) -> Any:
-        """Return what they add, ``(batch, steps, 1)``, of features ``(batch, steps, calendar + known)``."""
+        """Return the effect, ``(batch, steps, 1)``, of features ``(batch, steps, calendar + known)``."""
         return hinge_values(features, self.directions, self.places, self.known, ops) @ self.shares
 
 
 class Embeddings(keras.layers.Layer):
-    """A learned vector for each category of each group; the unknown category, code 0, is zero and stays so.
+    """A learned vector for each category of each group; that of the unknown category, code 0, stays zero.
 
     Lengths follow the rule of fastai, ``1.6 n^0.56`` for ``n`` categories (Howard & Gugger 2020, fastai: A Layered API
     for Deep Learning, arXiv:2002.04688, ``emb_sz_rule``), at most 50.
 
     Args:
-        categories: how many categories each group has.
+        categories: number of categories of each group.
     """
 
     def __init__(self, categories: tuple[int, ...], **options: Any) -> None:
@@ -167,5 +167,5 @@ class Embeddings(keras.layers.Layer):
 
 
 def embedding_size(categories: int) -> int:
-    """Return the length of the vector that stands for one of so many categories."""
+    """Return the length of the vectors of a group of categories."""
     return max(1, min(50, round(1.6 * categories**0.56)))

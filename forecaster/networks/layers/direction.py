@@ -1,4 +1,4 @@
-"""From the numbers of a network to probabilities of falling, staying and rising. Importing this imports Keras."""
+"""Probabilities of falling, staying and rising from the logits of a network. Importing this imports Keras."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from keras import ops
 
 from forecaster.features.direction_rule import Rule
 
-#: Probability that stands for all smaller ones in the loss.
+#: Smallest probability in the loss; smaller ones count as this.
 SMALLEST = 1e-7
 
 
 class Directions(keras.layers.Layer):
-    """Probabilities of the three classes, starting from how often each came in training.
+    """Probabilities of the three classes, starting from their frequencies in training.
 
     ``softmax((log frequencies + logits) / temperature)``: where the logits are 0, as in an untrained network, and the
     temperature is 1, the probabilities are the frequencies. None of its weights is trained. The temperature is that of
     Guo et al. 2017 (On calibration of modern neural networks, arXiv:1706.04599, section 4.2).
 
     Args:
-        rule: tells the classes apart, and how often each came in training.
+        rule: thresholds of the classes, and their frequencies in training.
     """
 
     def __init__(self, rule: Rule, **options: Any) -> None:
@@ -31,7 +31,7 @@ class Directions(keras.layers.Layer):
         self.rule = rule
 
     def build(self, logits_shape: Any, last_shape: Any = None) -> None:
-        """Create the weights, which training leaves as they are."""
+        """Create the weights, which are not trained."""
         logs = np.log(self.rule.frequencies)
         for name, value in (
             ("thresholds", self.rule.thresholds),
@@ -56,7 +56,7 @@ class DirectionLoss(keras.losses.Loss):
     """Categorical cross-entropy of the classes that the targets fall into.
 
     Args:
-        directions: the layer whose thresholds tell the classes apart.
+        directions: the layer that holds the thresholds of the classes.
     """
 
     def __init__(self, directions: Directions) -> None:
@@ -64,7 +64,7 @@ class DirectionLoss(keras.losses.Loss):
         self.directions = directions
 
     def call(self, targets: Any, outputs: Any) -> Any:
-        """Return ``-log p(class that came)``, ``(batch, steps)``.
+        """Return ``-log p(actual class)``, ``(batch, steps)``.
 
         Args:
             targets: the scaled target, ``(batch, steps, 1)``.

@@ -1,4 +1,4 @@
-"""The layer that an ensemble ends with. Importing this module imports Keras."""
+"""The last layer of an ensemble. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from keras import ops
 
 
 class WeightedMean(keras.layers.Layer):
-    """The weighted mean of what the members forecast.
+    """The weighted mean of the forecasts of the members.
 
-    Of parameters of a distribution it is that of the parameters; of quantiles that of the quantiles, which averages
-    distributions without widening them (Vincentization: Ratcliff 1979, Psychological Bulletin 86(3)).
+    Parameters of a distribution are averaged as they are; quantiles too, which averages distributions without widening
+    them (Vincentization: Ratcliff 1979, Psychological Bulletin 86(3)).
 
     Args:
         shares: the weights, ``(members,)``, none negative, sum 1; they are not trained.
-        spread: give one more output, the weighted standard deviation of the members' point forecasts.
+        spread: add an output, the weighted standard deviation of the members' point forecasts.
     """
 
     def __init__(self, shares: np.ndarray, spread: bool, **options: Any) -> None:
@@ -31,7 +31,7 @@ class WeightedMean(keras.layers.Layer):
         self.shares = self.add_weight(shape=(len(self.initial),), initializer=start, trainable=False, name="shares")
 
     def call(self, forecasts: list[Any]) -> Any:
-        """Return ``(batch, steps, outputs)``, or one output more, of so many for each member."""
+        """Return ``(batch, steps, outputs)``, or one output more, from as many outputs of each member."""
         each = ops.stack(forecasts, axis=-1)  # (batch, steps, outputs, members)
         mean = each @ self.shares[:, None]
         if not self.spread:

@@ -2,7 +2,7 @@
 
 A mixture of experts (Jacobs, Jordan, Nowlan & Hinton 1991, Adaptive mixtures of local experts, Neural Computation 3(1))
 whose experts are the simple forecasts of :mod:`forecaster.networks.initial.simple_forecasts` and whose gate is the
-network's core. It is told how well each of them would have forecast the newest steps of the window itself.
+network's core. It reads the error of each of them on the newest steps of the window itself.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ EPSILON = 1e-2
 
 
 class TrackRecord(keras.layers.Layer):
-    """How far each simple forecast of a window would have been off on its newest steps, and how much it changes.
+    """Errors of the simple forecasts on the newest steps of a window, and sizes of its changes.
 
     Args:
-        steps: how many steps to forecast; as many are taken off the window, a third of it and all but two seasons at
-            most.
+        steps: steps to forecast; the errors are of as many newest steps, at most a third of the window and all but two
+            seasons.
         seasons: the seasonal periods in steps, the main one first.
     """
 
@@ -38,17 +38,17 @@ class TrackRecord(keras.layers.Layer):
 
         Args:
             window: ``(batch, lookback, 1)``.
-            observed: 1 where it was observed and 0 where it is a placeholder, which counts for no error and no change,
+            observed: 1 where it was observed, 0 for placeholders, which no error and no change counts,
                 ``(batch, lookback, 1)``; or None.
         """
         values, season = window[:, :, 0], self.seasons[0]
         counts = None if observed is None else observed[:, :, 0]
         lookback = int(values.shape[1])
         steps = max(1, min(self.steps, lookback // 3, lookback - 2 * season))
-        past, came = values[:, : lookback - steps], values[:, lookback - steps :]
+        past, actuals = values[:, : lookback - steps], values[:, lookback - steps :]
         known = None if counts is None else counts[:, lookback - steps :]
         sizes = [
-            _mean_size(simple - came, known) for simple in simple_forecasts(past, steps, self.seasons, ops).values()
+            _mean_size(simple - actuals, known) for simple in simple_forecasts(past, steps, self.seasons, ops).values()
         ]
         for lag in sorted({1, season} & set(range(lookback))):
             both = None if counts is None else counts[:, lag:] * counts[:, :-lag]
@@ -58,14 +58,14 @@ class TrackRecord(keras.layers.Layer):
 
 
 def _mean_size(values: Any, counts: Any) -> Any:
-    """Return the mean absolute value of each row, ``(batch,)``, over what counts; 0 where nothing does."""
+    """Return the mean absolute value of each row, ``(batch,)``, weighted by ``counts``; 0 if they are all 0."""
     if counts is None:
         return ops.mean(ops.abs(values), axis=1)
     return ops.sum(ops.abs(values) * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1.0)
 
 
 class Gate(WeightedCandidates):
-    """Forecast by a convex combination of the simple forecasts of a window, which the core moves step by step."""
+    """Forecast by a convex combination of the simple forecasts of a window, with weights moved by the core."""
 
     def build(self, window_shape: tuple[int | None, ...], moved_shape: tuple[int | None, ...]) -> None:
         """Create the logits, ``(blocks, candidates)``."""
@@ -76,6 +76,6 @@ class Gate(WeightedCandidates):
 
         Args:
             window: ``(batch, lookback, 1)``.
-            moved: by how much the core moves the logits, ``(batch, steps, candidates)``.
+            moved: added to the logits by the core, ``(batch, steps, candidates)``.
         """
-        return self.weighed(window, moved)
+        return self.weigh(window, moved)
