@@ -63,7 +63,7 @@ class DropoutEngine:
         import tensorflow as tf
 
         layers = network._flatten_layers()
-        if not any(_drops(layer) for layer in layers):
+        if not any(_has_dropout(layer) for layer in layers):
             raise SettingError("intervals by dropout need something that is dropped", setting("dropout", 0.2))
         if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
             raise SettingError(
@@ -81,9 +81,9 @@ class DropoutEngine:
         self._dropped = dropped
 
     def run(self, inputs: Inputs) -> np.ndarray:
-        """See :class:`Engine`; one output more, the last."""
+        """See :class:`Engine`; the last output is the deviation."""
         feed = select_inputs(inputs, self._dtypes)
-        with self._lock:  # what is dropped hangs on the states, from the first pass to the last
+        with self._lock:  # the seeds of all passes must follow each other
             for number, state in enumerate(self._states):
                 state.assign([self._seed + number, 0])
             passes = np.stack([np.asarray(self._dropped(feed))[:, :, 0] for _ in range(PASSES)])

@@ -1,4 +1,4 @@
-"""Adaptive conformal inference: working levels follow the hits, so that coverage holds where errors change over time."""
+"""Adaptive conformal inference: working levels follow the hits, so that coverage holds where errors change."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _Bounds:
     steps: int
 
     def share_outside(self, known: Panel) -> np.ndarray | None:
-        """Return the share of observed readings outside, ``(levels,)``; NaN if none was observed, None before its end."""
+        """Return the share of observed readings outside, ``(levels,)``; NaN if there are none, None before its end."""
         misses, count = 0.0, 0
         for i, name in enumerate(known.ids):
             if name not in self.bounds:

@@ -33,7 +33,7 @@ STILL = 0.2
 
 
 def preferred_kinds(config: Config, outputs: int) -> tuple[str, ...]:
-    """Return the measures of uncertainty to try, of :data:`forecaster.intervals.conformal.KINDS`, the preferred one first.
+    """Return the measures of uncertainty to try, the preferred one first.
 
     Args:
         config: ``loss`` and ``intervals`` are read.
@@ -91,9 +91,10 @@ def typical_uncertainty(kind: str, found: np.ndarray) -> tuple[str, float]:
     """Return the measure that widths follow, and the typical uncertainty, that of the median window.
 
     Where counts are nearly all 0, many windows do not move at all, and their forecasts of 0 are exact. Ranked with the
-    others, their errors of 0 give forecasts above 0 intervals of no width, which miss the next 0. So where a share of :data:`STILL` or more have a volatility of 0, they are left out, and widths follow the
-    volatility of the others itself: a forecast that is a mean over few readings above 0 is off by as much as it is
-    large when a 0 comes, and twice as many such readings double both.
+    others, their errors of 0 give forecasts above 0 intervals of no width, which miss the next 0. So where a share of
+    :data:`STILL` or more have a volatility of 0, they are left out, and widths follow the volatility of the others
+    itself: a forecast that is a mean over few readings above 0 is off by as much as it is large when a 0 comes, and
+    twice as many such readings double both.
 
     Args:
         kind: one of :func:`preferred_kinds`.
@@ -131,7 +132,7 @@ def error_units(scaler: Scaler) -> np.ndarray:
 
 
 def _volatility(past: np.ndarray, plan: Plan, changes: bool) -> np.ndarray:
-    """Return the mean absolute change of the target of each window, ``(windows,)``, over whole seasons if the window holds one."""
+    """Return the mean absolute change of the target of each window, ``(windows,)``, over whole seasons if it can."""
     wanted, most = max(HORIZONS * plan.horizon, LEAST_CHANGES), past.shape[1] - 1
     whole = min(-(-wanted // plan.season), most // plan.season) * plan.season
     rows = 1 + (whole or min(wanted, most))

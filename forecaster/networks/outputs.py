@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def outputs_of(config: Config) -> int:
-    """Return how many numbers the core of a network gives for each step: for a direction the logits of its classes."""
+    """Return the outputs of the core of a network for each step: those of the loss, or the logits of a direction."""
     return len(CLASSES) if config.task == "direction" else LOSSES[config.loss].outputs
 
 

@@ -308,7 +308,7 @@ class TestFitted:
         table = noisy(200).assign(y=lambda t: np.where(t["step"] < 140, 7.0, t["y"]))
         with pytest.raises(DataError, match="'y' never changes before the newest 60 rows") as error:
             Forecaster(**SETTINGS).fit(table)
-        assert error.value.hint.endswith("with validation")
+        assert "validation" in error.value.hint
 
 
 class TestCounts:

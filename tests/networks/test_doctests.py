@@ -1,4 +1,4 @@
-"""The examples in docstrings of losses, engines and networks run."""
+"""The examples in docstrings of losses and networks run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from importlib import import_module
 
 import pytest
 
+from forecaster import losses
+
 MODULES = (
     "forecaster.losses",
     "forecaster.losses.card",
-    "forecaster.losses.point",
-    "forecaster.losses.quantile",
-    "forecaster.losses.gaussian",
-    "forecaster.losses.student_t",
-    "forecaster.losses.negative_binomial",
+    *(f"forecaster.losses.{module}" for module in losses.MODULES),
     "forecaster.networks.factory",
 )
 

@@ -153,7 +153,7 @@ class Graph:
 
 
 def as_model_error(error: Exception) -> Exception:
-    """Return what is said of a network that cannot be run; that memory is short is not its fault."""
+    """Return the error of a network that cannot be run; a lack of memory stays a MemoryError."""
     if is_out_of_memory(error):
         return MemoryError(str(error))
     reason = str(error).strip().partition("\n")[0] or type(error).__name__

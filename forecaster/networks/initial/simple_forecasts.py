@@ -1,7 +1,7 @@
 """Simple forecasts of a window, which the network's head corrects.
 
-Every candidate is linear in the window and moves with it: adding a constant to the window, or multiplying it, does the
-same to the forecast. So a mix whose weights sum to one gives the same answer before and after window normalisation.
+Every candidate is linear in the window and equivariant: adding a constant to the window, or multiplying it, does the
+same to the forecast. So a mix whose weights sum to one is the same before and after window normalisation.
 The order of the summands matters to Keras: see :mod:`forecaster.families.recurrent`.
 """
 
