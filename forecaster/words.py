@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -38,6 +40,7 @@ def setting(name: str, value: Any = None) -> str:
         ('--gaps mask', '--no-final', '--units 64,32')
     """
     if _as_flags.get():
+        value = _shell_word(value) if isinstance(value, str) else value
         return _flag(_FLAGS.get(name, name).replace("_", "-"), value)
     if value is None:
         return name
@@ -50,6 +53,11 @@ def _flag(name: str, value: Any) -> str:
     if value is False:
         return f"--no-{name}"
     return f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
+
+
+def _shell_word(text: str) -> str:
+    """Return a text in quotes if a shell would not read it as one word."""
+    return shlex.quote(text) if re.search(r"[^\w@%+=:,./-]", text) else text
 
 
 def first_few(names: list[str], most: int = 5) -> str:

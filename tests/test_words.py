@@ -21,6 +21,8 @@ def test_the_examples_of_docstrings_are_true():
         ("horizon", "30d", 'horizon="30d"', "--horizon 30d"),
         ("future_columns", "price", 'future_columns="price"', "--future-columns price"),
         ("units", (64, 32), "units=(64, 32)", "--units 64,32"),
+        ("time", "Größe (m)", 'time="Größe (m)"', "--time 'Größe (m)'"),
+        ("time", "größe", 'time="größe"', "--time größe"),
         ("learning_rate", 0.001, "learning_rate=0.001", "--learning-rate 0.001"),
         ("final", True, "final=True", "--final"),
         ("final", False, "final=False", "--no-final"),
