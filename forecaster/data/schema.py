@@ -1,4 +1,4 @@
-"""The columns of a table: the role of each, and the covariates among them."""
+"""The roles of the columns of a table, and its covariates."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from forecaster.system.typed_json import as_type
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column of a table holds what; kept in the model, so that later tables are read in the same way.
+    """The role of each column of a table; kept in the model, so that later tables are read in the same way.
 
     Attributes:
         time: name of the time column of forecasts; a column of the table, or ``time`` / ``step`` where the times are
-            made of several columns / count rows.
-        target: name of what is forecast.
+            joined from several columns / count rows.
+        target: name of the values that are forecast.
         series: name of the series column; None for a table of one series.
         time_columns: the columns that the time is split over; none where it is one column, or there is no time.
         targets: the columns that are forecast as series of a panel, where there are several; ``target`` and ``series``
-            are then columns that are made of them.
-        series_columns: the columns that the series id is made of, where it is no column of the table by itself.
+            are then columns of the long table made of them.
+        series_columns: the columns that the series id is joined from, where it is no column of the table.
         wide: ``no``, ``columns`` (a column is a series) or ``rows`` (a row is a series, under dates or positions).
-        dates: ``day-first`` or ``month-first`` where the table's dates needed it, else ``auto``.
+        dates: ``day-first`` or ``month-first`` where the dates of the table needed it, else ``auto``.
         past: covariates known until the cutoff.
         future: covariates known beyond it.
         static: covariates of a series as a whole.
@@ -47,7 +47,7 @@ class Roles:
         return (*self.past, *self.future, *self.static)
 
     def needed(self) -> tuple[str, ...] | None:
-        """Return the columns that a table must have to be read in the same way; None for a wide one, which has all."""
+        """Return the columns that a table needs to be read in the same way; None for a wide one, which needs all."""
         if self.wide != "no":
             return None
         series = self.series_columns or ((self.series,) if self.series else ())
@@ -67,11 +67,7 @@ class Roles:
         return as_type(cls, plain, "roles")
 
 
-#: Flags of what every table has, for which ``none`` is a name like any other.
-_NEEDED = ("--time", "--target")
-
-
-#: What a covariate may be: known until the cutoff, known beyond it, or the same in every row of a series.
+#: Roles of covariates: known until the cutoff, known beyond it, the same in every row of a series.
 COVARIATE_ROLES = ("past", "future", "static")
 
 
@@ -83,8 +79,8 @@ class Column:
         name: its column in the table.
         role: ``past``, ``future`` or ``static``.
         categories: the values of a column of text, in the order of their codes; None for a column of numbers.
-        offset: what was taken from the numbers of a column that varies little about a large value, so that float32
-            holds them; 0 for others.
+        offset: subtracted from the numbers of a column that varies little about a large value, so that float32 is
+            precise enough; 0 for others.
     """
 
     name: str

@@ -12,8 +12,8 @@ import pandas as pd
 from forecaster.config import Config
 from forecaster.data.columns.date_formats import FORMATS, parse_times
 from forecaster.data.columns.long_table import shape_table
+from forecaster.data.columns.profile import TableProfile
 from forecaster.data.columns.readings import Readings, read_readings
-from forecaster.data.columns.time_values import distinct_values, looks_like, numbers_of, sample_cells
 from forecaster.data.panel.build import build_panel, sort_rows
 from forecaster.data.panel.future_rows import split_future_rows
 from forecaster.data.panel.panel import Panel
@@ -134,29 +134,32 @@ def _either_date(frame: pd.DataFrame, config: Config) -> Way:
 
 def _numbers_only(frame: pd.DataFrame, config: Config) -> Way:
     """Empty the cells of text in columns that are mostly numbers, and infinite ones."""
-    mended = {}
-    for name in frame.columns:
-        column = frame[name]
+    mended, table = {}, TableProfile(frame)
+    for name in table.names:
+        column = table[name].cells
         if column.dtype.kind == "f":
             infinite = np.isinf(column.to_numpy(float))
             if infinite.any():
                 mended[name] = column.mask(infinite)
-        elif column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype):
-            cells = sample_cells(column)
-            if len(cells) and (~np.isnan(numbers_of(cells))).mean() >= 0.5:
-                numbers = numbers_of(column)
-                mended[name] = pd.Series(np.where(np.isinf(numbers), np.nan, numbers), column.index)
+        elif _may_be_text(column) and table[name].is_mostly_numbers:
+            numbers = table[name].numbers
+            mended[name] = pd.Series(np.where(np.isinf(numbers), np.nan, numbers), column.index)
     if mended:
         yield _assigned(frame, mended), config
+
+
+def _may_be_text(column: pd.Series) -> bool:
+    return column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype)
 
 
 def _readable_times(frame: pd.DataFrame, config: Config) -> Way:
     """Empty the cells of a column of times that cannot be read."""
     names = [name.strip() for name in (config.time or "").split(",")] if config.time else list(frame.columns)
+    table = TableProfile(frame)
     for name in names:
-        kind = looks_like(frame[name]) if name in frame.columns else None
+        kind = table[name].time_kind if name in table else None
         if kind in FORMATS or kind == "digits":
-            codes, values = distinct_values(frame[name])
+            codes, values = table[name].distinct
             cells = np.array([str(value).strip() for value in values], object)
             orders = ("month-first", "day-first") if config.dates == "auto" else (config.dates,)
             for order in orders:

@@ -1,93 +1,75 @@
-"""The cells of a column as numbers or as categories, and what kind of column it is."""
+"""Read the cells of a column as numbers, as categories or as series ids."""
 
 from __future__ import annotations
 
 import math
-import re
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
-from forecaster.data.columns.time_values import (
-    distinct_values,
-    looks_like,
-    numbers_of,
-    row_blocks,
-    sample_cells,
-    values_of_codes,
-)
+from forecaster.data.columns.profile import ColumnProfile, TableProfile, has_time_type
+from forecaster.data.columns.raw_cells import numbers_of, row_blocks, values_of_codes
 from forecaster.data.readers.csv_numbers import MISSING, wrapped_number
 from forecaster.data.readers.dataframe import line_of
 from forecaster.errors import DataError
+from forecaster.words import setting
 
-#: Deviations that the middle of a column may be from 0 before an offset is taken: float32 keeps 4 digits of each.
+#: Standard deviations between 0 and the median from which on an offset is taken: float32 then keeps 4 digits of each.
 FAR = 1e3
-#: Share of its middle below which the deviation of a column is that of rounding, by the bytes of its numbers.
+#: Share of the median below which the standard deviation is rounding error, by the bytes of a number.
 ROUNDING = {8: 1e-12, 4: 1e-6}
-#: Cells of a column that its middle is found by; of more, so many evenly spaced ones.
+#: Cells that the median is taken of, evenly spaced in a longer column.
 SAMPLE = 100_000
 
 
-def cell_kind(column: pd.Series) -> str:
-    """Return what a column holds: ``number``, ``text``, ``time``, ``empty`` or ``other``."""
-    if column.dtype.kind in "mM" or isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype):
-        return "time"
-    if column.dtype.kind == "c":
-        return "other"
-    if not column.notna().any():
-        return "empty"
-    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
-        return "number"
-    cells = sample_cells(column)
-    texts = [str(cell).strip() for cell in cells]
-    if any(re.fullmatch(r"0\d+", text) for text in texts):
-        return "text"
-    if looks_like(column) not in (None, "step", "year"):
-        return "time"
-    return "number" if (~np.isnan(numbers_of(cells))).mean() >= 0.5 else "text"
-
-
-def read_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
+def read_numbers(table: TableProfile, name: str) -> np.ndarray:
     """Return a column as numbers, ``(rows,)`` float64, or float32 where it holds float32; NaN where it is empty.
 
     Raises:
         DataError: a cell is text or infinite, or the column holds times.
     """
-    column = frame[name]
-    if column.dtype.kind in "cmM" or isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype):
-        raise DataError(f"column '{name}' holds {column.dtype}, expected numbers", "name another with --target COLUMN")
+    column = table[name]
+    if column.dtype.kind == "c" or has_time_type(column.cells):
+        hint = f"name another with {setting('target', 'COLUMN')}"
+        raise DataError(f"column '{name}' holds {column.dtype}, expected numbers", hint)
     dtype = np.float32 if column.dtype == np.float32 else np.float64
-    values = np.array(numbers_of(column, dtype))  # a copy: the table of the caller is not written to
+    values = np.array(numbers_of(column.cells, dtype))  # a copy: the table of the caller is not written to
     if np.isfinite(values).all():
         return values
     if column.dtype.kind != "f":
-        _refuse(frame, name, np.isnan(values) & _is_filled(column), "is text")
-    _refuse(frame, name, np.isinf(values), "is infinite")
+        _refuse(table.frame, name, np.isnan(values) & _find_filled(column), "is text")
+    _refuse(table.frame, name, np.isinf(values), "is infinite")
     return values
 
 
-def read_covariate(frame: pd.DataFrame, name: str, offset: float | None = None) -> tuple[np.ndarray, float]:
-    """Return a column as :func:`read_numbers` does, less an offset, in ``(rows,)`` float32; and the offset.
+def read_covariate(table: TableProfile, name: str, offset: float | None = None) -> tuple[np.ndarray, float]:
+    """Return the numbers of a column less an offset, ``(rows,)`` float32 not to be written to, and the offset.
 
     Args:
-        frame: the table.
+        table: the table.
         name: the column.
-        offset: see :class:`forecaster.data.schema.Column`; None to choose it by these cells.
+        offset: see :class:`forecaster.data.schema.Column`; None to choose it from these cells.
 
     Raises:
         DataError: a cell is text, infinite or too large; or the column holds times.
     """
-    values = read_numbers(frame, name)
-    _refuse(frame, name, np.abs(values) > np.finfo(np.float32).max, "is too large")
-    offset = choose_offset(values) if offset is None else offset
+    if offset is not None:
+        return _read_less(table, name, offset)
+    return table[name].recall("covariate", lambda: _read_less(table, name, None), large=True)
+
+
+def _read_less(table: TableProfile, name: str, offset: float | None) -> tuple[np.ndarray, float]:
+    values = read_numbers(table, name)
+    _refuse(table.frame, name, np.abs(values) > np.finfo(np.float32).max, "is too large")
+    offset = table[name].recall("offset", lambda: choose_offset(values)) if offset is None else offset
     if offset:
         values = values.astype(np.float64, copy=False) - offset
     return values.astype(np.float32, copy=False), offset
 
 
 def choose_offset(values: np.ndarray) -> float:
-    """Return a round number near the middle of a column that varies little about it; 0 where none is needed."""
+    """Return a round number near the median of a column that varies little about it; 0 if none is needed."""
     known = values[np.isfinite(values)]
     if not len(known):
         return 0.0
@@ -101,7 +83,7 @@ def choose_offset(values: np.ndarray) -> float:
 
 
 def as_written(cell: float, offset: float = 0.0) -> float:
-    """Return a float32 cell as a person would write it, its offset put back: the shortest decimal."""
+    """Return a float32 cell plus its offset as the shortest decimal."""
     return float(Decimal(str(np.float32(cell))) + Decimal(str(offset)))
 
 
@@ -117,15 +99,17 @@ def _refuse(frame: pd.DataFrame, name: str, bad: np.ndarray, what: str) -> None:
         )
 
 
-def _is_filled(column: pd.Series) -> np.ndarray:
-    """Return which cells hold something, ``(rows,)`` bool: not blanks and the words for "no value"."""
+def _find_filled(column: ColumnProfile) -> np.ndarray:
+    """Return a mask of the cells that are not empty, blank or a word for "no value", ``(rows,)`` bool."""
     if column.dtype.kind in "biuf":
-        return np.array(column.notna(), bool)
-    codes, values = distinct_values(column)
+        return np.array(column.cells.notna(), bool)
+    codes, values = column.distinct
     return np.array([not (isinstance(v, str) and v.strip() in MISSING) for v in values] + [False])[codes]
 
 
-def read_categories(column: pd.Series, categories: tuple[str, ...] | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_categories(
+    column: ColumnProfile, categories: tuple[str, ...] | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return a column of text as the numbers of its categories.
 
     Args:
@@ -133,9 +117,16 @@ def read_categories(column: pd.Series, categories: tuple[str, ...] | None = None
         categories: those of training, in the order of their numbers; None for those of the column, sorted.
 
     Returns:
-        ``(rows,)`` float32, NaN where a cell is empty and -1 where its category is unknown; and the categories.
+        ``(rows,)`` float32, not to be written to: NaN where a cell is empty, -1 where its category is unknown; and the
+        categories.
     """
-    codes, values = distinct_values(column)
+    if categories is not None:
+        return _read_categories(column, categories)
+    return column.recall("categories", lambda: _read_categories(column, None), large=True)
+
+
+def _read_categories(column: ColumnProfile, categories: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    codes, values = column.distinct
     texts = [as_text(value) for value in values]
     if categories is None:
         used = used_codes(codes, len(texts))
@@ -146,7 +137,7 @@ def read_categories(column: pd.Series, categories: tuple[str, ...] | None = None
 
 
 def used_codes(codes: np.ndarray, count: int) -> np.ndarray:
-    """Return which of the codes from 0 to ``count`` are there, ``(count,)`` bool."""
+    """Return a mask of the codes below ``count`` that occur, ``(count,)`` bool."""
     used = np.zeros(count + 1, bool)  # the code -1 is the last
     for block in row_blocks(len(codes)):
         used[codes[block]] = True
@@ -158,15 +149,15 @@ def as_text(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def join_ids(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Categorical:
-    """Return series ids made of the columns that name a series, joined as ``A/B``, in the order of appearance.
+def join_ids(table: TableProfile, names: tuple[str, ...]) -> pd.Categorical:
+    """Return series ids joined from several columns as ``A/B``, in the order of appearance.
 
     Raises:
-        DataError: an id is empty, or two series would be called the same.
+        DataError: an id is empty, or two series would have the same id.
     """
-    parts = [distinct_values(frame[name]) for name in names]
+    parts = [table[name].distinct for name in names]
     for name, (codes, _) in zip(names, parts, strict=True):
-        check_ids(frame, name, codes)
+        check_ids(table.frame, name, codes)
     total = parts[0][0].astype(np.int64)
     for codes, values in parts[1:]:
         total = pd.factorize(total * len(values) + codes)[0].astype(np.int64)
@@ -179,12 +170,12 @@ def join_ids(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Categorical:
         if len(names) == 1:
             merged, labels_found = pd.factorize(np.array(labels, dtype=object))
             return pd.Categorical.from_codes(merged[joint], categories=list(labels_found))
-        raise DataError(f"two series would both be called '{twice}'", "write their ids without '/'")
+        raise DataError(f"two series would both have the id '{twice}'", "write their ids without '/'")
     return pd.Categorical.from_codes(joint, categories=labels)
 
 
 def check_ids(frame: pd.DataFrame, name: str, codes: np.ndarray) -> None:
-    """Raise DataError if a row has no series id, which ``codes``, ``(rows,)``, says with -1."""
+    """Raise DataError if a row has no series id: a code of -1 in ``codes``, ``(rows,)``."""
     missing = codes < 0
     if missing.any():
         count = int(missing.sum())

@@ -1,4 +1,4 @@
-"""Which of the other columns are covariates, known how far, and which are of no use."""
+"""Find the covariates among the remaining columns, with the role of each and the reason why others are left out."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import Config
-from forecaster.data.columns.cell_values import cell_kind, read_categories, read_covariate
+from forecaster.data.columns.cell_values import read_categories, read_covariate
+from forecaster.data.columns.profile import ColumnProfile, TableProfile
+from forecaster.data.columns.raw_cells import numbers_of, row_blocks
 from forecaster.data.columns.roles import is_row_number, named_columns
 from forecaster.data.columns.time_parts import is_part
-from forecaster.data.columns.time_values import numbers_of, row_blocks
 from forecaster.errors import DataError, SettingError
 from forecaster.notes import Note
-from forecaster.words import first_few
+from forecaster.words import first_few, setting
 
-#: Categories that a column may have: of a reading, and of a series as a whole.
+#: Categories that a column may have, if it varies within a series, and if it does not.
 MOST_CATEGORIES = 100
 MOST_STATIC_CATEGORIES = 10_000
 
 
+#: The setting that names the covariates of each role.
+SETTINGS = {"past": "past", "future": "future_columns", "static": "static"}
+
+
 @dataclass(frozen=True)
 class Covariates:
-    """The columns of each role, and notes on them and on those that are left out."""
+    """The covariates of each role, and notes on them and on the columns that are left out."""
 
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
@@ -32,21 +37,17 @@ class Covariates:
 
 
 def named_covariates(frame: pd.DataFrame, config: Config) -> dict[str, str]:
-    """Return the role of each column that ``--past``, ``--future-columns`` and ``--static`` name.
+    """Return the role of each column that the settings ``past``, ``future_columns`` and ``static`` name.
 
     Raises:
         NotFoundError: there is no such column.
-        SettingError: two flags name one column.
+        SettingError: two settings name one column.
     """
     roles: dict[str, str] = {}
     if not config.covariates:
         return roles
-    for role, text, flag in (
-        ("past", config.past, "--past"),
-        ("future", config.future_columns, "--future-columns"),
-        ("static", config.static, "--static"),
-    ):
-        for name in named_columns(frame, text, flag):
+    for role, field in SETTINGS.items():
+        for name in named_columns(frame, getattr(config, field), field):
             if name in roles:
                 raise SettingError(f"column '{name}' is named both as a {roles[name]} and as a {role} covariate")
             roles[name] = role
@@ -54,40 +55,41 @@ def named_covariates(frame: pd.DataFrame, config: Config) -> dict[str, str]:
 
 
 def find_covariates(
-    frame: pd.DataFrame,
+    table: TableProfile,
     taken: tuple[str, ...],
     codes: np.ndarray,
     config: Config,
     future_names: tuple[str, ...] = (),
     target: str | None = None,
 ) -> Covariates:
-    """Return the role of every column that has no other: static, future or past, or what speaks against it.
+    """Return the role of every column that has no other one: static, future or past, or the reason it is left out.
 
     Args:
-        frame: a table in which one row is one reading of one series.
+        table: a table in which one row is one reading of one series.
         taken: columns that have another role.
         codes: ``(rows,)`` integers, the series of each row.
-        config: its flags that name covariates.
-        future_names: columns of the file of known future values.
-        target: the column that is forecast, where it is one.
+        config: its settings that name covariates.
+        future_names: columns of the table of known future values.
+        target: the column that is forecast; None if there are several.
 
     Raises:
         NotFoundError, SettingError: as in :func:`named_covariates`.
-        DataError: a column that a flag names cannot be used.
+        DataError: a column that a setting names cannot be used.
     """
     if not config.covariates:
         return Covariates()
-    named = named_covariates(frame, config)
+    named = named_covariates(table.frame, config)
     series, found = int(codes.max(initial=0)) + 1, dict[str, str]()
     useless: dict[str, list[str]] = {}
     broken: list[str] = []
-    for name in map(str, frame.columns):
+    for name in table.names:
         if name in named:
-            _check_usable(frame, name, taken)
+            _check_usable(table, name, taken)
             found[name] = named[name]
         elif name not in taken:
-            role, why = _role(frame, name, codes, series, future_names, target)
-            role, why = _by_flags(role, why, config)
+            role, why = _find_role(table, name, codes, series, target)
+            role = "future" if role == "past" and name in future_names else role
+            role, why = _restrict_role(role, why, config)
             if role:
                 found[name] = role
             elif why.startswith("column "):
@@ -97,34 +99,31 @@ def find_covariates(
     return _with_notes(found, named, useless, broken, config)
 
 
-def _by_flags(role: str, why: str, config: Config) -> tuple[str, str]:
-    """Return the role that is left to a column where flags name all columns of a role."""
+def _restrict_role(role: str, why: str, config: Config) -> tuple[str, str]:
+    """Return the role that a column may have where settings name all columns of a role, and why it has none."""
     role = "past" if role == "future" and config.future_columns is not None else role
     if (role == "past" and config.past is not None) or (role == "static" and config.static is not None):
-        return "", f"not named by --{role}"
+        return "", f"not named by {setting(role)}"
     return role, why
 
 
-def _role(
-    frame: pd.DataFrame, name: str, codes: np.ndarray, series: int, future_names: tuple[str, ...], target: str | None
-) -> tuple[str, str]:
-    """Return the role of a column and ``""``, or ``""`` and why it has none."""
-    column = frame[name]
-    kind = cell_kind(column)
-    if why := _useless(column, kind):
+def _find_role(table: TableProfile, name: str, codes: np.ndarray, series: int, target: str | None) -> tuple[str, str]:
+    """Return the role of a column, ``static`` or ``past``, and ``""``; or ``""`` and why it has none."""
+    column = table[name]
+    if why := _find_useless(column):
         return "", why
-    if kind == "text":
+    if column.kind == "text":
         values, categories = read_categories(column)
         full, many = ~np.isnan(values), len(categories)
         if many == full.sum() and many > 1:
             return "", "text that never repeats"
     else:
         try:
-            values, offset = read_covariate(frame, name)
+            values, offset = read_covariate(table, name)
         except DataError as error:
             return "", error.message
         full, many = ~np.isnan(values), 0
-        if target and _is_same(values, offset, frame[target]):
+        if target and _equals_target(values, offset, table[target]):
             return "", f"the same as '{target}' in every row"
     constant = is_constant(values, full, codes)
     if constant and _is_one_value(values, full):
@@ -133,20 +132,21 @@ def _role(
     most = MOST_STATIC_CATEGORIES if static else MOST_CATEGORIES
     if many > most:
         return "", f"text of more than {most:,} categories"
-    return ("static" if static else "future" if name in future_names else "past"), ""
+    return ("static" if static else "past"), ""
 
 
-def _useless(column: pd.Series, kind: str) -> str:
+def _find_useless(column: ColumnProfile) -> str:
+    """Return why a column cannot be a covariate; ``""`` if it can."""
     reasons = {"empty": "empty", "time": "times", "other": f"{column.dtype}"}
-    if kind in reasons:
-        return reasons[kind]
+    if column.kind in reasons:
+        return reasons[column.kind]
     if is_part(column):
         return "part of the time"
     return "row numbers" if is_row_number(column) else ""
 
 
 def is_constant(values: np.ndarray, full: np.ndarray, codes: np.ndarray) -> bool:
-    """Return whether all values of a series are one, its empty cells aside.
+    """Return True if no series has two different values, empty cells aside.
 
     Args:
         values: ``(rows,)`` numbers.
@@ -167,56 +167,57 @@ def _is_one_value(values: np.ndarray, full: np.ndarray) -> bool:
     return bool((values[full] == values[full][:1]).all())
 
 
-def _is_same(values: np.ndarray, offset: float, target: pd.Series) -> bool:
-    """Return whether a column equals the target in every row; what is wrong with the target is reported elsewhere."""
+def _equals_target(values: np.ndarray, offset: float, target: ColumnProfile) -> bool:
+    """Return True if a column equals the target in every row; errors in the target are reported elsewhere."""
     for rows in (slice(0, 1000), slice(None)):
         with np.errstate(over="ignore"):
-            other = (numbers_of(target.iloc[rows]) - offset).astype(np.float32)
+            other = (numbers_of(target.cells.iloc[rows]) - offset).astype(np.float32)
         if not np.array_equal(values[rows], other, equal_nan=True):
             return False
     return True
 
 
-def _check_usable(frame: pd.DataFrame, name: str, taken: tuple[str, ...]) -> None:
+def _check_usable(table: TableProfile, name: str, taken: tuple[str, ...]) -> None:
     if name in taken:
         raise DataError(f"column '{name}' cannot have two roles, one of them a covariate's", "name different columns")
-    kind = cell_kind(frame[name])
+    kind = table[name].kind
     if kind in ("time", "other"):
         raise DataError(f"column '{name}' holds {kind}s, a covariate needs numbers or categories", "leave it out")
     if kind == "empty":
         raise DataError(f"column '{name}' is empty, a covariate needs numbers or categories", "leave it out")
     if kind == "number":
-        read_covariate(frame, name)
+        read_covariate(table, name)
         return
-    count = len(read_categories(frame[name])[1])
+    count = len(read_categories(table[name])[1])
     if count > MOST_STATIC_CATEGORIES:
         raise DataError(f"column '{name}' has {count:,} categories, at most {MOST_STATIC_CATEGORIES:,} can be learned")
 
 
-_WHY = {
-    "past": "known until the cutoff; --past none leaves them out, --future-columns names those known beyond it",
-    "future": "known beyond the cutoff, as the future file holds them; --past names those that are not",
-    "static": "the same in all rows of a series; --static none leaves them out",
-}
-_FLAGS = {"past": "--past", "future": "--future-columns", "static": "--static"}
+def _why_role(role: str) -> str:
+    """Return why inferred covariates have a role, and the setting that changes it."""
+    if role == "past":
+        out, beyond = setting("past", "none"), setting("future_columns")
+        return f"known until the cutoff; {out} leaves them out, {beyond} names those known beyond it"
+    if role == "future":
+        return f"known beyond the cutoff, as the future file holds them; {setting('past')} names those that are not"
+    return f"the same in all rows of a series; {setting('static', 'none')} leaves them out"
 
 
 def _with_notes(
     found: dict[str, str], named: dict[str, str], useless: dict[str, list[str]], broken: list[str], config: Config
 ) -> Covariates:
     notes = []
-    for role, why in _WHY.items():
+    for role, field in SETTINGS.items():
         names = [name for name, its in found.items() if its == role]
         if names:
             given = all(name in named for name in names)
-            notes.append(Note(role, first_few(names), f"as given with {_FLAGS[role]}" if given else why))
+            notes.append(Note(role, first_few(names), f"as given with {setting(field)}" if given else _why_role(role)))
     if useless:
         names = [name for group in useless.values() for name in group]
         why = "; ".join(f"{first_few(group)}: {reason}" for reason, group in useless.items())
-        notes.append(
-            Note("not used", first_few(names), f"{why}; --past names a column that is to be used all the same")
-        )
+        reason = f"{why}; {setting('past')} names a column that is to be used all the same"
+        notes.append(Note("not used", first_few(names), reason))
     if broken:
         notes.append(Note("unreadable", f"{len(broken)} column{'s'[: len(broken) != 1]} left out", broken[0], True))
-    roles = {role: tuple(name for name, its in found.items() if its == role) for role in _WHY}
+    roles = {role: tuple(name for name, its in found.items() if its == role) for role in SETTINGS}
     return Covariates(**roles, notes=tuple(notes))

@@ -1,4 +1,4 @@
-"""Which column is the time, or which columns it is split over."""
+"""Find the time column, or the columns that the time is split over."""
 
 from __future__ import annotations
 
@@ -7,179 +7,179 @@ import re
 import numpy as np
 import pandas as pd
 
+from forecaster.data.columns.profile import ColumnProfile, TableProfile
+from forecaster.data.columns.raw_cells import numbers_of
 from forecaster.data.columns.roles import (
     HEAD,
     SERIES_NAMES,
     TARGET_NAMES,
     counts_rows,
-    example_cell,
     find_series,
     free_name,
-    is_number,
     joint_codes,
     pattern_rank,
 )
+from forecaster.data.columns.time_kinds import STEP_NAMES, find_time_kind
 from forecaster.data.columns.time_parts import find_clock, find_parts, is_part, part_of
-from forecaster.data.columns.time_values import STEP_NAMES, count_distinct, looks_like, numbers_of, sample_cells
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note
-from forecaster.words import quote_names
+from forecaster.words import quote_names, setting
 
-#: Which of several readable columns is taken, the earlier pattern first.
+#: Name patterns of time columns, and of those of seconds since 1970, the preferred ones first.
 TIME_NAMES = ("time", "timestamp", "datetime", "date*", "*time*", "*date*", "ds", "month", "week", "day", "year")
 EPOCH_NAMES = (*TIME_NAMES, "*epoch*", "unix*", "ts", "*_at", "*_ts", "*_ms")
 
-#: Columns of a forecast table: the time column keeps its own name beside them.
+#: Columns of a forecast table, next to the time column, which keeps its own name.
 RESERVED = ("series", "forecast", "actual")
 
 
-def find_time(frame: pd.DataFrame, taken: tuple[str, ...] = ()) -> tuple[str, tuple[str, ...], Note]:
-    """Return the time column, the columns it is split over (none if it is whole), and why.
+def find_time(table: TableProfile, taken: tuple[str, ...] = ()) -> tuple[str, tuple[str, ...], Note]:
+    """Return the time column, the columns it is split over (none if it is whole), and the reason.
 
     Args:
-        frame: a table with text column names.
+        table: a table with text column names.
         taken: columns that have another role.
 
     Raises:
         NotFoundError: no column can be the time.
-        DataError: several columns can, and none is named so; or the first line is no header.
+        DataError: several columns can, and none has a usual name; or the first line is no header.
     """
-    names = [str(name) for name in frame.columns if name not in taken]
-    kinds = {name: looks_like(frame[name]) for name in names}
+    names = table.others(taken)
+    kinds = {name: table[name].time_kind for name in names}
     whole = [n for n, kind in kinds.items() if kind not in (*_LATER, None)]
-    parts = find_parts(frame, taken)
+    parts = find_parts(table, taken)
     years = [n for n, kind in kinds.items() if kind == "year"] if not parts else []
     for choice in (
         whole,
         [n for n, kind in kinds.items() if kind in ("digits", "short year")],
-        [n for n, kind in kinds.items() if kind == "epoch" and _is_epoch(frame[n])],
+        [n for n, kind in kinds.items() if kind == "epoch" and _is_epoch(table[n])],
     ):
         if choice:
-            return _chosen(frame, choice, taken)
+            return _choose_time(table, choice, taken)
     if parts:
-        return free_name(frame, "time", "datetime"), parts, Note("time", ", ".join(parts), _SPLIT)
-    if months := [n for n, kind in kinds.items() if kind == "months" and _may_be_months(frame[n])]:
-        return _chosen(frame, months, taken)
-    if years and len([n for n in names if is_part(frame[n])]) == 1:
-        return _chosen(frame, years, taken)
+        return free_name(table.frame, "time", "datetime"), parts, _split_note(parts)
+    if months := [n for n, kind in kinds.items() if kind == "months" and _may_be_months(table.head(HEAD)[n])]:
+        return _choose_time(table, months, taken)
+    if years and len([n for n in names if is_part(table[n])]) == 1:
+        return _choose_time(table, years, taken)
     if steps := [n for n, kind in kinds.items() if kind == "step" and n.lower() in STEP_NAMES]:
-        return _chosen(frame, steps, taken)
-    counting = [n for n in names if part_of(n) and kinds[n] == "step" and _counts_steps(frame, n, taken)]
+        return _choose_time(table, steps, taken)
+    counting = [n for n in names if part_of(n) and kinds[n] == "step" and _counts_steps(table, n, taken)]
     if counting:
-        reason = "it counts 1, 2, 3, ... within each series, so rows are steps without dates; --time names another"
-        return counting[0], (), Note("time", counting[0], reason)
-    raise _no_time(frame, names)
+        reason = "it counts 1, 2, 3, ... within each series, so rows are steps without dates"
+        return counting[0], (), Note("time", counting[0], f"{reason}; {setting('time')} names another")
+    raise _no_time(table, names)
 
 
-#: Kinds of times that a column is taken for where no other holds whole times; numbers may be readings or ids.
+#: Kinds of times that count only where no other column holds whole times, as the numbers may be readings or ids.
 _LATER = ("step", "year", "digits", "months", "epoch", "short year")
 
 
-def _may_be_months(column: pd.Series) -> bool:
-    """Return whether numbers such as 202401 are months: not the readings, no id, and not the same in every row."""
-    name = str(column.name)
-    free = pattern_rank(name, TARGET_NAMES) == len(TARGET_NAMES) and pattern_rank(name, SERIES_NAMES) == len(
-        SERIES_NAMES
-    )
-    return free and count_distinct(column.iloc[:HEAD]) > 1
+def _may_be_months(column: ColumnProfile) -> bool:
+    """Return True if numbers such as 202401 may be months: not the target, no id, and not the same in every row."""
+    patterns = (TARGET_NAMES, SERIES_NAMES)
+    return all(pattern_rank(column.name, names) == len(names) for names in patterns) and column.distinct_count > 1
 
 
-_SPLIT = "whole times are made of these columns; --time names another"
+def _split_note(columns: tuple[str, ...]) -> Note:
+    return Note("time", ", ".join(columns), f"times are joined from these columns; {setting('time')} names another")
 
 
-def check_time(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...], Note]:
-    """Return what :func:`find_time` does for columns that a person named."""
+def check_time(table: TableProfile, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...], Note]:
+    """Return the same as :func:`find_time`, for time columns that are named in the settings.
+
+    Raises:
+        DataError: the only column does not hold times.
+    """
     name = columns[0]
     if len(columns) > 1:
-        return free_name(frame, "time", "datetime"), columns, Note("time", ", ".join(columns), "as given")
-    if looks_like(frame[name]) is None:
-        raise DataError(f"column '{name}' does not hold times: it holds {example_cell(frame[name])}", _READABLE)
+        return free_name(table.frame, "time", "datetime"), columns, Note("time", ", ".join(columns), "as given")
+    if table[name].time_kind is None:
+        raise DataError(f"column '{name}' does not hold times: it holds {table[name].example}", _READABLE)
     return name, (), Note("time", name, "as given")
 
 
 def check_reserved(time: str) -> None:
-    """Raise DataError if the time column is called as another column of every forecast is."""
+    """Raise DataError if the time column has the name of another column of every forecast."""
     if time in RESERVED or re.fullmatch(r"(lo|hi)-\d+", time):
         raise DataError(
-            f"the time column is called '{time}', as a column of every forecast is", "rename it, to 'time' for example"
+            f"the time column is called '{time}', the name of another column of every forecast",
+            "rename it, to 'time' for example",
         )
 
 
-def _chosen(frame: pd.DataFrame, choice: list[str], taken: tuple[str, ...]) -> tuple[str, tuple[str, ...], Note]:
-    varying = [n for n in choice if count_distinct(frame[n].iloc[:HEAD]) > 1] or choice
+def _choose_time(table: TableProfile, choice: list[str], taken: tuple[str, ...]) -> tuple[str, tuple[str, ...], Note]:
+    head = table.head(HEAD)
+    varying = [n for n in choice if head[n].distinct_count > 1] or choice
     best = min(varying, key=lambda n: pattern_rank(n, TIME_NAMES))
     rivals = [n for n in varying if n != best and pattern_rank(n, TIME_NAMES) == pattern_rank(best, TIME_NAMES)]
     if rivals and pattern_rank(best, TIME_NAMES) == len(TIME_NAMES):
-        unique = [n for n in varying if count_distinct(head := frame[n].iloc[:HEAD]) == len(head)]
+        unique = [n for n in varying if head[n].distinct_count == len(head)]
         if len(unique) != 1:
             raise DataError(
-                f"columns {quote_names([best, *rivals])} all hold times, and none is named as the time is",
-                f"say which: --time {_quoted(best)} or --time {_quoted(rivals[0])}",
+                f"columns {quote_names([best, *rivals])} all hold times, and none has a usual name",
+                f"say which: {setting('time', best)} or {setting('time', rivals[0])}",
             )
         best = unique[0]
     _check_header(best)
-    clock = find_clock(frame, best, taken)
+    clock = find_clock(table, best, taken)
     if clock:
-        columns = (best, *clock)
-        return free_name(frame, "time", "datetime"), columns, Note("time", ", ".join(columns), _SPLIT)
+        return free_name(table.frame, "time", "datetime"), (best, *clock), _split_note((best, *clock))
     others = [n for n in choice if n != best]
     also = f"; {quote_names(others)} could be it too" if others else ""
-    reason = f"it holds times such as {sample_cells(frame[best]).iloc[0]}{also}; --time names another"
+    reason = f"it holds times such as {table[best].sample.iloc[0]}{also}; {setting('time')} names another"
     return best, (), Note("time", best, reason, warning=bool(rivals))
 
 
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[\w.-]+", name) else f"'{name}'"
-
-
 def _check_header(name: str) -> None:
-    if looks_like(pd.Series([name], name="header")) is not None:
+    if find_time_kind(pd.Series([name], name="header")) is not None:
         raise DataError(
             f"line 1 holds no column names but a reading, of {name}", "put a line such as time,value above it"
         )
 
 
-def _is_epoch(column: pd.Series) -> bool:
-    """Return whether numbers that could be seconds since 1970 are: by their name, or as they rise step by step."""
-    if pattern_rank(str(column.name), EPOCH_NAMES) < len(EPOCH_NAMES):
+def _is_epoch(column: ColumnProfile) -> bool:
+    """Return True if numbers that may be seconds since 1970 are: by the column's name, or as they rise in steps."""
+    if pattern_rank(column.name, EPOCH_NAMES) < len(EPOCH_NAMES):
         return True
-    if pattern_rank(str(column.name), TARGET_NAMES) < len(TARGET_NAMES) or not is_number(column) or len(column) < 3:
+    if pattern_rank(column.name, TARGET_NAMES) < len(TARGET_NAMES) or not column.is_number or len(column) < 3:
         return False
-    steps = np.diff(numbers_of(column.iloc[:HEAD].dropna()))
+    steps = np.diff(numbers_of(column.cells.iloc[:HEAD].dropna()))
     rising = steps[steps > 0]
     return len(rising) > 1 and bool(len(rising) > 0.9 * len(steps) and (rising == np.median(rising)).mean() > 0.5)
 
 
-def _counts_steps(frame: pd.DataFrame, name: str, taken: tuple[str, ...]) -> bool:
-    """Return whether a column rises by ones within each series, of one column of ids or of the whole table."""
-    head = frame.iloc[:HEAD]
-    if head[name].isna().any():
+def _counts_steps(table: TableProfile, name: str, taken: tuple[str, ...]) -> bool:
+    """Return True if a column rises by ones within each series, or in the whole table if it has one series."""
+    head = table.head(HEAD)
+    if head[name].cells.isna().any():
         return False
-    ids = find_series(head, name, taken)[0] if count_distinct(head[name]) < len(head) else ()
+    ids = find_series(head, name, taken)[0] if head[name].distinct_count < len(head) else ()
     codes = joint_codes(head, ids)
-    steps = numbers_of(head[name])
+    steps = head[name].numbers
     order = np.lexsort((steps, codes))
     same = np.diff(codes[order]) == 0
     return len(head) > 2 and bool(same.any() and (np.diff(steps[order])[same] == 1).all())
 
 
-def _no_time(frame: pd.DataFrame, names: list[str]) -> NotFoundError:
+def _no_time(table: TableProfile, names: list[str]) -> NotFoundError:
     parts = [n for n in names if n.lower() != "weekday" and part_of(n)]
-    tried = _examples(frame, list(frame.columns))
+    tried = _show_examples(table)
     if len(parts) > 1:
         return NotFoundError(
             f"no column holds whole times, they seem to be split over {quote_names(parts)}",
-            f"name all of them, the year first: --time year,{','.join(parts)}",
+            f"name all of them, the year first: {setting('time', ','.join(('year', *parts)))}",
         )
-    counter = next((n for n in names if counts_rows(frame[n])), None)
-    hint = f"--time {_quoted(counter)} counts rows as steps; " if counter else ""
-    return NotFoundError(f"no column holds times: tried {tried}", f"{hint}name it with --time COLUMN; {_READABLE}")
+    counter = next((n for n in names if counts_rows(table[n])), None)
+    hint = f"{setting('time', counter)} counts rows as steps; " if counter else ""
+    hint += f"name it with {setting('time', 'COLUMN')}; {_READABLE}"
+    return NotFoundError(f"no column holds times: tried {tried}", hint)
 
 
 _READABLE = "times are written as 2024-01-31, 2024-01-31 18:00, 1/31/2024 or 20240131, or count steps: 0, 1, 2"
 
 
-def _examples(frame: pd.DataFrame, names: list[str], most: int = 8) -> str:
-    """Return columns with the first cell of each."""
-    shown = ", ".join(f"'{name}' ({example_cell(frame[name])})" for name in names[:most])
-    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+def _show_examples(table: TableProfile, most: int = 8) -> str:
+    """Return the names of the columns, each with a cell."""
+    shown = ", ".join(f"'{name}' ({table[name].example})" for name in table.names[:most])
+    return f"{shown} and {len(table.names) - most:,} more" if len(table.names) > most else shown

@@ -1,4 +1,4 @@
-"""The rows of a table as numbers: series, time, target, covariates, and where each came from."""
+"""Read the rows of a long table as numbers: series, time, target and covariates, with the row of each."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pandas as pd
 
 from forecaster.data.columns.cell_values import (
     as_text,
-    cell_kind,
     check_ids,
     read_categories,
     read_covariate,
     read_numbers,
     used_codes,
 )
-from forecaster.data.columns.time_values import Times, distinct_values, looks_like, read_times
+from forecaster.data.columns.profile import TableProfile
+from forecaster.data.columns.time_values import Times, read_times
 from forecaster.data.readers.dataframe import line_of
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.zones import check_zone, to_utc
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import plural
+from forecaster.words import plural, setting
 
 
 @dataclass(frozen=True)
 class Readings:
-    """The rows of a table that take part, series by series in the order of time.
+    """The rows of a table that are used, series by series in the order of time.
 
     Attributes:
         codes: ``(rows,)`` integers, the number of each row's series.
@@ -41,7 +41,7 @@ class Readings:
         zone: time zone of the table; ``""`` for local times without one.
         columns: the covariates, the past ones first, then the future ones, then the static ones.
         covariates: ``(rows, columns)`` float32, less the offset of their column; NaN where a cell is empty. A category
-            is its number, -1 one that training never saw.
+            is its number, -1 if training never saw it.
     """
 
     codes: np.ndarray
@@ -61,7 +61,7 @@ class Readings:
             object.__setattr__(self, "covariates", np.zeros((len(self.values), 0), np.float32))
 
     def take(self, keep: np.ndarray) -> Readings:
-        """Return the rows that ``keep``, a mask or positions, names."""
+        """Return the rows that ``keep`` selects, a mask or positions."""
         if self.rows is not None:
             rows = self.rows[keep]
         else:
@@ -97,31 +97,31 @@ class Readings:
 
 
 def read_readings(
-    frame: pd.DataFrame, roles: Roles, columns: tuple[Column, ...] | None = None, zone: str | None = None
+    table: TableProfile, roles: Roles, columns: tuple[Column, ...] | None = None, zone: str | None = None
 ) -> tuple[Readings, list[Note]]:
-    """Return the readings in the order of the table, and notes on what was decided.
+    """Return the readings in the order of the table, and notes on what was inferred.
 
     Args:
-        frame: a long table, as :func:`forecaster.data.columns.long_table.shape_table` returns it.
+        table: a long table, as :func:`forecaster.data.columns.long_table.shape_table` returns it.
         roles: its columns.
-        columns: the covariates of a model, with their categories and offsets; None to take those that the roles name.
-        zone: time zone of times that are written without one, and that the readings are to have.
+        columns: the covariates of a model, with their categories and offsets; None to take those of ``roles``.
+        zone: time zone of the readings, and of times that are written without one.
 
     Raises:
         DataError: a cell cannot be read, or a series id is empty.
         NotFoundError: a covariate of the model is not in the table.
         SettingError: the zone is unknown.
     """
-    times = read_times(frame, roles.time, looks_like(frame[roles.time]) or "iso", roles.dates)
-    codes, ids = read_series(frame, roles.series)
-    readings = Readings(codes, times.values, _read_target(frame, roles.target), None, ids, frame, roles)
-    columns, covariates, notes = _read_covariates(frame, roles, columns, readings)
+    times = read_times(table, roles.time, roles.dates)
+    codes, ids = read_series(table, roles.series)
+    readings = Readings(codes, times.values, _read_target(table, roles.target), None, ids, table.frame, roles)
+    columns, covariates, notes = _read_covariates(table, roles, columns, readings)
     readings = replace(readings, columns=columns, covariates=covariates)
-    if times.note and times.dates == "auto":  # how dates were read is told by shape_table
+    if times.note and times.dates == "auto":  # shape_table notes the order of dates
         notes = [times.note, *notes]
     empty = np.isnat(times.values) if times.values.dtype.kind == "M" else np.isnan(times.values)
     if empty.any():
-        first = line_of(frame, int(empty.argmax()))
+        first = line_of(table.frame, int(empty.argmax()))
         reason = f"'{roles.time}' is empty, first on {first}"
         notes.append(Note("undated", plural(int(empty.sum()), "row") + " dropped", reason, warning=True))
         readings = readings.take(~empty)
@@ -131,7 +131,7 @@ def read_readings(
 
 
 def _in_zone(readings: Readings, times: Times, zone: str | None, notes: list[Note]) -> Readings:
-    """Return readings in UTC where there is a time zone, that of the times or the given one."""
+    """Return readings in UTC if the times carry a time zone or one is given."""
     wanted = check_zone(zone) if zone else ""
     if times.zone:
         if wanted and wanted != times.zone:
@@ -156,16 +156,16 @@ def _replace_note(notes: list[Note], note: Note) -> None:
     notes.append(note)
 
 
-def read_series(frame: pd.DataFrame, name: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the number of each row's series, ``(rows,)`` int32 or smaller, and the ids, each of which has rows.
+def read_series(table: TableProfile, name: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the code of each row's series, ``(rows,)`` int32, and the ids, each of which has rows.
 
     Raises:
         DataError: a series id is empty.
     """
     if name is None:
-        return np.zeros(len(frame), np.int32), ("",)
-    codes, found = distinct_values(frame[name])
-    check_ids(frame, name, codes)
+        return np.zeros(len(table), np.int32), ("",)
+    codes, found = table[name].distinct
+    check_ids(table.frame, name, codes)
     names = [as_text(value) for value in found]
     ids = tuple(dict.fromkeys(names))
     if len(ids) == len(names) and used_codes(codes, len(names)).all():
@@ -176,12 +176,11 @@ def read_series(frame: pd.DataFrame, name: str | None) -> tuple[np.ndarray, tupl
     return (np.cumsum(used) - 1).astype(np.int32)[codes], tuple(i for i, ok in zip(ids, used, strict=True) if ok)
 
 
-def _read_target(frame: pd.DataFrame, name: str) -> np.ndarray:
-    values = read_numbers(frame, name)
+def _read_target(table: TableProfile, name: str) -> np.ndarray:
+    values = read_numbers(table, name)
     if np.isnan(values).all():
-        raise DataError(
-            f"column '{name}' has no reading, all {len(values):,} cells are empty", "name another with --target COLUMN"
-        )
+        hint = f"name another with {setting('target', 'COLUMN')}"
+        raise DataError(f"column '{name}' has no reading, all {len(values):,} cells are empty", hint)
     return values
 
 
@@ -189,37 +188,37 @@ def _read_target(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _read_covariates(
-    frame: pd.DataFrame, roles: Roles, columns: tuple[Column, ...] | None, readings: Readings
+    table: TableProfile, roles: Roles, columns: tuple[Column, ...] | None, readings: Readings
 ) -> tuple[tuple[Column, ...], np.ndarray, list[Note]]:
     known = columns is not None
     if columns is None:
         columns = tuple(Column(name, role) for role in ("past", "future", "static") for name in getattr(roles, role))
-    covariates = np.empty((len(frame), len(columns)), np.float32)
+    covariates = np.empty((len(table), len(columns)), np.float32)
     read, unseen = [], []
     for place, column in enumerate(columns):
-        _check_there(frame, column)
-        if column.categories is not None or (not known and cell_kind(frame[column.name]) == "text"):
-            covariates[:, place], categories = read_categories(frame[column.name], column.categories)
+        _check_covariate_exists(table, column)
+        if column.categories is not None or (not known and table[column.name].kind == "text"):
+            covariates[:, place], categories = read_categories(table[column.name], column.categories)
             strange = covariates[:, place] == -1
             column = replace(column, categories=categories)
             unseen += [(column.name, strange)] if strange.any() else []
         else:
             offset = column.offset if known else None
-            covariates[:, place], offset = read_covariate(frame, column.name, offset)
+            covariates[:, place], offset = read_covariate(table, column.name, offset)
             column = replace(column, offset=offset)
         read.append(column)
-    return tuple(read), covariates, _unseen_note(readings, unseen)
+    return tuple(read), covariates, _note_unseen(readings, unseen)
 
 
-def _check_there(frame: pd.DataFrame, column: Column) -> None:
-    if column.name not in frame.columns:
+def _check_covariate_exists(table: TableProfile, column: Column) -> None:
+    if column.name not in table:
         raise NotFoundError(
             f"there is no column '{column.name}', a {column.role} covariate of the model",
-            nearest(column.name, tuple(frame.columns)) or "every covariate of the model must be in the table",
+            nearest(column.name, tuple(table.names)) or "every covariate of the model must be in the table",
         )
 
 
-def _unseen_note(readings: Readings, unseen: list[tuple[str, np.ndarray]]) -> list[Note]:
+def _note_unseen(readings: Readings, unseen: list[tuple[str, np.ndarray]]) -> list[Note]:
     if not unseen:
         return []
     rows = np.any([strange for _, strange in unseen], axis=0)

@@ -1,4 +1,4 @@
-"""Which column is the time, the target, the series id."""
+"""Find the target and the series id among the columns of a table, by names and cells."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from forecaster.data.columns.profile import ColumnProfile, TableProfile, answer_once
+from forecaster.data.columns.raw_cells import numbers_of
 from forecaster.data.columns.time_parts import part_of
-from forecaster.data.columns.time_values import count_distinct, distinct_values, numbers_of, sample_cells
 from forecaster.data.readers.csv_numbers import wrapped_number
-from forecaster.data.schema import _NEEDED
 from forecaster.errors import DataError, NotFoundError, nearest
 from forecaster.notes import Note
-from forecaster.words import quote_names
+from forecaster.words import quote_names, setting
 
-#: Which of several readable columns is taken, the earlier pattern first; then the first (time) or last (target) column.
+#: Name patterns of targets and series ids, the preferred ones first.
 TARGET_NAMES = (
     *("target", "y", "value", "values", "close", "ot"),
     *("sales", "demand", "load", "consumption", "count", "quantity", "price", "pm2*", "pm10*", "aqi", "temp*"),
@@ -27,25 +27,27 @@ SERIES_NAMES = (
 )
 ROW_NUMBER_NAMES = ("no", "nr", "#", "index", "idx", "row", "rownum", "row_*", "unnamed*", "instant", "rowid")
 
-#: Share of the rows whose time another row has too, from which on a table is taken to hold several series.
+#: Share of rows that have the time of another row from which on a table may hold several series.
 _SHARED_TIMES = 0.2
-#: Rows that are looked at where a whole table is not needed to tell a role.
+#: Rows of a longer table that its roles are inferred from.
 HEAD = 1_000_000
 _MOST_ID_COLUMNS = 3
 _MOST_ID_CANDIDATES = 8
-#: Rows that may repeat a time although the series are told apart: this share of a table, or a few of a small one.
+#: Rows that may repeat a time of their series: this share of a table, or a few rows of a small one.
 _REPEATED, _FEW_REPEATED, _FEW_SHARE = 0.01, 3, 0.05
-#: Share of its rows from which on a series that repeats its times is taken to be two.
+#: Share of repeated times from which on a series is taken for two of the same id.
 _TWICE = 0.3
+#: Settings that every table needs, for which ``none`` is a name like any other.
+_NEEDED = ("time", "target")
 
 
 def named_columns(frame: pd.DataFrame, text: str | None, what: str = "") -> tuple[str, ...]:
-    """Return the columns that ``a,b`` names; a name that contains a comma is matched as a whole first.
+    """Return the columns named in ``a,b``; a name that contains a comma is matched as a whole first.
 
     Args:
         frame: the table.
         text: names separated by commas; None, ``""`` and ``none`` (where no column is called so) for none.
-        what: the flag that names them, for messages.
+        what: the setting that names them, for messages.
 
     Raises:
         NotFoundError: there is no such column.
@@ -63,12 +65,14 @@ def named_columns(frame: pd.DataFrame, text: str | None, what: str = "") -> tupl
     for name in names:
         check_exists(frame, name)
         if names.count(name) > 1:
-            raise DataError(f"column '{name}' is named twice{f' by {what}' if what else ''}", "name each column once")
+            raise DataError(
+                f"column '{name}' is named twice{f' by {setting(what)}' if what else ''}", "name each column once"
+            )
     return tuple(names)
 
 
 def check_exists(frame: pd.DataFrame, name: str, why: str = "") -> None:
-    """Raise NotFoundError if there is no such column; ``why`` says what it is needed for."""
+    """Raise NotFoundError if there is no such column; the message adds ``why`` it is needed."""
     if name not in frame.columns:
         names = frame.attrs.get("columns") or list(frame.columns)  # also those that were not read
         raise NotFoundError(
@@ -77,60 +81,50 @@ def check_exists(frame: pd.DataFrame, name: str, why: str = "") -> None:
 
 
 def telling_column(frame: pd.DataFrame, time: str, taken: tuple[str | None, ...] = ()) -> str | None:
-    """Return a column that tells rows of the same time apart, and so may be the series id; None if none.
+    """Return a column that may be the series id, as it tells rows of the same time apart; None if there is none.
 
-    Together with the time it makes every row unique, or all but few of those that repeat a time.
+    Together with the time it makes every row unique, or all but a few of those that repeat a time.
 
     Args:
         frame: the table.
         time: its time column.
         taken: columns that have another role.
     """
-    times = distinct_values(frame[time])[0].astype(np.int64)
-    names = [n for n in frame.columns if n not in (time, *taken) and _may_be_id(frame[n])]
-    names.sort(key=lambda n: (pattern_rank(n, SERIES_NAMES), is_number(frame[n])))
-    codes = {name: distinct_values(frame[name])[0].astype(np.int64) for name in names}
+    table = TableProfile(frame)
+    times = table[time].codes
+    names = [name for name in table.others((time, *taken)) if _may_be_id(table[name])]
+    names.sort(key=lambda n: (pattern_rank(n, SERIES_NAMES), table[n].is_number))
+    codes = {name: table[name].codes for name in names}
     exact = next((name for name in names if _is_unique(codes[name], times)), None)
-    alike = int(_again(np.zeros_like(times), times).sum())
+    alike = int(_find_repeated(np.zeros_like(times), times).sum())
     for name in names if exact is None else ():
-        again = _again(codes[name], times)
-        if _is_id_like(frame, name) and again.sum() <= _SHARED_TIMES * alike and _is_few(again, codes[name]):
-            return str(name)
-    return exact if exact is None else str(exact)
+        again = _find_repeated(codes[name], times)
+        if _is_id_like(table[name]) and again.sum() <= _SHARED_TIMES * alike and _are_few(again, codes[name]):
+            return name
+    return exact
 
 
 def free_name(frame: pd.DataFrame, *names: str) -> str:
-    """Return the first of these names that no column has; the last, made longer, if all are taken."""
+    """Return the first of these names that no column has; if all are taken, the last one with underscores added."""
     free = next((name for name in names if name not in frame.columns), names[-1])
     while free in frame.columns:
         free += "_"
     return free
 
 
-def example_cell(column: pd.Series) -> str:
-    """Return a cell of a column in quotes, for messages."""
-    cells = sample_cells(column)
-    return f"'{cells.iloc[0]}'" if len(cells) else "nothing"
-
-
 def pattern_rank(name: str, patterns: tuple[str, ...]) -> int:
-    """Return the place of the first pattern that a name fits, small letters or not; their number if none."""
+    """Return the index of the first pattern that a name matches in any case; the number of patterns if none does."""
     return next((i for i, pattern in enumerate(patterns) if fnmatch(name.lower(), pattern)), len(patterns))
 
 
 # The series
 
 
-def is_number(column: pd.Series) -> bool:
-    """Return whether a column is one of numbers, by its type."""
-    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-
-
-def joint_codes(frame: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
-    """Return the number of each row's combination of values, ``(rows,)`` int64; -1 where one is empty."""
-    total, empty = np.zeros(len(frame), np.int64), np.zeros(len(frame), bool)
+def joint_codes(table: TableProfile, names: tuple[str, ...]) -> np.ndarray:
+    """Return the code of each row's combination of values, ``(rows,)`` int64; -1 where one is empty."""
+    total, empty = np.zeros(len(table), np.int64), np.zeros(len(table), bool)
     for name in names:
-        codes, values = distinct_values(frame[name])
+        codes, values = table[name].distinct
         empty |= codes < 0
         total = total * (len(values) + 1) + codes
         if len(names) > 1:
@@ -138,67 +132,67 @@ def joint_codes(frame: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
     return np.where(empty, -1, total) if empty.any() else total
 
 
-def find_series(frame: pd.DataFrame, time: str, taken: tuple[str, ...]) -> tuple[tuple[str, ...], list[Note]]:
+def find_series(table: TableProfile, time: str, taken: tuple[str, ...]) -> tuple[tuple[str, ...], list[Note]]:
     """Return the smallest set of columns that tells rows of the same time apart, at most three; none if none does.
 
-    Columns of text and those named as ids are are enough where they tell all but few rows apart: a row that is there
-    twice, or an hour that the clock shows twice, makes no other column part of the id.
+    Columns of text, and columns named like ids, may leave a few rows of the same time: a row that is there twice, or an
+    hour that the clock shows twice, makes no other column part of the id.
 
     Args:
-        frame: the table.
+        table: the table.
         time: its time column, whole.
         taken: columns that have another role.
     """
-    head = frame.iloc[:HEAD]
-    times = distinct_values(head[time])[0].astype(np.int64)
+    head = table.head(HEAD)
+    times = head[time].codes
     if pd.Series(times).duplicated(keep=False).mean() < _SHARED_TIMES:
         return (), []
     names = _id_candidates(head, (time, *taken))
-    codes = {name: distinct_values(head[name])[0].astype(np.int64) for name in names}
-    ids_like = {name for name in names if _is_id_like(head, name)}
+    codes = {name: head[name].codes for name in names}
+    ids_like = {name for name in names if _is_id_like(head[name])}
     for size in range(1, _MOST_ID_COLUMNS + 1):
         for test, likely in ((_is_unique, True), (_is_nearly_unique, True), (_is_unique, False)):
             for chosen in combinations(names, size):
                 if ids_like.issuperset(chosen) is not likely:
                     continue
-                ids = _combined([codes[name] for name in chosen])
+                ids = _combine_codes([codes[name] for name in chosen])
                 if test(ids, times) and _is_full(head, chosen, ids, times):
-                    return chosen, [_series_note(frame, chosen, int(_again(ids, times).sum()))]
+                    return chosen, [_series_note(table, chosen, int(_find_repeated(ids, times).sum()))]
     return (), []
 
 
-def _id_candidates(head: pd.DataFrame, taken: tuple[str, ...]) -> list[str]:
-    names = [name for name in map(str, head.columns) if name not in taken and not part_of(name)]
-    names = [name for name in names if not (is_number(head[name]) and is_target_name(name)) and _may_be_id(head[name])]
-    names = [name for name in names if count_distinct(head[name]) > 1]
-    return sorted(names, key=lambda n: (is_number(head[n]), pattern_rank(n, SERIES_NAMES)))[:_MOST_ID_CANDIDATES]
+def _id_candidates(head: TableProfile, taken: tuple[str, ...]) -> list[str]:
+    names = [name for name in head.others(taken) if not part_of(name)]
+    names = [name for name in names if not (head[name].is_number and is_target_name(name)) and _may_be_id(head[name])]
+    names = [name for name in names if head[name].distinct_count > 1]
+    return sorted(names, key=lambda n: (head[n].is_number, pattern_rank(n, SERIES_NAMES)))[:_MOST_ID_CANDIDATES]
 
 
-def _combined(codes: list[np.ndarray]) -> np.ndarray:
+def _combine_codes(codes: list[np.ndarray]) -> np.ndarray:
     total = codes[0]
     for more in codes[1:]:
         total = total * (int(more.max()) + 1) + more
     return total
 
 
-def _again(ids: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return which rows have the id and the time of an earlier one, ``(rows,)`` bool."""
+def _find_repeated(ids: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return a mask of the rows that have the id and the time of an earlier row, ``(rows,)`` bool."""
     return pd.Series(ids * (int(times.max()) + 2) + times).duplicated().to_numpy()
 
 
 def _is_unique(ids: np.ndarray, times: np.ndarray) -> bool:
-    return not any(_again(ids[:n], times[:n]).any() for n in (20_000, len(ids)))
+    return not any(_find_repeated(ids[:n], times[:n]).any() for n in (20_000, len(ids)))
 
 
 def _is_nearly_unique(ids: np.ndarray, times: np.ndarray) -> bool:
-    """Return whether few rows repeat the time of another of their series, as a row that is there twice does."""
-    if _again(ids[:20_000], times[:20_000]).mean() > _SHARED_TIMES:
+    """Return True if few rows repeat a time of their series, as a row that is there twice does."""
+    if _find_repeated(ids[:20_000], times[:20_000]).mean() > _SHARED_TIMES:
         return False
-    return _is_few(_again(ids, times), ids)
+    return _are_few(_find_repeated(ids, times), ids)
 
 
-def _is_few(again: np.ndarray, ids: np.ndarray) -> bool:
-    """Return whether few rows repeat a time, and no series does so as two of the same name would."""
+def _are_few(again: np.ndarray, ids: np.ndarray) -> bool:
+    """Return True if few rows repeat a time, and no series repeats as many as two series of the same id would."""
     few = max(_REPEATED * len(ids), min(_FEW_REPEATED, _FEW_SHARE * len(ids)))
     if again.sum() > few:
         return False
@@ -207,50 +201,51 @@ def _is_few(again: np.ndarray, ids: np.ndarray) -> bool:
     return not ((repeated > 1) & (repeated > _TWICE * rows)).any()
 
 
-def _is_id_like(frame: pd.DataFrame, name: str) -> bool:
-    """Return whether a column is one of text, or named as ids are."""
-    return not is_number(frame[name]) or pattern_rank(name, SERIES_NAMES) < len(SERIES_NAMES)
+def _is_id_like(column: ColumnProfile) -> bool:
+    """Return True if a column holds text, or is named like an id."""
+    return not column.is_number or pattern_rank(column.name, SERIES_NAMES) < len(SERIES_NAMES)
 
 
-def _is_full(head: pd.DataFrame, chosen: tuple[str, ...], ids: np.ndarray, times: np.ndarray) -> bool:
-    """Return whether ids are more than chance: text, named as ids are, or there at half of all times each."""
-    if all(_is_id_like(head, name) for name in chosen):
+def _is_full(head: TableProfile, chosen: tuple[str, ...], ids: np.ndarray, times: np.ndarray) -> bool:
+    """Return True if ids are text, named like ids, or not by chance: each has half of all times on average."""
+    if all(_is_id_like(head[name]) for name in chosen):
         return True
     return 2 * len(ids) >= len(pd.unique(ids)) * len(pd.unique(times))
 
 
-def _series_note(frame: pd.DataFrame, names: tuple[str, ...], repeated: int) -> Note:
-    codes = joint_codes(frame.iloc[:HEAD], names)
-    count = f"{len(pd.unique(codes)):,}{' or more' if len(frame) > HEAD else ''}"
+def _series_note(table: TableProfile, names: tuple[str, ...], repeated: int) -> Note:
+    codes = joint_codes(table.head(HEAD), names)
+    count = f"{len(pd.unique(codes)):,}{' or more' if len(table) > HEAD else ''}"
     left = f", all but {repeated:,} of them" if repeated else ""
-    reason = f"its {count} values tell rows of the same time apart{left}; --series names another"
+    reason = f"its {count} values tell rows of the same time apart{left}; {setting('series')} names another"
     if len(names) > 1:
-        reason = f"their {count} combinations tell rows of the same time apart{left}; --series names others"
+        reason = f"their {count} combinations tell rows of the same time apart{left}; {setting('series')} names others"
     return Note("series", ", ".join(names), reason)
 
 
-def _may_be_id(column: pd.Series) -> bool:
-    """Return whether the values repeat, and are text or whole numbers."""
-    if column.dtype.kind in "fcmMb" or len(column) < 2 or column.isna().any():
+@answer_once
+def _may_be_id(column: ColumnProfile) -> bool:
+    """Return True if the values repeat, and are text or whole numbers."""
+    if column.dtype.kind in "fcmMb" or len(column) < 2 or column.cells.isna().any():
         return False
-    return 2 * count_distinct(column) <= len(column)
+    return 2 * column.distinct_count <= len(column)
 
 
 # The target
 
 
-def find_target(frame: pd.DataFrame, taken: tuple[str, ...]) -> tuple[str, Note]:
-    """Return the column to forecast, and why: the only one of numbers, a usual name, or the last.
+def find_target(table: TableProfile, taken: tuple[str, ...]) -> tuple[str, Note]:
+    """Return the column to forecast, the only one of numbers, one of a usual name or the last, and the reason.
 
     Raises:
         NotFoundError: no column holds readings.
     """
-    names = target_names(frame, taken)
+    names = target_names(table, taken)
     if not names:
-        others = ", ".join(f"'{n}' ({example_cell(frame[n])})" for n in frame.columns if n not in taken)
-        cells = (sample_cells(frame[n]) for n in frame.columns if n not in taken)
-        wrapped = (wrapped_number(column.iloc[0]) for column in cells if len(column))
-        hint = next(filter(None, wrapped), "name it with --target COLUMN")
+        others = ", ".join(f"'{name}' ({table[name].example})" for name in table.others(taken))
+        cells = (table[name].sample for name in table.others(taken))
+        wrapped = (wrapped_number(sample.iloc[0]) for sample in cells if len(sample))
+        hint = next(filter(None, wrapped), f"name it with {setting('target', 'COLUMN')}")
         raise NotFoundError(f"no column of readings to forecast: tried {others or 'none'}", hint)
     if len(names) == 1:
         return names[0], Note("target", names[0], "the only column of readings")
@@ -258,42 +253,43 @@ def find_target(frame: pd.DataFrame, taken: tuple[str, ...]) -> tuple[str, Note]
     best = min(usual, key=lambda n: pattern_rank(n, TARGET_NAMES)) if usual else names[-1]
     why = "a usual name for it" if usual else "the last column of numbers, which may not be the one you want"
     others = quote_names([n for n in names if n != best])
-    return best, Note("target", best, f"{why}; --target forecasts another: {others}", warning=not usual)
+    return best, Note("target", best, f"{why}; {setting('target')} forecasts another: {others}", warning=not usual)
 
 
-def target_names(frame: pd.DataFrame, taken: tuple[str, ...]) -> list[str]:
+def target_names(table: TableProfile, taken: tuple[str, ...]) -> list[str]:
     """Return the columns that may be forecast."""
-    return [str(n) for n in frame.columns if n not in taken and _may_be_target(frame[n])]
+    return [name for name in table.others(taken) if _may_be_target(table[name])]
 
 
 def is_target_name(name: str) -> bool:
-    """Return whether a column is named as targets usually are."""
+    """Return True if a column has a usual name of targets."""
     return pattern_rank(name, TARGET_NAMES) < len(TARGET_NAMES)
 
 
-def is_row_number(column: pd.Series) -> bool:
-    """Return whether a column does nothing but number the rows of the table."""
-    named = pattern_rank(str(column.name), ROW_NUMBER_NAMES) < len(ROW_NUMBER_NAMES)
-    return counts_rows(column, anywhere=named) and not is_target_name(str(column.name))
+@answer_once
+def is_row_number(column: ColumnProfile) -> bool:
+    """Return True if a column only numbers the rows of the table."""
+    named = pattern_rank(column.name, ROW_NUMBER_NAMES) < len(ROW_NUMBER_NAMES)
+    return counts_rows(column, anywhere=named) and not is_target_name(column.name)
 
 
-def _may_be_target(column: pd.Series) -> bool:
-    """Return whether a column holds readings: mostly numbers, and not a row number, an id or a part of the time."""
-    name = str(column.name)
+@answer_once
+def _may_be_target(column: ColumnProfile) -> bool:
+    """Return True if a column holds readings: mostly numbers, and not a row number, an id or a part of the time."""
+    name = column.name
     if part_of(name) or pattern_rank(name, SERIES_NAMES) < len(SERIES_NAMES) or column.dtype.kind in "bcmM":
         return False
-    if is_number(column):
-        return bool(column.notna().any()) and not is_row_number(column)
-    cells = sample_cells(column)
-    return len(cells) > 0 and bool((~np.isnan(numbers_of(cells))).mean() >= 0.5)
+    if column.is_number:
+        return bool(column.cells.notna().any()) and not is_row_number(column)
+    return column.is_mostly_numbers
 
 
-def counts_rows(column: pd.Series, anywhere: bool = False) -> bool:
-    """Return whether a column counts the rows of a table, from 0 or 1, or from ``anywhere``."""
-    if not is_number(column) or len(column) < 3:
+def counts_rows(column: ColumnProfile, anywhere: bool = False) -> bool:
+    """Return True if a column counts the rows of a table from 0 or 1, or from any number if ``anywhere``."""
+    if not column.is_number or len(column) < 3:
         return False
     for rows in (slice(0, 1000), slice(None)):
-        numbers = numbers_of(column.iloc[rows])
+        numbers = numbers_of(column.cells.iloc[rows])
         if not (np.isfinite(numbers).all() and (np.diff(numbers) == 1).all() and (anywhere or numbers[0] in (0, 1))):
             return False
     return True

@@ -1,32 +1,23 @@
-"""From a column to times: what a column of times looks like, and reading one."""
+"""Read a column of times: dates as text, numbers, or values of a time type."""
 
 from __future__ import annotations
 
 import datetime
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from forecaster.data.columns.date_formats import FORMATS, ORDERED, find_zoned, format_of, parse_times, to_nanoseconds
-from forecaster.data.panel.touched_rows import BLOCK
+from forecaster.data.columns.profile import TableProfile
+from forecaster.data.columns.raw_cells import distinct_values, numbers_of, sample_cells, values_of_codes
+from forecaster.data.columns.time_kinds import EPOCH, UNITS, epoch_unit, from_digits, from_months
 from forecaster.data.readers.csv_numbers import MISSING
 from forecaster.data.readers.dataframe import line_of
 from forecaster.errors import DataError
 from forecaster.notes import Note
-from forecaster.words import plural
-
-#: Names of whole-number columns that count steps, and of those that hold a year.
-STEP_NAMES = ("t", "step", "steps", "index", "time", "ds", "period", "tick", "hour_index")
-YEAR_NAMES = ("year", "yr", "years")
-#: Seconds from 1970 of the years 1990 to 2100: numbers in between may be a time.
-_EPOCH = (631_152_000, 4_102_444_800)
-_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-_SAMPLE = 1000  # cells looked at to tell what a column holds
-_SHARE = 0.5  # of them that must fit; the rest are reported by line when all are read
-_SHARE_OF_NUMBERS = 0.9  # the same for numbers written as yyyymmdd, where chance fits more often
+from forecaster.words import plural, setting
 
 
 @dataclass(frozen=True)
@@ -35,10 +26,11 @@ class Times:
 
     Attributes:
         values: ``(rows,)`` ``datetime64[ns]`` with NaT where a cell is empty, or float64 steps with NaN.
-        words: what such times look like, for a message.
-        zone: the time zone they carried, ``UTC`` for offsets; they are then held in UTC. ``""`` for none.
-        note: what was decided about them, if anything.
-        dates: ``day-first`` or ``month-first`` where that had to be decided, else ``auto``.
+        words: the expected form of such times, for messages.
+        zone: the time zone written in the cells, ``UTC`` for offsets, in which case ``values`` are in UTC; ``""`` for
+            none.
+        note: what was inferred about them, if anything.
+        dates: ``day-first`` or ``month-first`` where that had to be inferred, else ``auto``.
     """
 
     values: np.ndarray
@@ -48,44 +40,23 @@ class Times:
     dates: str = "auto"
 
 
-def looks_like(column: pd.Series) -> str | None:
-    """Return the kind of times of a column, judged by at most 1,000 of its cells; None if it holds none.
-
-    Kinds are ``datetime`` (by type), a key of :data:`forecaster.data.columns.date_formats.FORMATS` (text), and those of
-    numbers: ``digits`` (20240131), ``months`` (202401), ``epoch``, ``year`` (by name too) and ``step`` (any whole
-    numbers).
-    """
-    if isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype) or column.dtype.kind == "M":
-        return "datetime" if len(sample_cells(column)) else None
-    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype.kind in "Miuf":
-        return looks_like(sample_cells(column).astype(column.cat.categories.dtype))
-    cells = sample_cells(column)
-    if not len(cells) or pd.api.types.is_bool_dtype(column.dtype):
-        return None
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return _number_kind(str(column.name), numbers_of(cells))
-    if sum(isinstance(cell, datetime.date) for cell in cells) >= _SHARE * len(cells):
-        return "datetime"
-    return _text_kind(cells)
-
-
-def read_times(frame: pd.DataFrame, name: str, kind: str, dates: str = "auto") -> Times:
-    """Return a column of a table as times.
+def read_times(table: TableProfile, name: str, dates: str = "auto") -> Times:
+    """Return a column of a table as times, of the kind in its profile, ISO text if it has none.
 
     Args:
-        frame: the table.
+        table: the table.
         name: its time column.
-        kind: as :func:`looks_like` found it.
-        dates: ``day-first`` or ``month-first`` to read 1/4/1999 so, ``auto`` to decide it on the whole column.
+        dates: the order of day and month in 1/4/1999, ``day-first`` or ``month-first``; ``auto`` to infer it from the
+            whole column.
 
     Raises:
         DataError: a cell is not empty and cannot be read, the column mixes formats, or day and month cannot be told
             apart.
     """
-    column = frame[name].copy(deep=False)
+    kind, column = table[name].time_kind or "iso", table[name].cells.copy(deep=False)
     if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype.kind in "Miuf":
         column = column.astype(column.cat.categories.dtype)
-    column.attrs = {"lines": bool(frame.attrs.get("lines"))}  # for where()
+    column.attrs = {"lines": bool(table.frame.attrs.get("lines"))}  # for line_of()
     times = _TIME_READERS[kind](column) if kind in _TIME_READERS else _read_text(column, kind, dates)
     bad = np.flatnonzero(pd.isna(times.values))
     cells = column.iloc[bad]
@@ -93,69 +64,6 @@ def read_times(frame: pd.DataFrame, name: str, kind: str, dates: str = "auto") -
     if len(bad):
         raise _unreadable(column, bad, kind, times)
     return times
-
-
-def sample_cells(column: pd.Series) -> pd.Series:
-    """Return at most 1,000 cells, spread over the column, that are not empty."""
-    picks = np.linspace(0, len(column) - 1, min(len(column), _SAMPLE)).astype(int)
-    cells = column.iloc[picks].dropna()
-    return cells if len(cells) else column.dropna().iloc[:_SAMPLE]
-
-
-def numbers_of(column: pd.Series, dtype: type[np.floating] = np.float64) -> np.ndarray:
-    """Return a column as numbers, ``(rows,)``, NaN where a cell is none; it may be a view of the column."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype if column.cat.categories.dtype.kind in "iuf" else object)
-    try:
-        numbers = pd.to_numeric(column, errors="coerce")
-    except OverflowError:  # a whole number of more than 308 digits
-        numbers = pd.to_numeric(column.map(_as_float), errors="coerce")
-    if numbers.dtype.kind == "c":
-        numbers = numbers.where(numbers.to_numpy().imag == 0).to_numpy().real
-        return np.where(np.isnan(numbers), np.nan, numbers).astype(dtype)
-    return numbers.to_numpy(dtype=dtype, na_value=np.nan)
-
-
-def _as_float(cell: object) -> object:
-    """Return a whole number as a float, an infinite one where it is too large; any other cell as it is."""
-    if not isinstance(cell, int):
-        return cell
-    try:
-        return float(cell)
-    except OverflowError:
-        return np.inf if cell > 0 else -np.inf
-
-
-def distinct_values(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of each cell's value, ``(rows,)`` with -1 where it is empty, and the values."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(), np.asarray(column.cat.categories)
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError:  # lists and the like
-        codes, values = pd.factorize(column.astype(str).where(column.notna()))
-    return codes, np.asarray(values)
-
-
-def count_distinct(column: pd.Series) -> int:
-    """Return how many values a column holds, its empty cells aside."""
-    codes = distinct_values(column)[0]
-    return len(pd.unique(codes[codes >= 0]))
-
-
-def values_of_codes(values: np.ndarray, codes: np.ndarray, empty: object = None) -> np.ndarray:
-    """Return the value of each code, ``(rows,)``; ``empty`` (NaT, NaN) for the code -1."""
-    if empty is None:
-        empty = np.datetime64("NaT", "ns") if values.dtype.kind == "M" else np.nan
-    table, rows = np.append(values, np.array(empty, values.dtype)), np.empty(len(codes), values.dtype)
-    for block in row_blocks(len(codes)):  # numpy makes all codes 64 bits wide before it looks values up
-        rows[block] = table[codes[block]]
-    return rows
-
-
-def row_blocks(rows: int) -> Iterator[slice]:
-    """Yield the rows of a table a million at a time, so that what is made of each block takes little memory."""
-    yield from (slice(start, start + BLOCK) for start in range(0, rows, BLOCK))
 
 
 def _unreadable(column: pd.Series, bad: np.ndarray, kind: str, times: Times) -> DataError:
@@ -180,17 +88,6 @@ def _unreadable(column: pd.Series, bad: np.ndarray, kind: str, times: Times) -> 
 # Text
 
 
-def _text_kind(cells: pd.Series) -> str | None:
-    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
-    digits = [text for text in texts if text.isdigit() and len(text) >= 8]
-    if len(digits) >= _SHARE_OF_NUMBERS * len(cells):
-        kind = _number_kind("", np.array(digits, dtype=float))
-        return kind if kind in ("digits", "epoch") else None
-    kinds = Counter(format_of(text) for text in texts)
-    del kinds[None]
-    return kinds.most_common(1)[0][0] if kinds and sum(kinds.values()) >= _SHARE * len(cells) else None
-
-
 def _read_text(column: pd.Series, kind: str, dates: str) -> Times:
     codes, values = distinct_values(column)
     cells = np.array([str(value).strip() for value in values], dtype=object)
@@ -206,7 +103,7 @@ def _read_text(column: pd.Series, kind: str, dates: str) -> Times:
 
 
 def _first_row(codes: np.ndarray, chosen: np.ndarray) -> int:
-    """Return the first row whose value is among those chosen, ``(values,)`` bool."""
+    """Return the first row whose code is chosen by ``chosen``, ``(values,)`` bool."""
     return int(np.append(chosen, False)[codes].argmax())
 
 
@@ -247,29 +144,29 @@ def _read_iso(column: pd.Series, codes: np.ndarray, cells: np.ndarray) -> Times:
 
 
 def _read_ordered(column: pd.Series, codes: np.ndarray, cells: np.ndarray, kind: str, dates: str) -> Times:
-    """Decide between day/month/year and month/day/year on the whole column."""
+    """Read dates of which the order of day and month is inferred from the whole column where it is not given."""
     both = {order: parse_times(cells, kind, order) for order in ("month-first", "day-first")}
     fits = {order: ~np.isnat(times) for order, times in both.items()}
     example = next(cell for cell in cells if format_of(cell) == kind)
-    order, why = (dates, "as given") if dates != "auto" else _order(column, codes, cells, both, fits)
+    order, why = (dates, "as given") if dates != "auto" else _infer_order(column, codes, cells, both, fits)
     other = "day-first" if order == "month-first" else "month-first"
     broken = fits[other] & ~fits[order]
     if broken.any():
         row = _first_row(codes, broken)
         raise DataError(
             f"column '{column.name}', {line_of(column, row)}: '{column.iloc[row]}' is no {order} date",
-            f"--dates {other}, or write the dates as 2024-01-31",
+            f"{setting('dates', other)}, or write the dates as 2024-01-31",
         )
-    note = Note("dates", order, f"such as {example}; {why}; --dates {other} reads them the other way")
+    note = Note("dates", order, f"such as {example}; {why}; {setting('dates', other)} reads them the other way")
     if kind == "short year":
         note = Note("dates", order, f"{_short_note(example).reason}; {why}", warning=True)
     return Times(values_of_codes(both[order], codes), f"times such as {example}, {order}", note=note, dates=order)
 
 
-def _order(
+def _infer_order(
     column: pd.Series, codes: np.ndarray, cells: np.ndarray, both: dict[str, np.ndarray], fits: dict[str, np.ndarray]
 ) -> tuple[str, str]:
-    """Return ``month-first`` or ``day-first``, and why."""
+    """Return ``month-first`` or ``day-first``, and the reason."""
     month_only = fits["month-first"] & ~fits["day-first"]
     day_only = fits["day-first"] & ~fits["month-first"]
     if month_only.any() and day_only.any():
@@ -292,7 +189,7 @@ def _order(
         return "day-first", "as usual for dates with dots"
     raise DataError(
         f"column '{column.name}': '{cell}' and every other value read both as month/day and as day/month",
-        "say which: --dates day-first or --dates month-first",
+        f"say which: {setting('dates', 'day-first')} or {setting('dates', 'month-first')}",
     )
 
 
@@ -316,88 +213,37 @@ def _read_datetime(column: pd.Series) -> Times:
         )
     if column.dtype == object:
         texts = [cell.isoformat() if isinstance(cell, datetime.date) and not pd.isna(cell) else cell for cell in column]
-        return _read_text(_like(column, texts), "iso", "auto")
+        return _read_text(_replace_cells(column, texts), "iso", "auto")
     name = "" if column.dt.tz is None else zone_name(column.dt.tz)
     note = _UTC if name == "UTC" else Note("times", name, "the time zone of the column") if name else None
     return Times(to_nanoseconds(column), "times", name, note)
 
 
-def _like(column: pd.Series, cells: list[object]) -> pd.Series:
+def _replace_cells(column: pd.Series, cells: list[object]) -> pd.Series:
     made = pd.Series(cells, column.index, dtype=object, name=column.name)
     made.attrs = dict(column.attrs)
     return made
 
 
 def zone_name(zone: datetime.tzinfo) -> str:
-    """Return the IANA name of a time zone, ``UTC`` for one that is a mere offset."""
+    """Return the IANA name of a time zone, ``UTC`` for a fixed offset."""
     name = getattr(zone, "key", None) or getattr(zone, "zone", None) or str(zone)
     return name if "/" in str(name) else "UTC"
 
 
-def _number_kind(name: str, numbers: np.ndarray) -> str | None:
-    if not np.isfinite(numbers).all():
-        return None
-    whole = bool((numbers == np.floor(numbers)).all())
-    if whole and (~np.isnat(_from_digits(numbers))).mean() >= _SHARE_OF_NUMBERS:
-        return "digits"
-    if whole and (~np.isnat(_from_months(numbers))).mean() >= _SHARE_OF_NUMBERS:
-        return "months"
-    if _epoch_unit(numbers):
-        return "epoch"
-    if whole and name.lower() in YEAR_NAMES and ((numbers >= 1600) & (numbers <= 2200)).all():
-        return "year"
-    return "step" if whole else None
-
-
-def _from_digits(numbers: np.ndarray) -> np.ndarray:
-    """Return numbers written as ``yyyymmdd``, ``yyyymmddHH``, ``...HHMM`` or ``...HHMMSS`` as ``datetime64[ns]``.
-
-    NaT where there is no such time from 1678 to 2200.
-    """
-    whole = np.clip(np.nan_to_num(numbers), 0, 10**15).astype(np.int64)
-    scale = np.select([whole < 10**8, whole < 10**10, whole < 10**12], [1, 100, 10**4], 10**6)
-    day_digits, clock = whole // scale, whole % scale * (10**6 // scale)
-    year, month, day = day_digits // 10_000, day_digits // 100 % 100, day_digits % 100
-    hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
-    months = ((np.clip(year, 1600, 2200) - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
-    days = months.astype("datetime64[D]") + (day - 1)
-    real = (year >= 1678) & (year <= 2200) & (month >= 1) & (month <= 12) & (days.astype("datetime64[M]") == months)
-    real &= (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
-    times = days.astype("datetime64[s]") + (hour * 3600 + minute * 60 + second)
-    return np.where(real, times, np.datetime64("NaT", "s")).astype("datetime64[ns]")
-
-
-def _from_months(numbers: np.ndarray) -> np.ndarray:
-    """Return numbers written as ``yyyymm`` as ``datetime64[ns]``, the first of each month; NaT outside 1800 to 2200."""
-    whole = np.clip(np.nan_to_num(numbers), 0, 10**6).astype(np.int64)
-    year, month = whole // 100, whole % 100
-    real = (numbers == whole) & (year >= 1800) & (year <= 2200) & (month >= 1) & (month <= 12)
-    months = (np.where(real, (year - 1970) * 12 + month - 1, 0)).astype("datetime64[M]")
-    return np.where(real, months, np.datetime64("NaT", "M")).astype("datetime64[ns]")
-
-
-def _epoch_unit(numbers: np.ndarray) -> str | None:
-    """Return in which unit nearly all numbers are times of 1990 to 2100; None if in none."""
-    low, high = _EPOCH
-    for unit, scale in _UNITS.items():
-        if len(numbers) and ((numbers >= low * scale) & (numbers < high * scale)).mean() >= _SHARE_OF_NUMBERS:
-            return unit
-    return None
-
-
 def _read_digits(column: pd.Series) -> Times:
-    return Times(_from_digits(numbers_of(column)), "dates such as 20240131")
+    return Times(from_digits(numbers_of(column)), "dates such as 20240131")
 
 
 def _read_months(column: pd.Series) -> Times:
     note = Note("times", "months", f"such as {sample_cells(column).iloc[0]}; they {_STARTS}")
-    return Times(_from_months(numbers_of(column)), "months such as 202401", note=note)
+    return Times(from_months(numbers_of(column)), "months such as 202401", note=note)
 
 
 def _read_epoch(column: pd.Series) -> Times:
     numbers = numbers_of(column)
-    unit = _epoch_unit(numbers_of(sample_cells(column))) or "seconds"
-    scale, (low, high) = _UNITS[unit], _EPOCH
+    unit = epoch_unit(numbers_of(sample_cells(column))) or "seconds"
+    scale, (low, high) = UNITS[unit], EPOCH
     real = (numbers >= low * scale) & (numbers < high * scale)
     if column.dtype.kind in "iu":
         exact = np.where(real, column.to_numpy(dtype=np.int64), 0) * (10**9 // scale)

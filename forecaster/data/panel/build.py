@@ -21,7 +21,7 @@ from forecaster.data.panel.outliers import outlier_note, sentinel_note
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.touched_rows import BLOCK, count_per_series, series_blocks
 from forecaster.data.readers.dataframe import frame_of
-from forecaster.data.schema import Column, Roles
+from forecaster.data.schema import Column
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
 from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_anchor, month_numbers, week_anchor
 from forecaster.data.time.zones import local_times
@@ -53,8 +53,7 @@ def build_panel(
     """
     frame = frame_of(data)
     notes = [Note(**note) for note in frame.attrs.get("notes", [])]
-    frame, roles, found = shape_table(frame, config, like.roles if like else None, future_names)
-    readings, read = _read(frame, roles, config, like)
+    readings, found, read = _read(frame, config, like, future_names)
     _refuse_large(readings)
     readings, order = sort_rows(readings)
     static, varying = lift_static(readings, _named(config.static))
@@ -73,14 +72,17 @@ def build_panel(
     return panel, [*notes, *sentinel_note(readings), *outlier_note(panel, readings)]
 
 
-def _read(frame: pd.DataFrame, roles: Roles, config: Config, like: Panel | None) -> tuple[Readings, list[Note]]:
-    if like is None:
-        return read_readings(frame, roles, zone=config.zone)
-    readings, notes = read_readings(frame, roles, like.columns, like.zone or None)
-    if readings.zone and not like.zone:
+def _read(
+    frame: pd.DataFrame, config: Config, like: Panel | None, future_names: tuple[str, ...]
+) -> tuple[Readings, list[Note], list[Note]]:
+    """Return the readings of a table, notes on its roles, and notes on its cells."""
+    table, roles, found = shape_table(frame, config, like.roles if like else None, future_names)
+    columns, zone = (like.columns, like.zone or None) if like else (None, config.zone)
+    readings, notes = read_readings(table, roles, columns, zone)
+    if like and readings.zone and not like.zone:
         kinds = f"the times of the table are in {readings.zone}, those of the model are without a time zone"
         raise DataError(kinds, "write both in the same way")
-    return readings, notes
+    return readings, found, notes
 
 
 def _refuse_large(readings: Readings) -> None:

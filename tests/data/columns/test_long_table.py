@@ -23,10 +23,11 @@ DAYS = [f"2024-01-{day:02}" for day in range(1, 11)]
 def shaped(
     frame: pd.DataFrame, like: Roles | None = None, **config: object
 ) -> tuple[pd.DataFrame, Roles, dict[str, str]]:
-    long, roles, notes = shape_table(frame, Config.of(**config), like)
+    table, roles, notes = shape_table(frame, Config.of(**config), like)
     again, same, _ = shape_table(frame, Config.of(**config), like=roles)
+    long = table.frame
     assert same == roles
-    pd.testing.assert_frame_equal(long[list(again.columns)], again)
+    pd.testing.assert_frame_equal(long[again.names], again.frame)
     return long, roles, {note.name: str(note) for note in notes}
 
 
@@ -58,12 +59,13 @@ def test_rows_of_positions_become_series_that_end_where_they_end(tmp_path: Path)
     found = series_of(long, roles)
     assert str(found) == str({name: [(t, float(v)) for t, v in cells] for name, cells in expected.items()})
     assert [line_of(long, row) for row in (0, 3, 4, 7)] == ["line 2", "line 2", "line 3", "line 4"]
-    assert "4 rows, each a series, with 4 positions from 'V2' to 'V5', named by V1; --wide no" in notes["wide"]
+    assert "4 rows, each a series, with 4 positions from 'V2' to 'V5', named by V1; wide=" in notes["wide"]
 
 
 def test_m4_comes_whole_and_its_test_part_in_the_same_way(shared_data: Path) -> None:
     frame = read_table(shared_data / "m4_hourly" / "train.csv")
-    long, roles, _ = shape_table(frame, Config())
+    table, roles, _ = shape_table(frame, Config())
+    long = table.frame
     assert long["series"].nunique() == 414
     lengths = long.groupby("series", observed=True).size()
     assert (lengths.min(), lengths.max()) == (700, 960)
@@ -126,7 +128,7 @@ def test_columns_named_alike_are_series() -> None:
     assert roles == Roles("date", "value", "series", targets=targets, wide="columns")
     assert series_of(long, roles) == {name: list(zip(DAYS, frame[name], strict=True)) for name in targets}
     assert list(long.index) == list(range(10)) * 3
-    assert "--wide no --target store_3" in notes["wide"]
+    assert 'wide="no" target="store_3"' in notes["wide"]
     assert shaped(frame, wide="no")[1].target == "store_3"
     assert shaped(frame, target="store_2")[1].target == "store_2"
     assert shaped(frame.drop(columns="store_3"))[1].wide == "no"
@@ -171,7 +173,7 @@ def test_several_targets_are_series_beside_shared_covariates() -> None:
 
 def test_ids_that_would_be_called_alike_are_refused() -> None:
     frame = pd.DataFrame({"date": DAYS * 2, "p": ["a/b"] * 10 + ["a"] * 10, "q": ["c"] * 10 + ["b/c"] * 10, "y": 1.5})
-    with pytest.raises(DataError, match="two series would both be called 'a/b/c'"):
+    with pytest.raises(DataError, match="two series would both have the id 'a/b/c'"):
         shape_table(frame, Config.of(series="p,q"))
     with pytest.raises(DataError, match="column 'q', row 3: no series id"):
         shape_table(frame.assign(q=[*"ccc", None, *"cccccc", *"dddddddddd"]), Config.of(series="p,q"))

@@ -24,7 +24,8 @@ DAYS = [f"2024-01-{day:02}" for day in range(1, 11)]
 
 def infer(frame: pd.DataFrame, future_names: tuple[str, ...] = (), **config: object) -> tuple[Roles, dict[str, Note]]:
     before = frame.copy()
-    long, roles, notes = shape_table(frame, Config.of(**config), future_names=future_names)
+    table, roles, notes = shape_table(frame, Config.of(**config), future_names=future_names)
+    long = table.frame
     pd.testing.assert_frame_equal(frame, before)
     assert {roles.time, roles.target, *roles.covariates} <= set(long.columns)
     assert roles.series is None or roles.series in long.columns
@@ -73,10 +74,10 @@ def test_beijing_has_its_time_in_four_columns(shared_data: Path) -> None:
 
 def test_what_was_decided_is_said_with_the_flag_that_changes_it(shared_data: Path) -> None:
     _, notes = infer(read_table(shared_data / "exchange_rate.csv"))
-    assert "--wide columns learns every column as a series" in notes["target"].reason
-    assert "--past none" in notes["past"].reason
+    assert 'wide="columns" learns every column as a series' in notes["target"].reason
+    assert 'past="none"' in notes["past"].reason
     _, notes = infer(read_table(shared_data / "sp500.csv.gz"))
-    assert "1/13/1999 can be read only so; --dates day-first" in notes["dates"].reason
+    assert '1/13/1999 can be read only so; dates="day-first"' in notes["dates"].reason
     assert "Adj Close: the same as 'Close' in every row" in notes["not used"].reason
 
 
@@ -95,9 +96,9 @@ def test_the_time_is_found_by_content_not_by_name() -> None:
 
 def test_two_columns_of_times_are_asked_about_unless_one_is_named_so() -> None:
     frame = pd.DataFrame({"made": DAYS, "sent": DAYS[::-1], "y": np.arange(10) / 3})
-    with pytest.raises(DataError, match="columns 'made', 'sent' all hold times, and none is named as the time is") as e:
+    with pytest.raises(DataError, match="columns 'made', 'sent' all hold times, and none has a usual name") as e:
         infer(frame)
-    assert "--time made or --time sent" in e.value.hint
+    assert 'time="made" or time="sent"' in e.value.hint
     assert infer(frame, time="sent")[0].time == "sent"
     roles, notes = infer(frame.rename(columns={"sent": "sent_date"}))
     assert roles == Roles("sent_date", "y")
@@ -122,11 +123,11 @@ def test_a_date_and_an_hour_are_one_time() -> None:
     frame = pd.DataFrame({"date": np.repeat(DAYS, 24), "hour": list(range(24)) * 10, "y": np.arange(240) / 7})
     long, roles, _ = shape_table(frame, Config())
     assert roles == Roles("time", "y", time_columns=("date", "hour"))
-    np.testing.assert_array_equal(long["time"], pd.date_range("2024-01-01", periods=240, freq="h"))
+    np.testing.assert_array_equal(long.frame["time"], pd.date_range("2024-01-01", periods=240, freq="h"))
     clock = frame.assign(time=[f"{hour}:00" for hour in frame["hour"]]).drop(columns="hour")
     long, roles, _ = shape_table(clock, Config())
     assert roles == Roles("datetime", "y", time_columns=("date", "time"))
-    np.testing.assert_array_equal(long["datetime"], pd.date_range("2024-01-01", periods=240, freq="h"))
+    np.testing.assert_array_equal(long.frame["datetime"], pd.date_range("2024-01-01", periods=240, freq="h"))
 
 
 def test_readings_are_not_taken_for_seconds_since_1970() -> None:
@@ -169,7 +170,7 @@ def test_the_target_is_a_usual_name_else_the_last_and_never_a_row_number() -> No
     assert roles.target == "b"
     assert notes["target"].warning
     assert "'a'" in notes["target"].reason
-    assert "--target" in notes["target"].reason
+    assert "target forecasts another" in notes["target"].reason
     assert infer(pd.DataFrame({**base, "Value": 1.0, "c": 2.0}))[0].target == "Value"
     assert infer(pd.DataFrame({"date": DAYS, "no": range(1, 11), "a": np.ones(10)}))[0].target == "a"
     assert infer(pd.DataFrame({"date": DAYS, "y": range(10)}))[0].target == "y"
@@ -198,7 +199,7 @@ def test_the_smallest_set_of_columns_that_tells_rows_apart_is_the_series_id() ->
     frame = pd.DataFrame({"date": np.array(DAYS)[days], "store": stores + 1, "item": items + 1, "sold": days * 2})
     long, roles, notes = shape_table(frame, Config())
     assert roles == Roles("date", "sold", "series", series_columns=("store", "item"))
-    assert long["series"].astype(str).tolist() == [f"{s + 1}/{i + 1}" for s, i in zip(stores, items, strict=True)]
+    assert long.frame["series"].astype(str).tolist() == [f"{s + 1}/{i + 1}" for s, i in zip(stores, items, strict=True)]
     assert "their 12 combinations" in next(note for note in notes if note.name == "series").reason
     assert shape_table(frame, Config.of(series="item,store"))[1].series_columns == ("item", "store")
     deep = pd.concat([frame.assign(kind="a"), frame.assign(kind="b")])
@@ -239,7 +240,7 @@ def test_other_columns_are_past_future_or_static() -> None:
     roles, notes = infer(frame, ("date", "shop", "wind", "weather", "size"))
     assert (roles.past, roles.future, roles.static) == (("price",), ("wind", "weather"), ("size", "kind"))
     assert "wind, weather" in notes["future"].value
-    assert "--static none" in notes["static"].reason
+    assert 'static="none"' in notes["static"].reason
     one, notes = infer(frame.iloc[:10].drop(columns="shop"), series="")
     assert one.static == ()
     assert "size, kind: the same in every row" in notes["not used"].reason
@@ -333,8 +334,8 @@ def test_names_with_commas_are_matched_whole_first() -> None:
     assert named_columns(frame, "none") == ("none",)
     assert named_columns(frame.drop(columns="none"), "none") == ()
     assert named_columns(frame, None) == ()
-    with pytest.raises(DataError, match="column 'a' is named twice by --past"):
-        named_columns(frame, "a,a", "--past")
+    with pytest.raises(DataError, match="column 'a' is named twice by past"):
+        named_columns(frame, "a,a", "past")
 
 
 # What is refused
@@ -356,7 +357,7 @@ def test_columns_that_cannot_have_their_role_are_refused() -> None:
         infer(frame, target="sales", series="sales")
     with pytest.raises(NotFoundError, match=r"no column holds times: tried 'word' \('a'\), 'sales' \('0.33") as caught:
         infer(frame[["word", "sales"]])
-    assert "--time COLUMN" in caught.value.hint
+    assert 'time="COLUMN"' in caught.value.hint
     with pytest.raises(NotFoundError, match="and 12 more"):
         infer(pd.DataFrame(np.full((2, 20), 0.5)).rename(columns=lambda i: f"{i}x"))
 
@@ -371,7 +372,7 @@ def test_a_table_is_shaped_as_a_model_had_it_or_not_at_all() -> None:
         with pytest.raises(NotFoundError, match=f"there is no column '{name}', {what} of the model"):
             shape_table(frame.drop(columns=name), Config(), like=roles)
     split = replace(roles, time_columns=("year", "month"), time="date")
-    assert shape_table(frame, Config(), like=split)[0]["date"].tolist() == DAYS
+    assert shape_table(frame, Config(), like=split)[0].frame["date"].tolist() == DAYS
 
 
 # Against slow obvious ways
@@ -470,7 +471,7 @@ def test_months_written_as_numbers_are_the_time_unless_a_better_column_is() -> N
     ("cell", "hint"),
     [
         *(("$1.50", r"'\$1.50' as 1.50: strip '\$'"), ("5 %", "'5 %' as 5: strip '%'"), ("(3)", "'\\(3\\)' as -3")),
-        *(("EUR 7", "as 7: strip 'EUR'"), ("7.5 kWh", "as 7.5: strip 'kWh'"), ("item 3", "--target COLUMN")),
+        *(("EUR 7", "as 7: strip 'EUR'"), ("7.5 kWh", "as 7.5: strip 'kWh'"), ("item 3", 'target="COLUMN"')),
     ],
 )
 def test_text_around_numbers_is_named(cell: str, hint: str) -> None:

@@ -10,17 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.data.columns.date_formats import FORMATS, format_of, month_number, to_nanoseconds
+from forecaster.data.columns.profile import TableProfile
+from forecaster.data.columns.raw_cells import numbers_of
+from forecaster.data.columns.time_kinds import find_time_kind
 from forecaster.data.columns.time_parts import find_clock, find_parts, join_parts
-from forecaster.data.columns.time_values import Times, looks_like, numbers_of, read_times
+from forecaster.data.columns.time_values import Times, read_times
 from forecaster.data.readers.sources import read_table
 from forecaster.errors import DataError
 
 
 def read(values: object, name: str = "when", dates: str = "auto") -> Times:
-    frame = pd.DataFrame({name: values})
-    kind = looks_like(frame[name])
-    assert kind is not None
-    return read_times(frame, name, kind, dates)
+    table = TableProfile(pd.DataFrame({name: values}))
+    assert table[name].time_kind is not None
+    return read_times(table, name, dates)
 
 
 def times(values: object, name: str = "when") -> np.ndarray:
@@ -86,7 +88,7 @@ def times(values: object, name: str = "when") -> np.ndarray:
 )
 def test_a_time_is_read_as_it_is_meant(written: object, meant: str | None) -> None:
     if meant is None:
-        assert looks_like(pd.Series([written], name="when")) is None
+        assert find_time_kind(pd.Series([written], name="when")) is None
         return
     found = times([written, None])
     assert found.dtype == "datetime64[ns]"
@@ -156,9 +158,9 @@ _MOMENTS = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2060, 1
 def test_a_column_equals_strptime_cell_by_cell(layout: str, moments: list[datetime.datetime], dtype: str) -> None:
     cells = [moment.strftime(layout) for moment in moments] + [None]
     frame = pd.DataFrame({"when": pd.Series(cells, dtype=dtype)})
-    assert looks_like(frame["when"]) == _LAYOUTS[layout]
+    assert find_time_kind(frame["when"]) == _LAYOUTS[layout]
     order = "day-first" if layout.startswith("%d") else "month-first"
-    found = read_times(frame, "when", _LAYOUTS[layout], order)
+    found = read_times(TableProfile(frame), "when", order)
     expected = [datetime.datetime.strptime(cell, layout) for cell in cells[:-1] if cell]
     assert found.values[:-1].astype("datetime64[us]").tolist() == expected
     assert np.isnat(found.values[-1])
@@ -192,7 +194,7 @@ def test_years_and_steps_are_told_by_their_name() -> None:
     "values", [["a", "b"], [0.5, 1.5], [True, False], [None, None], ["2024", "x"], ["00123456", "00123457"]]
 )
 def test_what_is_no_time_is_not_taken_for_one(values: list[object]) -> None:
-    assert looks_like(pd.Series(values, name="x")) is None
+    assert find_time_kind(pd.Series(values, name="x")) is None
 
 
 def test_a_note_says_what_numbers_and_zones_were_taken_for() -> None:
@@ -234,7 +236,7 @@ def test_the_whole_column_decides_between_day_and_month(written: list[str], orde
 def test_day_and_month_that_cannot_be_told_apart_are_refused(written: list[str]) -> None:
     with pytest.raises(DataError, match="read both as month/day and as day/month") as caught:
         times(written)
-    assert "--dates day-first or --dates month-first" in caught.value.hint
+    assert 'dates="day-first" or dates="month-first"' in caught.value.hint
     assert read(written, dates="day-first").dates == "day-first"
     assert read(written, dates="month-first").values[0] != read(["13/1/1999"]).values[0]
 
@@ -249,7 +251,7 @@ def test_an_order_that_no_order_fits_names_the_row_that_breaks_each() -> None:
 def test_an_order_that_was_given_is_kept_to() -> None:
     with pytest.raises(DataError, match="row 1: '13/1/1999' is no month-first date") as caught:
         read(["1/1/1999", "13/1/1999"], dates="month-first")
-    assert "--dates day-first" in caught.value.hint
+    assert 'dates="day-first"' in caught.value.hint
 
 
 # What cannot be read
@@ -281,7 +283,7 @@ def test_a_cell_that_is_no_time_is_named_by_its_line(written: list[object], mess
     pd.DataFrame({"when": written, "y": 1}).to_csv(path, index=False)
     frame = read_table(path)
     with pytest.raises(DataError, match=message):
-        read_times(frame, "when", looks_like(frame["when"]) or "iso")
+        read_times(TableProfile(frame), "when")
 
 
 def test_offsets_that_change_over_the_year_are_held_in_utc() -> None:
@@ -303,7 +305,7 @@ def parts(**columns: object) -> pd.DataFrame:
 
 
 def joined(frame: pd.DataFrame, *names: str) -> list[str]:
-    return [str(time)[:16] for time in join_parts(frame, names or tuple(frame.columns))]
+    return [str(time)[:16] for time in join_parts(TableProfile(frame), names or tuple(frame.columns))]
 
 
 def test_parts_are_joined() -> None:
@@ -326,31 +328,31 @@ def test_parts_are_joined() -> None:
 def test_joined_parts_equal_the_standard_library(moments: list[datetime.datetime]) -> None:
     fields = ("year", "month", "day", "hour", "minute", "second")
     frame = pd.DataFrame({field: [getattr(moment, field) for moment in moments] for field in fields})
-    found = join_parts(frame, fields).astype("datetime64[s]").tolist()
+    found = join_parts(TableProfile(frame), fields).astype("datetime64[s]").tolist()
     assert found == [moment.replace(microsecond=0) for moment in moments]
 
 
 def test_parts_that_make_no_time_are_named_by_their_row() -> None:
     with pytest.raises(DataError, match="columns 'year', 'month', 'day', row 1: there is no day 2023, 2, 30"):
-        join_parts(parts(year=[2023, 2023], month=[2, 2], day=[28, 30]), ("year", "month", "day"))
+        join_parts(TableProfile(parts(year=[2023, 2023], month=[2, 2], day=[28, 30])), ("year", "month", "day"))
     with pytest.raises(DataError, match="column 'hour', row 1: '25', expected a whole number from 0 to 24"):
-        join_parts(parts(date=["2024-01-01"] * 2, hour=[1, 25]), ("date", "hour"))
+        join_parts(TableProfile(parts(date=["2024-01-01"] * 2, hour=[1, 25])), ("date", "hour"))
     with pytest.raises(DataError, match="column 'at', row 0: '25:00' is no time of day"):
-        join_parts(parts(date=["2024-01-01"], at=["25:00"]), ("date", "at"))
+        join_parts(TableProfile(parts(date=["2024-01-01"], at=["25:00"])), ("date", "at"))
     with pytest.raises(DataError, match="'month', 'day' begin with no year and no date"):
-        join_parts(parts(month=[1], day=[1]), ("month", "day"))
+        join_parts(TableProfile(parts(month=[1], day=[1])), ("month", "day"))
 
 
 def test_parts_are_found_by_name_and_content() -> None:
     frame = parts(hour=[1, 2], day=[1, 1], year=[2024, 2024], x=[0.5, 1], month=[1, 1], minute=[0, 30])
-    assert find_parts(frame) == ("year", "month", "day", "hour", "minute")
-    assert find_parts(frame.drop(columns="month")) == ()
-    assert find_parts(frame, taken=("day",)) == ("year", "month")
-    assert find_parts(parts(year=[2024, 2024], month=[100, 200])) == ()
-    assert find_clock(parts(date=["2024-01-01"] * 3, hour=[0, 1, 2]), "date") == ("hour",)
-    assert find_clock(parts(date=["2024-01-01"] * 3, hour=[1, 1, 1]), "date") == ()
-    assert find_clock(parts(date=["2024-01-01 05:00"] * 3, hour=[0, 1, 2]), "date") == ()
-    assert find_clock(parts(date=["2024-01-01"] * 3, at=["5:00", "6:00", "7:00"]), "date") == ("at",)
+    assert find_parts(TableProfile(frame)) == ("year", "month", "day", "hour", "minute")
+    assert find_parts(TableProfile(frame.drop(columns="month"))) == ()
+    assert find_parts(TableProfile(frame), taken=("day",)) == ("year", "month")
+    assert find_parts(TableProfile(parts(year=[2024, 2024], month=[100, 200]))) == ()
+    assert find_clock(TableProfile(parts(date=["2024-01-01"] * 3, hour=[0, 1, 2])), "date") == ("hour",)
+    assert find_clock(TableProfile(parts(date=["2024-01-01"] * 3, hour=[1, 1, 1])), "date") == ()
+    assert find_clock(TableProfile(parts(date=["2024-01-01 05:00"] * 3, hour=[0, 1, 2])), "date") == ()
+    assert find_clock(TableProfile(parts(date=["2024-01-01"] * 3, at=["5:00", "6:00", "7:00"])), "date") == ("at",)
 
 
 def test_months_have_names() -> None:

@@ -87,7 +87,7 @@ TABLES: dict[str, tuple[Callable[[], pd.DataFrame], int, str, str]] = {
             ["ordered", "sent", "sales"]
         ],
         BAD,
-        "columns 'ordered', 'sent' all hold times, and none is named as the time is",
+        "columns 'ordered', 'sent' all hold times, and none has a usual name",
         "say which: --time ordered or --time sent",
     ),
     "no column of numbers": (
