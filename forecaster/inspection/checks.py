@@ -16,7 +16,7 @@ from forecaster.data.time.freq import Freq
 from forecaster.inspection.measurements import Facts, place_of
 from forecaster.inspection.problems import MOST_PLACES, Problem, problem_kind, problem_of_error, problem_of_note
 from forecaster.inspection.runs_and_jumps import Odd
-from forecaster.words import first_few, plural
+from forecaster.words import first_few, plural, setting
 
 #: Share of rows that repeat a time from which on a table may hold several series, and the share of them that may still
 #: do so with the column that tells these apart; rows looked at.
@@ -321,11 +321,11 @@ def _order(facts: Facts) -> Iterator[Problem]:
 
 def _target(facts: Facts) -> Iterator[Problem]:
     note = next((note for note in facts.notes if note.name == "target"), None)
-    if note is not None and "--target" in note.reason and facts.config.target is None:
-        what = (
-            f"'{note.value}' is forecast: {note.reason.split('; --target')[0]}, but there are other columns of readings"
-        )
-        yield Problem("warning" if note.warning else "note", "target", what, (), "--target COLUMN forecasts another")
+    if note is not None and "forecasts another" in note.reason and facts.config.target is None:
+        reason = note.reason.split(f"; {setting('target')}")[0]
+        what = f"'{note.value}' is forecast: {reason}, but there are other columns of readings"
+        mend = f"{setting('target', 'COLUMN')} forecasts another"
+        yield Problem("warning" if note.warning else "note", "target", what, (), mend)
 
 
 def _of_series(facts: Facts, rows: np.ndarray) -> str:

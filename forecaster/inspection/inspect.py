@@ -15,7 +15,7 @@ from forecaster.errors import ForecasterError
 from forecaster.inspection.checks import table_problems
 from forecaster.inspection.lenient_reading import Refusal, Seen, read_leniently
 from forecaster.inspection.measurements import COLUMNS, Facts, measure_table, series_table, worst_series
-from forecaster.inspection.problems import Problem, in_order, problem_of_error
+from forecaster.inspection.problems import Problem, find_settings, in_order, problem_of_error
 from forecaster.notes import Note
 
 #: Series written to JSON at most.
@@ -140,7 +140,8 @@ def _merged(refused: list[Problem], found: list[Problem]) -> list[Problem]:
             merged.append(problem)
             continue
         left.remove(error)
-        mend = error.mend if "--" in error.mend and "--zone" not in problem.mend else problem.mend or error.mend
+        by_zone = any(found.startswith(("--zone", "zone=")) for found in find_settings(problem.mend))
+        mend = error.mend if find_settings(error.mend) and not by_zone else problem.mend or error.mend
         merged.append(replace(problem, severity="error", where=problem.where or error.where, mend=mend))
     return [*left, *merged]
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from forecaster.config import Config
 from forecaster.errors import ForecasterError
 from forecaster.notes import Note
 
@@ -70,9 +71,19 @@ def problem_kind(note: Note) -> str:
 
 
 def problem_of_note(note: Note) -> Problem:
-    """Return a warning of the reading as a problem; its flag is the mend."""
+    """Return a warning of the reading as a problem; the setting that it names is the mend."""
     reason, _, last = note.reason.rpartition("; ")
-    if not last.startswith("--"):
-        reason, last = note.reason, "; ".join(re.findall(r"--[a-z][a-z-]*(?: [\w./-]+)?", note.reason))
+    if not _begins_with_setting(last):
+        reason, last = note.reason, "; ".join(find_settings(note.reason))
     what = f"{note.value}: {reason}" if reason else note.value
     return Problem("warning", note.name, what, tuple(_places(note.reason)), last)
+
+
+def find_settings(text: str) -> list[str]:
+    """Return the settings named in a text: ``--gaps mask`` or ``gaps="mask"``."""
+    return re.findall(r"--[a-z][a-z-]*(?: [\w./-]+)?|\b[a-z_]+=(?:\"[^\"]*\"|[\w.]+)", text)
+
+
+def _begins_with_setting(text: str) -> bool:
+    """Return True if a text begins with a setting, written as a flag or as the name of an argument."""
+    return text.startswith("--") or re.split(r"[ =]", text)[0] in Config.__dataclass_fields__

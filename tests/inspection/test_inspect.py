@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from forecaster.errors import ForecasterError, SettingError
 from forecaster.features.plan import make_plan
 from forecaster.inspection.inspect import COLUMNS, Inspection, inspect_table
 from forecaster.inspection.measurements import worst_series
-from forecaster.inspection.problems import KINDS, SEVERITIES, Problem
+from forecaster.inspection.problems import KINDS, SEVERITIES, Problem, problem_of_note
 from forecaster.inspection.runs_and_jumps import find_jumps
+from forecaster.notes import Note
+from forecaster.words import setting, settings_as_flags
 
 RANDOM = np.random.default_rng(11)
 NOISE = RANDOM.normal(size=5000)
@@ -287,7 +290,7 @@ CASES: list[tuple[str, Callable[[], pd.DataFrame], dict[str, Any], str, str, str
     ("text", lambda: with_cell(20, "broken"), {}, "error", "'broken'", "line 22", "empty"),
     ("times", lambda: with_cell(20, "2024-02-31 00:00", "time"), {}, "error", "2024-02-31", "line 22", "correct"),
     ("ids", lambda: with_id(None), {"series": "shop"}, "error", "no series id", "line 7", "fill it in"),
-    ("dates", undecided, {}, "error", "day", "", "--dates"),
+    ("dates", undecided, {}, "error", "day", "", "dates="),
     ("zone", clock_changed, {}, "error", "the hour from 02:00 is absent in 1 of 1 springs", "(2023-10-29 02:00)",
      "--zone Europe/Berlin"),
     ("freq", mixed_freqs, {"series": "id"}, "warning", "h 1, 2h 1", "slow", "--freq"),
@@ -310,7 +313,7 @@ CASES: list[tuple[str, Callable[[], pd.DataFrame], dict[str, Any], str, str, str
     ("future", lambda: hourly(start="2190-01-01"), {}, "warning", "960 rows after today",
      "line 2 (2190-01-01)", "dates"),
     ("order", lambda: lined(hourly().iloc[::-1]), {}, "note", "959 rows earlier", "", ""),
-    ("target", lambda: hourly(wind=NOISE[:960]), {}, "note", "'load' is forecast", "", "--target"),
+    ("target", lambda: hourly(wind=NOISE[:960]), {}, "note", "'load' is forecast", "", "target="),
 ]  # fmt: skip
 
 
@@ -625,3 +628,24 @@ def test_a_flag_is_named_once(tmp_path: Path):
     path.write_bytes("\n".join(["day,y,town", *rows]).encode("latin-1"))
     problem = the(inspect_table(read_table(path), Config()), "encoding")
     assert "--" not in problem.what and problem.mend == "--encoding overrides"
+
+
+@pytest.mark.parametrize(
+    ("as_flags", "mends"),
+    [
+        (False, ['dates="day-first" reads them so', 'gaps="mask"; horizon=3', "series names another", ""]),
+        (True, ["--dates day-first reads them so", "--gaps mask; --horizon 3", "--series names another", ""]),
+    ],
+)
+def test_the_setting_that_a_note_names_mends_it(as_flags, mends):
+    with settings_as_flags() if as_flags else nullcontext():
+        named = (setting("dates", "day-first"), setting("gaps", "mask"), setting("horizon", 3), setting("series"))
+    reasons = (
+        f"such as 1/2/2024; {named[0]} reads them so",
+        f"7 rows on line 3; with {named[1]} or {named[2]} they are not",
+        f"two; {named[3]} names another",
+        "seen twice; only once",
+    )
+    problems = [problem_of_note(Note("times", "x", reason)) for reason in reasons]
+    assert [problem.mend for problem in problems] == mends
+    assert [problem.what for problem in problems][::3] == ["x: such as 1/2/2024", "x: seen twice; only once"]

@@ -44,7 +44,7 @@ def read_numbers(table: TableProfile, name: str) -> np.ndarray:
 
 
 def read_covariate(table: TableProfile, name: str, offset: float | None = None) -> tuple[np.ndarray, float]:
-    """Return the numbers of a column less an offset, ``(rows,)`` float32 not to be written to, and the offset.
+    """Return the numbers of a column less an offset, ``(rows,)`` float32, and the offset.
 
     Args:
         table: the table.
@@ -54,12 +54,6 @@ def read_covariate(table: TableProfile, name: str, offset: float | None = None) 
     Raises:
         DataError: a cell is text, infinite or too large; or the column holds times.
     """
-    if offset is not None:
-        return _read_less(table, name, offset)
-    return table[name].recall("covariate", lambda: _read_less(table, name, None), large=True)
-
-
-def _read_less(table: TableProfile, name: str, offset: float | None) -> tuple[np.ndarray, float]:
     values = read_numbers(table, name)
     _refuse(table.frame, name, np.abs(values) > np.finfo(np.float32).max, "is too large")
     offset = table[name].recall("offset", lambda: choose_offset(values)) if offset is None else offset
@@ -117,15 +111,8 @@ def read_categories(
         categories: those of training, in the order of their numbers; None for those of the column, sorted.
 
     Returns:
-        ``(rows,)`` float32, not to be written to: NaN where a cell is empty, -1 where its category is unknown; and the
-        categories.
+        ``(rows,)`` float32, NaN where a cell is empty and -1 where its category is unknown; and the categories.
     """
-    if categories is not None:
-        return _read_categories(column, categories)
-    return column.recall("categories", lambda: _read_categories(column, None), large=True)
-
-
-def _read_categories(column: ColumnProfile, categories: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...]]:
     codes, values = column.distinct
     texts = [as_text(value) for value in values]
     if categories is None:

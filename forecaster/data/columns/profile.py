@@ -1,7 +1,8 @@
 """Profiles of the columns of a table: each question about a column is answered once, and the answer passed on.
 
 A profile keeps small answers (the kind of a column, its number of distinct values) for as long as it lives, and large
-ones (a sample, the codes of distinct values) within a limit of memory, :data:`KEPT`, that all columns of a table share.
+ones (a sample of text, the codes of distinct values) while :data:`KEPT` bytes suffice for all columns of a table: the
+small ones save nearly all the time. Numbers are read anew each time, as they are often a view of the cells.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from forecaster.data.columns.raw_cells import count_distinct, distinct_values, n
 from forecaster.data.columns.time_kinds import find_time_kind
 
 #: Bytes of large answers that the profiles of one table keep; what does not fit is computed again when asked for.
-KEPT = 32 * 2**20
+KEPT = 8 * 2**20
 
 T = TypeVar("T")
 
@@ -91,6 +92,8 @@ class ColumnProfile:
     @property
     def sample(self) -> pd.Series:
         """At most 1,000 cells that are not empty; see :func:`~forecaster.data.columns.raw_cells.sample_cells`."""
+        if self.is_number:  # soon taken again
+            return sample_cells(self.cells)
         return self.recall("sample", lambda: sample_cells(self.cells), large=True)
 
     @property
@@ -157,7 +160,7 @@ class ColumnProfile:
 def _freeze(answer: object) -> int:
     """Make the arrays of an answer read-only and return their bytes."""
     if isinstance(answer, pd.Series):
-        return int(answer.memory_usage())
+        return int(answer.nbytes + answer.index.nbytes)
     arrays = [part for part in answer if isinstance(part, np.ndarray)] if isinstance(answer, tuple) else []
     for array in arrays:
         array.flags.writeable = False

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import Config
+from forecaster.data.columns import cell_values, roles, time_parts
 from forecaster.data.columns import profile as module
-from forecaster.data.columns import roles, time_parts
-from forecaster.data.columns.cell_values import read_categories, read_covariate
+from forecaster.data.columns.cell_values import choose_offset, read_categories, read_covariate
 from forecaster.data.columns.profile import ColumnProfile, Room, TableProfile
 from forecaster.data.columns.raw_cells import count_distinct, distinct_values, numbers_of, sample_cells
 from forecaster.data.columns.time_kinds import find_time_kind
@@ -134,13 +134,17 @@ def test_every_answer_is_that_of_the_cells_however_often_and_in_whatever_order_i
 
 
 @pytest.mark.parametrize("name", ["float", "float32", "int", "numbers as text", "bool"])
-def test_covariates_are_read_once_and_the_same_each_time(name: str) -> None:
+def test_the_offset_of_a_covariate_is_chosen_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[float] = []
+    monkeypatch.setattr(cell_values, "choose_offset", lambda values: chosen.append(choose_offset(values)) or chosen[-1])
     table = TableProfile(pd.DataFrame({name: KINDS[name](np.random.default_rng(0), 50)}))
     values, offset = read_covariate(table, name)
     again, same = read_covariate(table, name)
-    assert again is values and same == offset and not values.flags.writeable
+    assert chosen == [offset] and same == offset and (name == "float32") == (offset != 0)
+    np.testing.assert_array_equal(again, values)
     np.testing.assert_array_equal(read_covariate(table, name, offset)[0], values)
-    assert (name == "float32") == (offset != 0)
+    np.testing.assert_array_equal(read_covariate(table, name, 0.0)[0], table[name].numbers.astype(np.float32))
+    assert len(chosen) == 1
 
 
 def test_categories_of_training_are_not_those_of_the_column() -> None:
