@@ -1,4 +1,4 @@
-"""Dates as people write them: which format a text is in, and reading many texts of one format."""
+"""Recognise the format of a written date, and parse many dates of one format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = rf"(?P<name>(?:{_MONTHS})\b)\.?"
 _LONG_OR_SHORT = r"(?:(?P<year>\d{4})|(?P<short>\d{2}))"
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]* )?"
 
-#: What a text looks like in each format, after its commas and runs of spaces have become one space.
+#: The pattern of each format, for a text whose commas and runs of spaces have become single spaces.
 FORMATS: dict[str, re.Pattern[str]] = {
     name: re.compile(pattern, re.IGNORECASE)
     for name, pattern in {
@@ -44,24 +44,24 @@ FORMATS: dict[str, re.Pattern[str]] = {
     }.items()
 }
 
-#: Formats of which the order of day and month must be decided.
+#: Formats in which the order of day and month is ambiguous.
 ORDERED = ("year last", "short year")
 _DIRECTIVES = {
     **{"year": "%Y", "short": "%y", "month": "%m", "name": "%b", "day": "%d", "hour": "%H", "minute": "%M"},
     **{"second": "%S", "fraction": "%f", "half": "%p"},
 }
 _ORDERS = {"month-first": {"one": "%m", "two": "%d"}, "day-first": {"one": "%d", "two": "%m"}}
-_MOST_LAYOUTS = 12  # of one format in one column: with and without seconds, for example
+_MOST_LAYOUTS = 12  # of one format in one column, such as with and without seconds
 
 
 def format_of(cell: str) -> str | None:
-    """Return the key of :data:`FORMATS` that a text is in; None if none."""
-    cell = _plain(cell)
+    """Return the key in :data:`FORMATS` of the format of a text; None if it has none of them."""
+    cell = _normalise_spaces(cell)
     return next((name for name, pattern in FORMATS.items() if pattern.fullmatch(cell)), None)
 
 
 def parse_times(cells: np.ndarray, form: str, order: str = "month-first") -> np.ndarray:
-    """Return texts of one format as times.
+    """Parse texts of one format as times.
 
     Args:
         cells: ``(cells,)`` texts.
@@ -69,24 +69,24 @@ def parse_times(cells: np.ndarray, form: str, order: str = "month-first") -> np.
         order: ``month-first`` or ``day-first``, for the formats of :data:`ORDERED`.
 
     Returns:
-        ``(cells,)`` ``datetime64[ns]`` in UTC where a zone is written, NaT where a text is not in that format, is no
-        such day, or is not between 1678 and 2262.
+        ``(cells,)`` ``datetime64[ns]``, in UTC where a zone is written; NaT where a text is not in that format, is no
+        day of the calendar, or is not between 1678 and 2262.
     """
     if form == "iso":
         return _parse_iso(cells)
-    plain = [_plain(str(cell)) for cell in cells]
+    plain = [_normalise_spaces(str(cell)) for cell in cells]
     if form in _PARSED_ONE_BY_ONE:
-        return _one_by_one(plain, form)
+        return _parse_one_by_one(plain, form)
     return _parse_layouts(plain, FORMATS[form], _ORDERS[order])
 
 
 def find_zoned(cells: Iterable[str]) -> np.ndarray:
-    """Return which ISO texts carry a time zone, ``(cells,)`` bool."""
+    """Return a mask of the ISO texts that carry a time zone, ``(cells,)`` bool."""
     return np.array([str(cell).endswith("Z") or bool(_ZONED.fullmatch(str(cell))) for cell in cells], bool)
 
 
 def to_nanoseconds(parsed: pd.Series) -> np.ndarray:
-    """Return times, in UTC where they have a zone, as ``datetime64[ns]``; what nanoseconds cannot hold becomes NaT."""
+    """Return times as ``datetime64[ns]``, in UTC where they have a zone; NaT outside the range of nanoseconds."""
     if parsed.dt.tz is not None:
         parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
     values = parsed.to_numpy()
@@ -104,7 +104,7 @@ def month_number(text: str) -> int:
     return [name[:3] for name in calendar.month_name].index(found["name"][:3].title()) if found else 0
 
 
-def _plain(cell: str) -> str:
+def _normalise_spaces(cell: str) -> str:
     return " ".join(cell.replace(",", " ").split())
 
 
@@ -119,16 +119,16 @@ def _parse_iso(cells: np.ndarray) -> np.ndarray:
 
 
 def _parse_layouts(cells: list[str], pattern: re.Pattern[str], order: dict[str, str]) -> np.ndarray:
-    """Return what pandas reads by the layout of the first cell, then by that of the first it left, and so on."""
+    """Parse by the layout of the first cell, what is left by the layout of the first one left, and so on."""
     if "name" in pattern.groupindex:
         cells = [
-            re.sub(_NAME, lambda found: found["name"][:3], _unweekday(cell), flags=re.IGNORECASE) for cell in cells
+            re.sub(_NAME, lambda found: found["name"][:3], _remove_weekday(cell), flags=re.IGNORECASE) for cell in cells
         ]
         cells = [re.sub(r"(\d)(?:st|nd|rd|th)\b", r"\1", cell) for cell in cells]
     texts, left = pd.Series(cells, dtype=object), np.arange(len(cells))
     times, tried = np.full(len(cells), np.datetime64("NaT"), "datetime64[ns]"), set[str]()
     while len(left) and len(tried) < _MOST_LAYOUTS:
-        layouts = (_layout(pattern, cells[i], order) for i in left)
+        layouts = (_find_layout(pattern, cells[i], order) for i in left)
         layout = next((found for found in layouts if found and found not in tried), None)
         if layout is None:
             break
@@ -138,12 +138,12 @@ def _parse_layouts(cells: list[str], pattern: re.Pattern[str], order: dict[str, 
     return times
 
 
-def _unweekday(cell: str) -> str:
+def _remove_weekday(cell: str) -> str:
     return re.sub(f"^{_WEEKDAY}", "", cell, flags=re.IGNORECASE)
 
 
-def _layout(pattern: re.Pattern[str], cell: str, order: dict[str, str]) -> str | None:
-    """Return how a text is written in the words of strptime; None if it is not in the format."""
+def _find_layout(pattern: re.Pattern[str], cell: str, order: dict[str, str]) -> str | None:
+    """Return the strptime layout of a text; None if it is not in the format."""
     found = pattern.fullmatch(cell)
     if not found:
         return None
@@ -158,7 +158,7 @@ def _layout(pattern: re.Pattern[str], cell: str, order: dict[str, str]) -> str |
     return layout + cell[end:].replace("%", "%%")
 
 
-def _one_by_one(cells: list[str], form: str) -> np.ndarray:
+def _parse_one_by_one(cells: list[str], form: str) -> np.ndarray:
     days = []
     for cell in cells:
         found = FORMATS[form].fullmatch(cell)
@@ -169,16 +169,16 @@ def _one_by_one(cells: list[str], form: str) -> np.ndarray:
     return to_nanoseconds(pd.Series(np.array(days, dtype="datetime64[s]")))
 
 
-def _week(found: re.Match[str]) -> datetime.date:
+def _date_of_week(found: re.Match[str]) -> datetime.date:
     return datetime.date.fromisocalendar(int(found["year"]), int(found["week"]), int(found["day"] or 1))
 
 
-def _quarter(found: re.Match[str]) -> datetime.date:
+def _date_of_quarter(found: re.Match[str]) -> datetime.date:
     return datetime.date(int(found["year"]), 3 * int(found["quarter"]) - 2, 1)
 
 
 _PARSED_ONE_BY_ONE: dict[str, Callable[[re.Match[str]], datetime.date]] = {
-    "week": _week,
-    "quarter": _quarter,
-    "quarter first": _quarter,
+    "week": _date_of_week,
+    "quarter": _date_of_quarter,
+    "quarter first": _date_of_quarter,
 }

@@ -193,7 +193,7 @@ def _check_usable(table: TableProfile, name: str, taken: tuple[str, ...]) -> Non
         raise DataError(f"column '{name}' has {count:,} categories, at most {MOST_STATIC_CATEGORIES:,} can be learned")
 
 
-def _why_role(role: str) -> str:
+def _explain_role(role: str) -> str:
     """Return why inferred covariates have a role, and the setting that changes it."""
     if role == "past":
         out, beyond = setting("past", "none"), setting("future_columns")
@@ -211,7 +211,9 @@ def _with_notes(
         names = [name for name, its in found.items() if its == role]
         if names:
             given = all(name in named for name in names)
-            notes.append(Note(role, first_few(names), f"as given with {setting(field)}" if given else _why_role(role)))
+            notes.append(
+                Note(role, first_few(names), f"as given with {setting(field)}" if given else _explain_role(role))
+            )
     if useless:
         names = [name for group in useless.values() for name in group]
         why = "; ".join(f"{first_few(group)}: {reason}" for reason, group in useless.items())

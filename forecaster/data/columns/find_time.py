@@ -57,7 +57,7 @@ def find_time(table: TableProfile, taken: tuple[str, ...] = ()) -> tuple[str, tu
         if choice:
             return _choose_time(table, choice, taken)
     if parts:
-        return free_name(table.frame, "time", "datetime"), parts, _split_note(parts)
+        return free_name(table.frame, "time", "datetime"), parts, _note_split(parts)
     if months := [n for n, kind in kinds.items() if kind == "months" and _may_be_months(table.head(HEAD)[n])]:
         return _choose_time(table, months, taken)
     if years and len([n for n in names if is_part(table[n])]) == 1:
@@ -68,7 +68,7 @@ def find_time(table: TableProfile, taken: tuple[str, ...] = ()) -> tuple[str, tu
     if counting:
         reason = "it counts 1, 2, 3, ... within each series, so rows are steps without dates"
         return counting[0], (), Note("time", counting[0], f"{reason}; {setting('time')} names another")
-    raise _no_time(table, names)
+    raise _no_time_error(table, names)
 
 
 #: Kinds of times that count only where no other column holds whole times, as the numbers may be readings or ids.
@@ -81,7 +81,7 @@ def _may_be_months(column: ColumnProfile) -> bool:
     return all(pattern_rank(column.name, names) == len(names) for names in patterns) and column.distinct_count > 1
 
 
-def _split_note(columns: tuple[str, ...]) -> Note:
+def _note_split(columns: tuple[str, ...]) -> Note:
     return Note("time", ", ".join(columns), f"times are joined from these columns; {setting('time')} names another")
 
 
@@ -124,7 +124,7 @@ def _choose_time(table: TableProfile, choice: list[str], taken: tuple[str, ...])
     _check_header(best)
     clock = find_clock(table, best, taken)
     if clock:
-        return free_name(table.frame, "time", "datetime"), (best, *clock), _split_note((best, *clock))
+        return free_name(table.frame, "time", "datetime"), (best, *clock), _note_split((best, *clock))
     others = [n for n in choice if n != best]
     also = f"; {quote_names(others)} could be it too" if others else ""
     reason = f"it holds times such as {table[best].sample.iloc[0]}{also}; {setting('time')} names another"
@@ -162,7 +162,7 @@ def _counts_steps(table: TableProfile, name: str, taken: tuple[str, ...]) -> boo
     return len(head) > 2 and bool(same.any() and (np.diff(steps[order])[same] == 1).all())
 
 
-def _no_time(table: TableProfile, names: list[str]) -> NotFoundError:
+def _no_time_error(table: TableProfile, names: list[str]) -> NotFoundError:
     parts = [n for n in names if n.lower() != "weekday" and part_of(n)]
     tried = _show_examples(table)
     if len(parts) > 1:

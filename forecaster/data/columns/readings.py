@@ -127,10 +127,10 @@ def read_readings(
         readings = readings.take(~empty)
     if times.values.dtype.kind != "M":
         return replace(readings, times=readings.times.astype(np.int64)), notes
-    return _in_zone(readings, times, zone, notes), notes
+    return _convert_to_zone(readings, times, zone, notes), notes
 
 
-def _in_zone(readings: Readings, times: Times, zone: str | None, notes: list[Note]) -> Readings:
+def _convert_to_zone(readings: Readings, times: Times, zone: str | None, notes: list[Note]) -> Readings:
     """Return readings in UTC if the times carry a time zone or one is given."""
     wanted = check_zone(zone) if zone else ""
     if times.zone:

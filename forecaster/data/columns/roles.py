@@ -147,7 +147,7 @@ def find_series(table: TableProfile, time: str, taken: tuple[str, ...]) -> tuple
     times = head[time].codes
     if pd.Series(times).duplicated(keep=False).mean() < _SHARED_TIMES:
         return (), []
-    names = _id_candidates(head, (time, *taken))
+    names = _find_id_candidates(head, (time, *taken))
     codes = {name: head[name].codes for name in names}
     ids_like = {name for name in names if _is_id_like(head[name])}
     for size in range(1, _MOST_ID_COLUMNS + 1):
@@ -157,11 +157,11 @@ def find_series(table: TableProfile, time: str, taken: tuple[str, ...]) -> tuple
                     continue
                 ids = _combine_codes([codes[name] for name in chosen])
                 if test(ids, times) and _is_full(head, chosen, ids, times):
-                    return chosen, [_series_note(table, chosen, int(_find_repeated(ids, times).sum()))]
+                    return chosen, [_note_series(table, chosen, int(_find_repeated(ids, times).sum()))]
     return (), []
 
 
-def _id_candidates(head: TableProfile, taken: tuple[str, ...]) -> list[str]:
+def _find_id_candidates(head: TableProfile, taken: tuple[str, ...]) -> list[str]:
     names = [name for name in head.others(taken) if not part_of(name)]
     names = [name for name in names if not (head[name].is_number and is_target_name(name)) and _may_be_id(head[name])]
     names = [name for name in names if head[name].distinct_count > 1]
@@ -213,7 +213,7 @@ def _is_full(head: TableProfile, chosen: tuple[str, ...], ids: np.ndarray, times
     return 2 * len(ids) >= len(pd.unique(ids)) * len(pd.unique(times))
 
 
-def _series_note(table: TableProfile, names: tuple[str, ...], repeated: int) -> Note:
+def _note_series(table: TableProfile, names: tuple[str, ...], repeated: int) -> Note:
     codes = joint_codes(table.head(HEAD), names)
     count = f"{len(pd.unique(codes)):,}{' or more' if len(table) > HEAD else ''}"
     left = f", all but {repeated:,} of them" if repeated else ""

@@ -40,17 +40,17 @@ def find_time_kind(column: pd.Series, sample: pd.Series | None = None) -> str | 
     if not len(cells) or pd.api.types.is_bool_dtype(column.dtype):
         return None
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return _number_kind(str(column.name), numbers_of(cells))
+        return _find_number_kind(str(column.name), numbers_of(cells))
     if sum(isinstance(cell, datetime.date) for cell in cells) >= _SHARE * len(cells):
         return "datetime"
-    return _text_kind(cells)
+    return _find_text_kind(cells)
 
 
-def _text_kind(cells: pd.Series) -> str | None:
+def _find_text_kind(cells: pd.Series) -> str | None:
     texts = [cell.strip() for cell in cells if isinstance(cell, str)]
     digits = [text for text in texts if text.isdigit() and len(text) >= 8]
     if len(digits) >= _SHARE_OF_NUMBERS * len(cells):
-        kind = _number_kind("", np.array(digits, dtype=float))
+        kind = _find_number_kind("", np.array(digits, dtype=float))
         return kind if kind in ("digits", "epoch") else None
     kinds = Counter[str | None]()
     for text, count in Counter(texts).items():  # a category repeats
@@ -59,7 +59,7 @@ def _text_kind(cells: pd.Series) -> str | None:
     return kinds.most_common(1)[0][0] if kinds and sum(kinds.values()) >= _SHARE * len(cells) else None
 
 
-def _number_kind(name: str, numbers: np.ndarray) -> str | None:
+def _find_number_kind(name: str, numbers: np.ndarray) -> str | None:
     if not np.isfinite(numbers).all():
         return None
     whole = bool((numbers == np.floor(numbers)).all())

@@ -50,8 +50,8 @@ def read_times(table: TableProfile, name: str, dates: str = "auto") -> Times:
             whole column.
 
     Raises:
-        DataError: a cell is not empty and cannot be read, the column mixes formats, or day and month cannot be told
-            apart.
+        DataError: a cell is not empty and cannot be read, the column mixes formats, or the order of day and month is
+            ambiguous.
     """
     kind, column = table[name].time_kind or "iso", table[name].cells.copy(deep=False)
     if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype.kind in "Miuf":
@@ -62,11 +62,11 @@ def read_times(table: TableProfile, name: str, dates: str = "auto") -> Times:
     cells = column.iloc[bad]
     bad = bad[(cells.notna() & ~cells.astype(str).str.strip().isin(MISSING)).to_numpy(dtype=bool)]
     if len(bad):
-        raise _unreadable(column, bad, kind, times)
+        raise _unreadable_error(column, bad, kind, times)
     return times
 
 
-def _unreadable(column: pd.Series, bad: np.ndarray, kind: str, times: Times) -> DataError:
+def _unreadable_error(column: pd.Series, bad: np.ndarray, kind: str, times: Times) -> DataError:
     cells = column.iloc[bad].astype(str)
     other = format_of(cells.iloc[0].strip())
     firsts = (i for i in range(len(column)) if format_of(str(column.iloc[i]).strip()) == kind)
@@ -96,13 +96,13 @@ def _read_text(column: pd.Series, kind: str, dates: str) -> Times:
     if kind == "iso":
         return _read_iso(column, codes, cells)
     short = next((cell for cell in cells if format_of(cell) == kind and _is_short(cell, kind)), None)
-    note = _short_note(short) if short else _PERIOD_NOTES.get(kind)
+    note = _note_short_year(short) if short else _PERIOD_NOTES.get(kind)
     parsed = parse_times(cells, kind)
     example = next(iter(cells[~np.isnat(parsed)]), "2024-01-31")
     return Times(values_of_codes(parsed, codes), f"times such as {example}", note=note)
 
 
-def _first_row(codes: np.ndarray, chosen: np.ndarray) -> int:
+def _find_first_row(codes: np.ndarray, chosen: np.ndarray) -> int:
     """Return the first row whose code is chosen by ``chosen``, ``(values,)`` bool."""
     return int(np.append(chosen, False)[codes].argmax())
 
@@ -120,7 +120,7 @@ def _is_short(cell: str, kind: str) -> bool:
     return bool(found and found.groupdict().get("short"))
 
 
-def _short_note(cell: str, order: str = "") -> Note:
+def _note_short_year(cell: str, order: str = "") -> Note:
     reason = f"such as {cell}{order}: 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068"
     return Note("times", "years of two digits", reason, warning=True)
 
@@ -134,7 +134,7 @@ def _read_iso(column: pd.Series, codes: np.ndarray, cells: np.ndarray) -> Times:
         return Times(values_of_codes(parsed, codes), words)
     naive = real & ~with_zone
     if naive.any():
-        row = _first_row(codes, naive)
+        row = _find_first_row(codes, naive)
         raise DataError(
             f"column '{column.name}' mixes times with and without a time zone: {line_of(column, row)} holds "
             f"'{column.iloc[row]}', without one",
@@ -152,14 +152,14 @@ def _read_ordered(column: pd.Series, codes: np.ndarray, cells: np.ndarray, kind:
     other = "day-first" if order == "month-first" else "month-first"
     broken = fits[other] & ~fits[order]
     if broken.any():
-        row = _first_row(codes, broken)
+        row = _find_first_row(codes, broken)
         raise DataError(
             f"column '{column.name}', {line_of(column, row)}: '{column.iloc[row]}' is no {order} date",
             f"{setting('dates', other)}, or write the dates as 2024-01-31",
         )
     note = Note("dates", order, f"such as {example}; {why}; {setting('dates', other)} reads them the other way")
     if kind == "short year":
-        note = Note("dates", order, f"{_short_note(example).reason}; {why}", warning=True)
+        note = Note("dates", order, f"{_note_short_year(example).reason}; {why}", warning=True)
     return Times(values_of_codes(both[order], codes), f"times such as {example}, {order}", note=note, dates=order)
 
 
@@ -170,7 +170,7 @@ def _infer_order(
     month_only = fits["month-first"] & ~fits["day-first"]
     day_only = fits["day-first"] & ~fits["month-first"]
     if month_only.any() and day_only.any():
-        rows = [_first_row(codes, only) for only in (day_only, month_only)]
+        rows = [_find_first_row(codes, only) for only in (day_only, month_only)]
         shown = [f"{line_of(column, row)} '{column.iloc[row]}'" for row in rows]
         raise DataError(
             f"column '{column.name}': the dates are neither all month-first, which {shown[0]} cannot be, "
@@ -179,7 +179,7 @@ def _infer_order(
         )
     if month_only.any() or day_only.any():
         only = month_only if month_only.any() else day_only
-        proof = str(column.iloc[_first_row(codes, only)])
+        proof = str(column.iloc[_find_first_row(codes, only)])
         return ("month-first" if month_only.any() else "day-first"), f"{proof} can be read only so"
     ordered = {order: _is_monotone(values_of_codes(times, codes)) for order, times in both.items()}
     if ordered["month-first"] != ordered["day-first"]:
