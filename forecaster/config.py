@@ -1,8 +1,8 @@
 """Every setting of a forecast: name, default, meaning and allowed values, in one table.
 
-The same names are the flags of ``forecaster fit`` (``--learning-rate``), the keys of a TOML file given with
-``--config`` (``learning_rate``), the keyword arguments of :class:`forecaster.Forecaster`, and the ``config`` of a
-model's manifest. ``None`` means "inferred from the data"; what was inferred is printed and stored.
+The same names (``learning_rate``) are the flags of ``forecaster fit``, the keys of a TOML file of settings, the keyword
+arguments of :class:`forecaster.Forecaster`, and the ``config`` of a model's manifest. ``None`` means "inferred from the
+data"; what was inferred is printed and stored.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from forecaster.errors import NotFoundError, SettingError, nearest
 from forecaster.families import NETWORKS
 from forecaster.losses import LOSSES
+from forecaster.words import setting
 
 #: A line of help for each network.
 FAMILIES = {name: family.says for name, family in NETWORKS.items()}
@@ -78,7 +79,7 @@ class Config:
     stay: float | None = _setting(
         None,
         "data",
-        "With --task direction, share of the training windows that count as staying: a third by default, 0 for none.",
+        "For directions, share of the training windows counted as staying: a third by default, 0 for none.",
         low=0.0,
         below=1.0,
     )
@@ -242,7 +243,7 @@ class Config:
         "Train once more on all rows, for as many steps as validation asked for; fewer where windows are many.",
     )
     budget: str = _setting(
-        "5m", "training", "With --network auto, time for trying networks: 90 seconds (90), 10m or 1.5h."
+        "5m", "training", "Time for trying networks where the network is auto: 90 seconds (90), 10m or 1.5h."
     )
     seed: int = _setting(0, "training", "Seed of weights, dropout and shuffling.", low=0, below=2**31)
 
@@ -270,14 +271,17 @@ class Config:
             )
         config = cls(**_checked({**RECIPES[recipe], **settings}))
         if "budget" in settings and config.network != "auto":
-            raise SettingError("--budget is for --network auto", "leave --budget out, or add --network auto")
+            budget, auto = setting("budget"), setting("network", "auto")
+            raise SettingError(f"{budget} is for {auto}", f"leave {budget} out, or add {auto}")
         if config.deterministic and config.network == "auto":
-            raise SettingError("--network auto tries networks by the clock, which --deterministic excludes", "name one")
+            auto, exact = setting("network", "auto"), setting("deterministic")
+            raise SettingError(f"{auto} tries networks by the clock, which {exact} excludes", "name one")
         if config.intervals == "dropout":
             if not (config.dropout or config.recurrent_dropout):
-                raise SettingError("intervals by dropout need something that is dropped", "--dropout 0.2")
+                raise SettingError("intervals by dropout need something that is dropped", setting("dropout", 0.2))
             if config.layer_norm == "batch":
-                raise SettingError("intervals by dropout do not go with batch normalisation", "--layer-norm layer")
+                normalised = "intervals by dropout do not go with batch normalisation"
+                raise SettingError(normalised, setting("layer_norm", "layer"))
         return config
 
     def replace(self, **settings: Any) -> Config:

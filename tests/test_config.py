@@ -46,17 +46,17 @@ def test_settings_win_over_the_recipe():
         (
             {"intervals": "dropout", "dropout": 0},
             "intervals by dropout need something that is dropped",
-            "--dropout 0.2",
+            "dropout=0.2",
         ),
         (
             {"intervals": "dropout", "recipe": "stacked"},
             "intervals by dropout need something that is dropped",
-            "--dropout 0.2",
+            "dropout=0.2",
         ),
         (
             {"intervals": "dropout", "layer_norm": "batch"},
             "intervals by dropout do not go with batch normalisation",
-            "--layer-norm layer",
+            'layer_norm="layer"',
         ),
     ],
 )

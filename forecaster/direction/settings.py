@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from forecaster.config import FIELDS, Config
 from forecaster.errors import SettingError
+from forecaster.words import setting
 
 #: Settings that must be as they are by default, and why.
 _FIXED = {
@@ -21,24 +22,25 @@ def check_settings(config: Config) -> None:
     """Refuse settings that the task has no use for.
 
     Raises:
-        SettingError: naming the flag.
+        SettingError: naming the setting.
     """
     if config.task == "value":
         if config.stay is not None:
-            raise SettingError("--stay says which directions stay", "add --task direction, or leave it out")
+            hint = f"add {setting('task', 'direction')}, or leave it out"
+            raise SettingError(f"{setting('stay')} is for {setting('task', 'direction')}", hint)
         return
     for name, reason in _FIXED.items():
         if getattr(config, name) != FIELDS[name].default:
-            flag = f"--{name.replace('_', '-')}"
-            hint = "leave it out, and a --recipe that sets it"
-            raise SettingError(f"{flag} does not go with --task direction: {reason}", hint)
+            hint = f"leave it out, and a {setting('recipe')} that sets it"
+            raise SettingError(f"{setting(name)} does not go with {setting('task', 'direction')}: {reason}", hint)
     if config.network == "auto":
-        raise SettingError("--network auto chooses by errors of values", "name one, as --network lstm")
+        hint = f"name one, such as {setting('network', 'lstm')}"
+        raise SettingError(f"{setting('network', 'auto')} chooses by errors of values", hint)
     if config.transform in _CHANGES:
         raise SettingError(
-            f"--transform {config.transform} does not go with --task direction: it learns changes between rows, a "
-            "direction is told from levels",
-            "--transform auto, none, log or box-cox",
+            f"{setting('transform', config.transform)} does not go with {setting('task', 'direction')}: it learns "
+            "changes between rows, but a direction is a difference of levels",
+            f"{setting('transform', 'auto')}, none, log or box-cox",
         )
 
 
@@ -50,8 +52,8 @@ def refuse_drawing(config: Config) -> None:
     """
     if config.task == "direction":
         raise SettingError(
-            "a model of directions has no curve to draw, only probabilities: forecaster predict prints them",
-            "how far they can be believed is drawn by: forecaster evaluate --plot reliability.png",
+            "a model of directions has no curve to draw, only probabilities: 'forecaster predict' prints them",
+            f"their reliability is drawn by 'forecaster evaluate' with {setting('plot', 'reliability.png')}",
         )
 
 
@@ -64,5 +66,5 @@ def refuse_comparing(name: str, config: Config) -> None:
     if config.task == "direction":
         raise SettingError(
             f"'{name}' forecasts directions, which have no errors to compare",
-            f"its accuracy beside majority, persistence and a coin is told by: forecaster evaluate --model {name}",
+            "'forecaster evaluate' compares its accuracy with majority, persistence and a coin",
         )

@@ -68,7 +68,8 @@ def compare(runs: Mapping[str, pd.DataFrame]) -> Comparison:
     these windows is left out, with a note.
 
     Args:
-        runs: by name, tables of :func:`forecaster.evaluation.backtest.backtest`, or read back by :func:`.saved_backtests.read_run`.
+        runs: by name, tables of :func:`forecaster.evaluation.backtest.backtest`, or of
+            :func:`forecaster.evaluation.saved_backtests.read_run`.
 
     Raises:
         SettingError: fewer than two runs.

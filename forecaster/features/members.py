@@ -1,4 +1,4 @@
-"""The networks of one fit: one, the members of an ensemble, or the short list of ``--network auto``."""
+"""The networks of one fit: one, the members of an ensemble, or the short list of ``network="auto"``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from forecaster.errors import DivergedError, SettingError
 from forecaster.families import NETWORKS
 from forecaster.notes import Note
 from forecaster.system.typed_json import Natural
+from forecaster.words import setting
 
-#: Networks that ``--network auto`` tries, in this order, and the settings that each of them changes. Of those, lookback
+#: Networks that ``network="auto"`` tries, in this order, and the settings that each of them changes. Of those, lookback
 #: 2 reads twice the lookback, where the rows are enough for it.
 SHORTLIST: dict[str, dict[str, Any]] = {
     "lstm": {"network": "lstm"},
@@ -94,14 +95,15 @@ def plan_members(
     count = config.members * len(lookbacks)
     if config.network == "auto":
         budget_seconds(config)
-        return _shortlist(config, lookbacks, segment), "tried in this order; --budget"
+        return _shortlist(config, lookbacks, segment), f"tried in this order; {setting('budget')}"
     if config.intervals == "dropout" and not NETWORKS[config.network].has_dropout:
         raise SettingError(
-            f"--intervals dropout needs a network that drops something, {config.network} does not",
-            "another --network, or leave --intervals out",
+            f"{setting('intervals', 'dropout')} needs a network that drops something, {config.network} does not",
+            f"another {setting('network')}, or leave {setting('intervals')} out",
         )
     if config.intervals == "ensemble" and count == 1:
-        raise SettingError("--intervals ensemble needs an ensemble, but there is one network", "--members 5")
+        alone = f"{setting('intervals', 'ensemble')} needs an ensemble, but there is one network"
+        raise SettingError(alone, setting("members", 5))
     if count == 1:
         return (), ""
     if len(lookbacks) > MOST_LOOKBACKS:
@@ -116,7 +118,8 @@ def plan_members(
 def _shortlist(config: Config, lookbacks: tuple[int, ...], segment: Callable[[int], int]) -> tuple[Member, ...]:
     if config.members > 1 or config.lookbacks:
         raise SettingError(
-            "--network auto chooses its members itself", "leave --members and --lookbacks out, or name a --network"
+            f"{setting('network', 'auto')} chooses its members itself",
+            f"leave {setting('members')} and {setting('lookbacks')} out, or name a {setting('network')}",
         )
     found = []
     for name, changed in SHORTLIST.items():

@@ -19,7 +19,7 @@ from forecaster.features.members import Member, longer_lookback, plan_members
 from forecaster.features.transforms import POSITIVE, choose_transform
 from forecaster.notes import Note
 from forecaster.system.typed_json import Natural, as_type
-from forecaster.words import plural
+from forecaster.words import plural, setting
 
 #: Share of the rows of a typical series that validation takes, where the horizon does not ask for more.
 VALIDATION_SHARE = 0.15
@@ -146,15 +146,17 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
         raise SettingError(
             f"validation on {plural(validation, 'row')} holds no forecast of {plural(horizon, 'step')}"
             + (f", made of runs of {steps}" if horizon % steps else ""),
-            f"--validation {2 * whole}, or leave it out",
+            f"{setting('validation', 2 * whole)}, or leave it out",
         )
     segment, why_segment = _segment(config, seasons[0], lookback)
     members, why_members = plan_members(config, lookbacks, partial(_segment_steps, config, seasons[0]))
     if config.counts and config.transform not in ("auto", "none"):
-        raise SettingError(f"counts are learned as they are, not as {config.transform}", "leave --transform out")
-    setting = "none" if config.counts else config.transform
-    _refuse_unfit(panel, setting)
-    transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), setting)
+        raise SettingError(
+            f"counts are learned as they are, not as {config.transform}", f"leave {setting('transform')} out"
+        )
+    wanted = "none" if config.counts else config.transform
+    _refuse_unfit(panel, wanted)
+    transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), wanted)
     refuse_far(panel, transform)
     cycles = _cycles(training) if config.calendar else ()
     least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
@@ -191,7 +193,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
 
 def _horizon(panel: Panel, config: Config) -> tuple[int, str]:
     if config.horizon is None:
-        return default_horizon(panel.freq), f"usual for freq {panel.freq}; --horizon"
+        return default_horizon(panel.freq), f"usual for freq {panel.freq}; {setting('horizon')}"
     return horizon_steps(config.horizon, panel.last.min(), panel.freq), f"given as {config.horizon}"
 
 
@@ -210,7 +212,7 @@ def validation_rows(panel: Panel, config: Config, horizon: int) -> tuple[int, st
     why = (
         f"two horizons or {VALIDATION_SHARE:.0%} of {rows:,} rows, whichever is more" if wanted <= most else "few rows"
     )
-    return max(horizon, min(wanted, most)), f"{why}; --validation"
+    return max(horizon, min(wanted, most)), f"{why}; {setting('validation')}"
 
 
 def _lookbacks(
@@ -223,7 +225,8 @@ def _lookbacks(
     """
     if config.lookbacks:
         if config.lookback is not None:
-            raise SettingError("both --lookback and --lookbacks are given", "leave one of them out")
+            both = f"both {setting('lookback')} and {setting('lookbacks')} are given"
+            raise SettingError(both, "leave one of them out")
         return tuple(dict.fromkeys(config.lookbacks)), "given"
     lookback, why = _lookback(panel, config, seasons, horizon, validation)
     twice = longer_lookback(config) and 2 * lookback + horizon <= WINDOW_SHARE * float(np.median(panel.lengths))
@@ -239,17 +242,17 @@ def _lookback(panel: Panel, config: Config, seasons: tuple[int, ...], horizon: i
         lookback = max(LEAST_LOOKBACK, 2 * horizon)
         while lookback > 2 and lookback + horizon > WINDOW_SHARE * rows:
             lookback -= max(1, lookback // 4)
-        return lookback, "no season; --lookback"
+        return lookback, f"no season; {setting('lookback')}"
     count = max(14 if Freq.of(panel.freq).unit == "h" else 3, -(-max(seasons) // season))
     while count > 2 and count * season + horizon > WINDOW_SHARE * rows:
         count -= 1
     while count > 1 and rows - validation - count * season - horizon < LEAST_WINDOWS:
         count -= 1
-    return count * season, f"{count} seasons; --lookback"
+    return count * season, f"{count} seasons; {setting('lookback')}"
 
 
 def _segment(config: Config, season: int, lookback: int) -> tuple[int, str]:
-    why = "given" if config.segment is not None else "a season; --segment" if season > 1 else "no season; --segment"
+    why = "given" if config.segment is not None else f"{'a' if season > 1 else 'no'} season; {setting('segment')}"
     return _segment_steps(config, season, lookback), why
 
 
@@ -264,7 +267,7 @@ def _holidays(panel: Panel, config: Config) -> str:
     from forecaster.data.time.public_holidays import check_country
 
     if panel.times.dtype.kind != "M":
-        raise SettingError("holidays need dates, but the time column counts steps", "leave --holidays out")
+        raise SettingError("holidays need dates, but the time column counts steps", f"leave {setting('holidays')} out")
     return check_country(config.holidays)
 
 
@@ -282,9 +285,9 @@ def _refuse_unfit(panel: Panel, transform: str) -> None:
     if transform not in POSITIVE or panel.values[row] > 0:
         return
     raise DataError(
-        f"--transform {transform} needs values above 0, but the smallest of '{panel.roles.target}' is "
+        f"{setting('transform', transform)} needs values above 0, but the smallest of '{panel.roles.target}' is "
         f"{panel.values[row]:g} at {panel.place(row)}",
-        "--transform none or difference, which take any value",
+        f"{setting('transform', 'none')} or difference, which take any value",
     )
 
 
@@ -332,15 +335,17 @@ def _what_fits(rows: int, holdout: int, needed: int) -> str:
     """Return a hint for so many rows, beside those of a holdout, where the plan needs more."""
     most = rows + holdout - LEAST
     if rows < LEAST and holdout and most >= 0:
-        return f"a smaller --holdout, of {plural(most, 'row')} at most" if most else "leave --holdout out"
+        smaller = f"a smaller {setting('holdout')}, of {plural(most, 'row')} at most"
+        return smaller if most else f"leave {setting('holdout')} out"
     if rows < LEAST:
-        fewer = f", or {LEAST} with {_least_flags(LEAST)}" if needed > LEAST else ""
+        fewer = f", or {LEAST} with {_least_settings(LEAST)}" if needed > LEAST else ""
         return f"add older readings: {max(needed, LEAST)} rows are needed{fewer}"
-    flags = f"what would fit: {_least_flags(rows)}"
-    return f"a smaller --holdout; or {flags}" if holdout else flags
+    fitting = f"what would fit: {_least_settings(rows)}"
+    return f"a smaller {setting('holdout')}; or {fitting}" if holdout else fitting
 
 
-def _least_flags(rows: int) -> str:
-    """Return the flags that fit so many rows, of which there are :data:`LEAST` or more."""
+def _least_settings(rows: int) -> str:
+    """Return settings that fit the given number of rows, :data:`LEAST` or more."""
     fits = (rows - 2) // 4
-    return f"--horizon {fits} --validation {fits} --lookback {rows - 3 * fits}"
+    sizes = {"horizon": fits, "validation": fits, "lookback": rows - 3 * fits}
+    return " ".join(setting(name, size) for name, size in sizes.items())

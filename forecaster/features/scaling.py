@@ -13,6 +13,7 @@ from forecaster.data.panel.panel import Panel
 from forecaster.errors import DataError
 from forecaster.features.series_sums import CHUNK, SeriesSums, series_chunks
 from forecaster.features.transforms import CHANGES, POSITIVE, TRANSFORMS, backward, best_powers, forward
+from forecaster.words import setting
 
 #: A series whose deviation is below this share of its level is constant to float64 and is scaled by 1.
 CONSTANT = 1e-12
@@ -292,7 +293,7 @@ class Scaler:
         raise DataError(
             f"it learned {_LEARNED[self.kind]}, but '{panel.roles.target}' is {panel.values[row]:g} at "
             f"{panel.place(row)}",
-            "fit again with --transform none",
+            f"fit again with {setting('transform', 'none')}",
         )
 
 

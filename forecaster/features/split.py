@@ -12,6 +12,7 @@ from forecaster.features.inputs import padded_panel, window_maker
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
 from forecaster.features.windows import Windows
+from forecaster.words import setting
 
 #: Windows that validation looks at; more are thinned.
 VALIDATION_WINDOWS = 5_000
@@ -45,7 +46,8 @@ class Split:
                 raise DataError(
                     f"too many readings are missing: no stretch of {plan.lookback + plan.horizon} rows {what} has gaps "
                     f"of at most {plan.max_missing_run} rows",
-                    "--gaps fill fills them; or use a shorter --lookback and --horizon",
+                    f"fill them with {setting('gaps', 'fill')}, or use a shorter {setting('lookback')} "
+                    f"and {setting('horizon')}",
                 )
 
     def reading(self, lookback: int) -> Split:

@@ -9,6 +9,7 @@ import numpy as np
 from forecaster.data.panel.panel import Panel
 from forecaster.features.series_sums import SeriesSums, series_chunks
 from forecaster.notes import Note
+from forecaster.words import setting
 
 #: What ``transform`` of the settings may be once it is decided.
 TRANSFORMS = ("none", "log", "box-cox", "difference", "return")
@@ -86,22 +87,23 @@ def backward(
     return np.exp(np.minimum(logs + np.log(unit), LARGEST))
 
 
-def choose_transform(panel: Panel, season: int, lowest: float, setting: str) -> tuple[str, Note]:
+def choose_transform(panel: Panel, season: int, lowest: float, wanted: str) -> tuple[str, Note]:
     """Return what of the target is learned: what is set, or with ``auto`` the logarithm where it steadies the target.
 
     Args:
         panel: training rows.
         season: seasonal period in steps.
         lowest: smallest value of the rows that will be scaled too; none may be zero or below for a logarithm.
-        setting: one of :data:`TRANSFORMS`, or ``auto``.
+        wanted: one of :data:`TRANSFORMS`, or ``auto``.
     """
-    if setting != "auto":
-        return setting, Note("transform", setting, "given")
+    if wanted != "auto":
+        return wanted, Note("transform", wanted, "given")
+    name = setting("transform")
     if min(lowest, float(panel.values.min(initial=np.inf))) <= 0:
-        return "none", Note("transform", "none", "the target has values of zero or below; --transform")
+        return "none", Note("transform", "none", f"the target has values of zero or below; {name}")
     if _logarithm_steadies(panel, season):
-        return "log", Note("transform", "log", "its changes grow with its level, forecasts are medians; --transform")
-    return "none", Note("transform", "none", "its changes do not grow with its level; --transform")
+        return "log", Note("transform", "log", f"its changes grow with its level, forecasts are medians; {name}")
+    return "none", Note("transform", "none", f"its changes do not grow with its level; {name}")
 
 
 def best_powers(panel: Panel, season: int, otherwise: float | None = None) -> np.ndarray:

@@ -96,7 +96,7 @@ class Windows:
         some = begin < stop
         begin, stop = begin[some], stop[some]
         if usable is not None:
-            allowed = _painted(len(self.values), begin, stop)
+            allowed = _mask_ranges(len(self.values), begin, stop)
             allowed &= usable
             edges = np.flatnonzero(np.diff(allowed, prepend=False, append=False))
             begin, stop = edges[::2], edges[1::2]
@@ -229,42 +229,42 @@ def allowed_window_starts(
     observed: np.ndarray,
     offsets: np.ndarray,
     lookback: int,
-    longest: int,
+    max_missing_run: int,
     least: int = 1,
     padding: np.ndarray | None = None,
-    horizon: int = 0,
 ) -> np.ndarray:
-    """Return the rows at which the targets of a window may begin, so that it crosses no gap too long to bear.
+    """Return a mask of the rows at which the targets of a window may begin: its lookback holds no long gap.
 
     Args:
         observed: ``(rows,)`` bool, where the target was observed.
         offsets: ``(series + 1,)`` int, as for :class:`Windows`.
         lookback: input steps of a window.
-        longest: unobserved rows in a row that the lookback may hold; of a longer run, as many as lie inside it.
+        max_missing_run: consecutive unobserved rows that the lookback may hold, of a longer run those inside it.
         least: rows of the series, padding aside, that must lie before the targets.
         padding: ``(series,)`` int, unobserved rows put before the start of each series; a lookback may hold them.
-        horizon: target steps that are looked at like the lookback, in one run with it; none by default.
 
     Returns:
         np.ndarray: ``(rows,)`` bool.
     """
     a, b = np.asarray(offsets[:-1], np.int64), np.asarray(offsets[1:], np.int64)
-    real = np.minimum(a + (0 if padding is None else np.asarray(padding, np.int64)), b)
-    refused = _painted(len(observed), a, np.minimum(real + least, b))
-    begin, stop = _long_gaps(observed, real, b, longest)
-    if len(begin) and lookback + horizon > longest:
+    unpadded = np.minimum(a + (0 if padding is None else np.asarray(padding, np.int64)), b)
+    refused = _mask_ranges(len(observed), a, np.minimum(unpadded + least, b))
+    begin, stop = _long_gaps(observed, unpadded, b, max_missing_run)
+    if len(begin) and lookback > max_missing_run:
         series = np.searchsorted(offsets, begin, side="right") - 1
-        first = np.maximum(begin + longest - horizon + 1, a[series])
-        refused |= _painted(len(observed), first, np.minimum(stop + lookback - longest, b[series]))
+        first = np.maximum(begin + max_missing_run + 1, a[series])
+        refused |= _mask_ranges(len(observed), first, np.minimum(stop + lookback - max_missing_run, b[series]))
     return np.logical_not(refused, out=refused)
 
 
-def _long_gaps(observed: np.ndarray, real: np.ndarray, stop: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+def _long_gaps(
+    observed: np.ndarray, start: np.ndarray, stop: np.ndarray, longest: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the runs of more than ``longest`` unobserved rows, ``begin:stop`` each, cut where a series begins."""
     absent = np.logical_not(observed)
-    absent &= _painted(len(observed), real, stop)
+    absent &= _mask_ranges(len(observed), start, stop)
     changes = np.diff(absent, prepend=False, append=False)
-    inside = real[(real > 0) & (real < len(observed))]
+    inside = start[(start > 0) & (start < len(observed))]
     inside = inside[absent[inside] & absent[inside - 1]]  # one series ends unobserved and the next begins so
     begin = np.sort(np.concatenate([np.flatnonzero(changes)[::2], inside]))
     end = np.sort(np.concatenate([np.flatnonzero(changes)[1::2], inside]))
@@ -272,8 +272,8 @@ def _long_gaps(observed: np.ndarray, real: np.ndarray, stop: np.ndarray, longest
     return begin[long], end[long]
 
 
-def _painted(rows: int, begin: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Return True inside the ranges ``begin:stop``, ``(rows,)`` bool; both ascend, and ranges may overlap."""
+def _mask_ranges(rows: int, begin: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Return a mask of the rows in the ranges ``begin:stop``, ``(rows,)`` bool; both ascend, ranges may overlap."""
     some = begin < stop
     begin, stop = begin[some], stop[some]
     apart = np.flatnonzero(begin[1:] > stop[:-1]) + 1

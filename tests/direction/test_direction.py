@@ -544,13 +544,13 @@ def test_two_sides_only(sides):
 @pytest.mark.parametrize(
     "settings, match",
     [
-        ({"loss": "mae"}, "--loss does not go with --task direction"),
-        ({"output_steps": 1}, "--output-steps does not go"),
-        ({"transform": "return"}, "--transform return does not go"),
-        ({"transform": "validate"}, "--transform validate does not go"),
-        ({"network": "auto"}, "--network auto chooses by errors of values"),
-        ({"members": 2}, "--members does not go"),
-        ({"task": "value", "stay": 0.5}, "--stay says which directions stay"),
+        ({"loss": "mae"}, 'loss does not go with task="direction"'),
+        ({"output_steps": 1}, "output_steps does not go"),
+        ({"transform": "return"}, 'transform="return" does not go'),
+        ({"transform": "validate"}, 'transform="validate" does not go'),
+        ({"network": "auto"}, 'network="auto" chooses by errors of values'),
+        ({"members": 2}, "members does not go"),
+        ({"task": "value", "stay": 0.5}, 'stay is for task="direction"'),
     ],
 )
 def test_settings_that_have_no_meaning_for_a_direction_are_refused(settings, match):
@@ -573,7 +573,7 @@ def test_what_a_direction_cannot_do_is_refused(waves):
         waves.evaluate(baselines=("naive",))
     with pytest.raises(SettingError, match="no curve to draw") as error:
         waves.plot()
-    assert "evaluate --plot" in error.value.hint
+    assert "'forecaster evaluate' with plot=" in error.value.hint
 
 
 # The command line

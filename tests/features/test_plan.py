@@ -144,8 +144,8 @@ def test_a_plan_fits_the_longest_series_and_keeps_what_is_given(rows, freq, hori
         if "up to the year 2261" in error.message:
             return
         assert error.message.startswith(f"validation on {given['validation']} row")
-        flag, value = error.hint.split(",")[0].split()
-        assert flag == "--validation" and int(value) > given["validation"]
+        name, value = error.hint.split(",")[0].split("=")
+        assert name == "validation" and int(value) > given["validation"]
         return
     assert plan.lookback + plan.horizon + plan.validation <= max(rows)
     assert 1 <= plan.segment <= plan.lookback and plan.lookback >= 2
@@ -174,10 +174,10 @@ def test_what_the_error_suggests_fits(rows, horizon, lookback):
     try:
         make_plan(panel, Config.of(horizon=str(horizon), lookback=lookback))
     except DataError as error:
-        flags = dict(re.findall(r"--(\w+) (\d+)", error.hint))
+        flags = dict(re.findall(r"(\w+)=(\d+)", error.hint))
         if rows < 6:
             assert error.hint.startswith("add older readings: ")
-            assert not flags or "or 6 with --" in error.hint
+            assert not flags or "or 6 with horizon=" in error.hint
             return
         assert set(flags) == {"horizon", "validation", "lookback"}
         plan = plan_of(panel, **{name: int(value) for name, value in flags.items()})
@@ -192,16 +192,16 @@ def test_the_error_names_what_was_needed():
 def test_rows_that_the_holdout_took_are_named_and_asked_back():
     with pytest.raises(DataError, match=r"^1 row, beside the holdout of 79, is too few: ") as error:
         plan_of(panel_of(1), horizon="1", holdout=79)
-    assert error.value.hint == "a smaller --holdout, of 74 rows at most"
+    assert error.value.hint == "a smaller holdout, of 74 rows at most"
     with pytest.raises(DataError, match=r"^5 rows, beside the holdout of 1, are too few: ") as error:
         plan_of(panel_of(5), horizon="1", lookback=4, holdout=1)
-    assert error.value.hint == "leave --holdout out"
+    assert error.value.hint == "leave holdout out"
     with pytest.raises(DataError, match=r"^4 rows, beside the holdout of 1, are too few: ") as error:
         plan_of(panel_of(4), horizon="1", lookback=4, holdout=1)
     assert error.value.hint == "add older readings: 6 rows are needed"
     with pytest.raises(DataError, match=r"^20 rows, beside the holdout of 60, are too few: ") as error:
         plan_of(panel_of(20), horizon="10", lookback=8, validation=5, holdout=60)
-    assert error.value.hint.startswith("a smaller --holdout; or what would fit: --horizon 4 ")
+    assert error.value.hint.startswith("a smaller holdout; or what would fit: horizon=4 ")
 
 
 def test_one_long_series_is_enough():
@@ -222,9 +222,9 @@ def test_a_transformation_that_needs_positive_values_is_refused_before_anything_
     values[[40, 115]] = 0.0, -2.5  # the later one is in the validation rows
     with pytest.raises(DataError) as error:
         plan_of(panel_of(walk(120), values), horizon="6", transform=transform)
-    message = f"--transform {transform} needs values above 0, but the smallest of 'y' is -2.5"
+    message = f"transform=\"{transform}\" needs values above 0, but the smallest of 'y' is -2.5"
     assert error.value.message == f"{message} at 2009-08-31 of series s1"
-    assert error.value.hint == "--transform none or difference, which take any value"
+    assert error.value.hint == 'transform="none" or difference, which take any value'
 
 
 @pytest.mark.parametrize("rows", [(40,), (118,), (40, 41, 90)])

@@ -238,11 +238,11 @@ def test_ctrl_c_keeps_the_members_that_are_there():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"intervals": "ensemble"}, "--intervals ensemble needs an ensemble, but there is one network"),
-        ({"lookback": 12, "lookbacks": (12, 24)}, "both --lookback and --lookbacks are given"),
+        ({"intervals": "ensemble"}, 'intervals="ensemble" needs an ensemble, but there is one network'),
+        ({"lookback": 12, "lookbacks": (12, 24)}, "both lookback and lookbacks are given"),
         ({"lookbacks": tuple(range(2, 12))}, "10 lookbacks, at most 8 are combined"),
         ({"members": 0}, "members must be 1 or more, got 0"),
-        ({"network": "auto", "members": 2}, "--network auto chooses its members itself"),
+        ({"network": "auto", "members": 2}, 'network="auto" chooses its members itself'),
     ],
 )
 def test_settings_that_contradict_one_another(settings, match):

@@ -116,5 +116,5 @@ def _blas() -> list[int]:
 
 
 def test_what_the_clock_decides_is_refused() -> None:
-    with pytest.raises(SettingError, match="--network auto tries networks by the clock"):
+    with pytest.raises(SettingError, match='network="auto" tries networks by the clock'):
         Config.of(deterministic=True, network="auto")
