@@ -77,8 +77,8 @@ def test_forecast_is_predict(folder):
 
 def test_the_command_is_where_it_was():
     setup = configparser.ConfigParser()
-    setup.read(Path(__file__).parent.parent / "setup.cfg")
-    assert setup["options.entry_points"]["console_scripts"].strip() == "forecaster = forecaster.cli.main:main"
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    assert setup["options.entry_points"]["console_scripts"].strip() == "forecaster = forecaster.__main__:main"
 
 
 def test_exit_codes():
