@@ -40,29 +40,32 @@ class Config:
         None, "data", "Time column, or the columns it is split over: year,month,day,hour.", several=True
     )
     target: str | None = _setting(
-        None, "data", "Column to forecast; several, a,b, are learned as series of a panel.", several=True
+        None, "data", "Column to forecast; several, a,b, become series of a panel.", several=True
     )
     series: str | None = _setting(
-        None, "data", "Column, or columns, that tell the series of a long table apart; '' for one series.", several=True
+        None, "data", "Column or columns that identify the series of a long table; '' for one series.", several=True
     )
     wide: str = _setting(
-        "auto", "data", "A series in every column, or in every row.", choices=("auto", "no", "columns", "rows")
+        "auto",
+        "data",
+        "Layout of a wide table: a series per column, or per row.",
+        choices=("auto", "no", "columns", "rows"),
     )
-    dates: str = _setting("auto", "data", "How 1/4/1999 is read.", choices=("auto", "day-first", "month-first"))
+    dates: str = _setting("auto", "data", "How to read 1/4/1999.", choices=("auto", "day-first", "month-first"))
     zone: str | None = _setting(None, "data", "Time zone of times written without one: Europe/Berlin, UTC.")
-    past: str | None = _setting(None, "data", "Covariates known until the cutoff, a,b; none for none.", several=True)
+    past: str | None = _setting(None, "data", "Covariates known up to the cutoff: a,b; none for none.", several=True)
     future_columns: str | None = _setting(
-        None, "data", "Covariates known beyond the cutoff too, a,b; none for none.", several=True
+        None, "data", "Covariates also known after the cutoff: a,b; none for none.", several=True
     )
     static: str | None = _setting(
-        None, "data", "Covariates that belong to a series as a whole, a,b; none for none.", several=True
+        None, "data", "Covariates that are constant over a series: a,b; none for none.", several=True
     )
     covariates: bool = _setting(True, "data", "Use the other columns as covariates.")
-    holidays: str | None = _setting(None, "data", "Country whose public holidays the network is told: DE, US, US-CA.")
+    holidays: str | None = _setting(None, "data", "Country whose public holidays the network reads: DE, US, US-CA.")
     freq: str | None = _setting(
         None,
         "data",
-        "Step between readings, as pandas writes it: h, D, B, W-SAT, MS, 15min; row where rows are steps.",
+        "Time step as a pandas frequency: h, D, B, W-SAT, MS, 15min; row where each row is a step.",
     )
     season: tuple[int, ...] | None = _setting(
         None, "data", "Seasonal period in steps, or several: 24,168; 1 for none.", low=1
@@ -73,13 +76,13 @@ class Config:
     task: str = _setting(
         "value",
         "data",
-        "What of the target is forecast: its value, or whether it falls, stays or rises from the cutoff on.",
+        "What to forecast: the value of the target, or whether it falls, stays or rises after the cutoff.",
         choices=("value", "direction"),
     )
     stay: float | None = _setting(
         None,
         "data",
-        "For directions, share of the training windows counted as staying: a third by default, 0 for none.",
+        "Share of training windows counted as staying, for directions: a third by default, 0 for none.",
         low=0.0,
         below=1.0,
     )
@@ -87,26 +90,26 @@ class Config:
     transform: str = _setting(
         "auto",
         "data",
-        "What of the target is learned; validate tries all of them on validation rows.",
+        "Transformation of the target; validate tries all of them on the validation rows.",
         choices=("auto", "none", "log", "box-cox", "difference", "return", "validate"),
     )
     scaling: str = _setting(
         "standard",
         "data",
-        "Center and scale of each series: mean and deviation, median and quartiles, mean and mean seasonal change, or "
-        "0 and 1.",
+        "Center and scale of each series: mean and standard deviation, median and quartiles, mean and mean seasonal "
+        "change, or 0 and 1.",
         choices=("standard", "robust", "seasonal", "none"),
     )
     gaps: str = _setting(
         "mask",
         "data",
-        "Absent time steps: tell the network, fill from the past without telling it, or stop.",
+        "Missing time steps: mask them for the network, fill them from the past unmasked, or stop.",
         choices=("mask", "fill", "error"),
     )
     missing: str = _setting(
         "mask",
         "data",
-        "Empty target cells: tell the network, draw a line over them, repeat the last season, or stop.",
+        "Empty target cells: mask them for the network, interpolate, repeat the last season, or stop.",
         choices=("mask", "interpolate", "seasonal", "error"),
     )
     duplicates: str = _setting(
@@ -120,7 +123,7 @@ class Config:
     network: str = _setting(
         "lstm",
         "network",
-        "Family of the network; auto tries several and keeps what the validation rows favour.",
+        "Network family; auto tries several and keeps the one that validates best.",
         choices=(*FAMILIES, "auto"),
     )
     units: tuple[int, ...] = _setting((64, 64), "network", "Units of each hidden layer, first to last: 128,64.", low=1)
@@ -145,7 +148,7 @@ class Config:
     window_norm: str = _setting(
         "last",
         "network",
-        "What is taken off each input window, and put back on the output.",
+        "Normalisation of each input window, undone on the output.",
         choices=("none", "last", "mean-std"),
     )
     segment: int | None = _setting(
@@ -155,7 +158,7 @@ class Config:
     head: str = _setting(
         "dense",
         "network",
-        "All steps by one Dense layer, or output segments decoded in parallel.",
+        "Output head: one Dense layer for all steps, or segments decoded in parallel.",
         choices=("dense", "segments"),
     )
     base: str = _setting(
@@ -168,89 +171,87 @@ class Config:
     output_steps: int | None = _setting(
         None,
         "network",
-        "Steps forecast by one run of the network; a longer horizon is rolled forward. All by default.",
+        "Steps forecast in one run of the network; a longer horizon is rolled forward. All by default.",
         low=1,
     )
     members: int = _setting(
         1,
         "network",
-        "Networks that forecast together, trained with seeds seed, seed+1, ...: an ensemble.",
+        "Networks in the ensemble, trained with seeds seed, seed+1, ...",
         low=1,
         below=1001,
     )
     lookbacks: tuple[int, ...] | None = _setting(
-        None, "network", "Lookbacks of an ensemble, one network (or members of them) for each: 96,168,336.", low=2
+        None, "network", "Lookbacks of an ensemble, each with one network, or with members of them: 96,168,336.", low=2
     )
 
     # How it is trained
     loss: str = _setting(
         "mse",
         "training",
-        "Loss: of the point forecast; of quantiles; or the likelihood of a distribution, negative-binomial for counts.",
+        "Loss of the point forecast or of quantiles, or likelihood of a distribution: negative-binomial for counts.",
         choices=tuple(LOSSES),
     )
     intervals: str = _setting(
         "conformal",
         "training",
-        "What tells uncertain windows from certain ones, before validation errors set the width: the loss, passes with "
-        "dropout (predict then needs TensorFlow), or how far the members of an ensemble are apart.",
+        "Measure of each window's uncertainty, before validation errors set the width: from the loss, from passes with "
+        "dropout (predict then needs TensorFlow), or from the spread of the members of an ensemble.",
         choices=("conformal", "dropout", "ensemble"),
     )
     optimizer: str = _setting("rmsprop", "training", "Optimiser.", choices=("rmsprop", "adam", "sgd", "nadam"))
-    learning_rate: float = _setting(2e-3, "training", "Learning rate at the start.", above=0.0)
+    learning_rate: float = _setting(2e-3, "training", "Initial learning rate.", above=0.0)
     schedule: str = _setting(
-        "cosine", "training", "How the learning rate falls.", choices=("constant", "cosine", "exponential")
+        "cosine", "training", "Schedule of the learning rate.", choices=("constant", "cosine", "exponential")
     )
-    clipnorm: float | None = _setting(1.0, "training", "Norm that gradients are clipped to.", above=0.0)
+    clipnorm: float | None = _setting(1.0, "training", "Norm to clip gradients to.", above=0.0)
     averaging: float = _setting(
         0.8,
         "training",
-        "Share of the old average kept when weights are averaged over epochs; 0 for none.",
+        "Decay of the moving average of the weights over epochs; 0 for none.",
         low=0.0,
         below=1.0,
     )
     batch_size: int | None = _setting(
-        None, "training", "Windows in a batch: 128, more where an epoch would be many steps.", low=1
+        None, "training", "Windows per batch: 128 by default, more where an epoch would take many steps.", low=1
     )
-    epochs: int = _setting(12, "training", "Epochs at most.", low=1)
+    epochs: int = _setting(12, "training", "Maximum number of epochs.", low=1)
     epoch_steps: int | None = _setting(
         None,
         "training",
-        "Optimisation steps of an epoch: a pass over the windows, less where they overlap much, by default.",
+        "Optimisation steps per epoch; by default one pass over the windows, fewer where they overlap much.",
         low=1,
     )
     patience: int = _setting(6, "training", "Epochs without a better validation loss before training stops.", low=1)
     keep: str = _setting(
         "best",
         "training",
-        "Epoch whose weights are kept: the best on the validation rows, or the last, where these are one stretch that "
-        "all series share and say little.",
+        "Epoch whose weights are kept: the best on the validation rows, or the last, for validation rows too few to "
+        "choose by.",
         choices=("best", "last"),
     )
     needed_gain: float = _setting(
         0.2,
         "training",
-        "Share by which training must lower the validation loss of the simple forecast it starts from to be believed, "
-        "where the validation rows hold one stretch of a horizon; less where they hold more; 0 believes any gain. "
-        "Likewise a mix of simple forecasts over the last value, on the training rows.",
+        "Share by which training must lower the validation loss of the simple forecast it starts from to be accepted, "
+        "where the validation rows span one horizon; less where they span more; 0 accepts any gain. Likewise for a mix "
+        "of simple forecasts over the last value, on the training rows.",
         low=0.0,
     )
     validation: int | None = _setting(None, "training", "Newest rows of each series kept for validation.", low=1)
-    holdout: int = _setting(0, "training", "Newest rows of each series left out altogether, for evaluate.", low=0)
+    holdout: int = _setting(0, "training", "Newest rows of each series held out of the fit, for evaluate.", low=0)
     final: bool = _setting(
         True,
         "training",
-        "Train once more on all rows, for as many steps as validation asked for; fewer where windows are many.",
+        "Train once more on all rows, for as many steps as validation chose; fewer where windows are many.",
     )
-    budget: str = _setting(
-        "5m", "training", "Time for trying networks where the network is auto: 90 seconds (90), 10m or 1.5h."
-    )
-    seed: int = _setting(0, "training", "Seed of weights, dropout and shuffling.", low=0, below=2**31)
+    budget: str = _setting("5m", "training", "Time for trying the networks of auto: 90 seconds (90), 10m or 1.5h.")
+    seed: int = _setting(0, "training", "Seed of the weights, dropout and shuffling.", low=0, below=2**31)
 
     deterministic: bool = _setting(
         False,
         "training",
-        "Calculate in one thread: the same model to the byte on any number of cores, up to as many times slower.",
+        "Compute in one thread: the same model to the byte on any number of cores, slower by up to that factor.",
     )
 
     @classmethod
@@ -262,14 +263,14 @@ class Config:
             settings: values by field name; lists and ``"128,64"`` are accepted for ``units``.
 
         Raises:
-            SettingError: also where ``budget`` is given for one network, ``deterministic`` for ``auto``, or intervals
-                by dropout where nothing is dropped or batches are normalised.
+            SettingError: also if ``budget`` is given for a single network, ``deterministic`` for ``network="auto"``, or
+                ``intervals="dropout"`` without any dropout or with batch normalisation.
         """
         if recipe not in RECIPES:
             raise SettingError(
-                f"unknown recipe '{recipe}', expected one of {_listed(RECIPES)}", nearest(recipe, tuple(RECIPES))
+                f"unknown recipe '{recipe}', expected one of {_join_names(RECIPES)}", nearest(recipe, tuple(RECIPES))
             )
-        config = cls(**_checked({**RECIPES[recipe], **settings}))
+        config = cls(**_validate({**RECIPES[recipe], **settings}))
         if "budget" in settings and config.network != "auto":
             budget, auto = setting("budget"), setting("network", "auto")
             raise SettingError(f"{budget} is for {auto}", f"leave {budget} out, or add {auto}")
@@ -286,11 +287,11 @@ class Config:
 
     def replace(self, **settings: Any) -> Config:
         """Return a copy with some settings changed, validated."""
-        return dataclasses.replace(self, **_checked(settings))
+        return dataclasses.replace(self, **_validate(settings))
 
     @property
     def counts(self) -> bool:
-        """Whether the target is learned as counts, in its own unit: nothing is taken off it, nothing divides it."""
+        """True if the target is learned as counts, in its own unit: neither shifted nor scaled."""
         return LOSSES[self.loss].for_counts
 
     def to_dict(self) -> dict[str, Any]:
@@ -300,10 +301,10 @@ class Config:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Config:
         """Return the configuration that :meth:`to_dict` wrote."""
-        return cls(**_checked(settings))
+        return cls(**_validate(settings))
 
 
-#: What the networks of the tutorials have in common: standardised values in, nothing taken off a window or added back.
+#: Settings shared by the networks of the tutorials: standardised values in, no normalisation of a window, no base.
 _TUTORIAL: dict[str, Any] = {
     "window_norm": "none",
     "base": "none",
@@ -327,7 +328,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "stacked": {**_TUTORIAL, "units": (128, 64), "dropout": 0.0},
 }
 
-#: Bytes of a TOML file at most; and what whole numbers stay below, which native code can hold.
+#: Largest TOML file, in bytes; and the bound of whole numbers, which native code can hold.
 MOST_BYTES, TOO_LARGE = 1_000_000, 2**31
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Config)}
@@ -353,34 +354,34 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             f"'{path}' is not TOML: {error}", "one setting a line, such as: learning_rate = 0.001"
         ) from None
     recipe = {"recipe": str(settings.pop("recipe"))} if "recipe" in settings else {}
-    return {**recipe, **_checked({k.replace("-", "_"): v for k, v in settings.items()})}
+    return {**recipe, **_validate({k.replace("-", "_"): v for k, v in settings.items()})}
 
 
-def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _checked_value(name, value) for name, value in settings.items()}
+def _validate(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _validate_value(name, value) for name, value in settings.items()}
 
 
-def _checked_value(name: str, value: Any) -> Any:
+def _validate_value(name: str, value: Any) -> Any:
     if name not in FIELDS:
         if isinstance(value, Mapping):
-            raise SettingError(f"settings stand at the top, not in a table: [{name}]", "leave that line out")
+            raise SettingError(f"settings belong at the top level, not in a table: [{name}]", "leave that line out")
         raise SettingError(f"unknown setting '{name}'", nearest(name, tuple(FIELDS)))
     kind = str(FIELDS[name].type).replace(" | None", "")
     if value is None:
         if "None" in str(FIELDS[name].type):
             return None
         raise SettingError(f"{name} needs a value")
-    value = _converted(name, kind, value)
+    value = _convert(name, kind, value)
     rules = FIELDS[name].metadata
     if "choices" in rules and value not in rules["choices"]:
         hint = nearest(str(value), rules["choices"])
-        raise SettingError(f"unknown {name} '{value}', expected one of {_listed(rules['choices'])}", hint)
+        raise SettingError(f"unknown {name} '{value}', expected one of {_join_names(rules['choices'])}", hint)
     for number in value if isinstance(value, tuple) else (value,):
         _check_range(name, number, rules)
     return value
 
 
-def _converted(name: str, kind: str, value: Any) -> Any:
+def _convert(name: str, kind: str, value: Any) -> Any:
     wrong = SettingError(f"{name} must be {_KINDS[kind]}, got {value!r}")
     if kind == "bool":
         if not isinstance(value, bool):
@@ -395,18 +396,18 @@ def _converted(name: str, kind: str, value: Any) -> Any:
             )
             if not parts:
                 raise wrong
-            return tuple(_whole(part) for part in parts)
+            return tuple(_to_int(part) for part in parts)
         if kind == "str" and isinstance(value, (list, tuple, Mapping)):
             if isinstance(value, Mapping) or not FIELDS[name].metadata.get("several"):
                 raise wrong
             return ",".join(map(str, value))
-        converters: dict[str, Callable[[Any], Any]] = {"int": _whole, "float": float, "str": str}
+        converters: dict[str, Callable[[Any], Any]] = {"int": _to_int, "float": float, "str": str}
         return converters[kind](value)
     except (TypeError, ValueError, OverflowError):
         raise wrong from None
 
 
-def _whole(value: Any) -> int:
+def _to_int(value: Any) -> int:
     if isinstance(value, bool) or (not isinstance(value, str) and int(value) != value):
         raise ValueError
     return int(value)
@@ -425,7 +426,7 @@ def _check_range(name: str, value: Any, rules: Mapping[str, Any]) -> None:
         raise SettingError(f"{name} must be below {rules['below']:g}, got {value}")
 
 
-def _listed(names: Any) -> str:
+def _join_names(names: Any) -> str:
     return ", ".join(str(name) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Levels of intervals, in percent: their check, and the names of their columns."""
+"""Check levels of intervals, in percent, and name their columns."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def check_levels(levels: Iterable[int]) -> None:
 
 
 def parse_levels(levels: int | Sequence[int]) -> tuple[int, ...]:
-    """Return one level or several as a tuple of different whole numbers.
+    """Return one level or several as a tuple of distinct whole numbers.
 
     Raises:
-        SettingError: names the level that cannot be, or is given twice.
+        SettingError: a level is not between 1 and 99, or is given twice.
     """
     levels = tuple(np.atleast_1d(np.asarray(levels)).tolist())
     check_levels(levels)

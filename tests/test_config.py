@@ -99,7 +99,7 @@ def test_toml_errors(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[fit]\nepochs = 2", r"settings stand at the top, not in a table: \[fit\]"),
+        ("[fit]\nepochs = 2", r"settings belong at the top level, not in a table: \[fit\]"),
         ("horizon = []", r"horizon must be text, got \[\]"),
         ("horizon = {days = 3}", r"horizon must be text, got \{'days': 3\}"),
         ("past = {a = 1}", r"past must be text, got \{'a': 1\}"),

@@ -1,4 +1,4 @@
-"""What came of forecasts of direction, beside the majority and persistence baselines, and the verdict on them."""
+"""Compare forecasts of direction and the majority and persistence baselines with the actuals; give a verdict."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from forecaster.direction.paired_test import LEVEL, p_value, separate_stretches
 from forecaster.direction.scores import accuracy, brier, calibration_error, log_loss, reliability
 from forecaster.features.direction_rule import CLASSES
 
-#: Share of training windows below which a class is no side of the coin.
+#: Share of training windows below which a class is not a side of the coin.
 UNUSUAL = 0.05
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Forecasts of some windows and what came.
+    """Forecasts of some windows and their actuals.
 
     Attributes:
-        probabilities: ``(windows, steps, 3)`` float, those of the network.
-        came: ``(windows, steps)`` int8, the classes that came, -1 where that is not known.
+        probabilities: ``(windows, steps, 3)`` float, of the network.
+        came: ``(windows, steps)`` int8, the actual classes; -1 if unknown.
         repeated: ``(windows, steps)`` int8, for step ``h`` the class of the change over the last ``h`` steps before the
-            cutoff; -1 where that is not known.
-        frequencies: ``(windows, steps, 3)`` float, how often each class came in the training of each window's network;
-            the class with the highest is the majority baseline.
+            cutoff; -1 if unknown.
+        frequencies: ``(windows, steps, 3)`` float, frequency of each class in the training of each window's network;
+            the most frequent one is the majority baseline.
         cutoffs: ``(windows,)`` int, step of each cutoff on a clock that all series share.
     """
 
@@ -38,7 +38,7 @@ class Outcomes:
 
     @property
     def said(self) -> np.ndarray:
-        """The class of each forecast with the highest probability, ``(windows, steps)`` int8."""
+        """The most probable class of each forecast, ``(windows, steps)`` int8."""
         return self.probabilities.argmax(axis=2).astype(np.int8)
 
     @property
@@ -48,56 +48,58 @@ class Outcomes:
 
     @property
     def persistence(self) -> np.ndarray:
-        """The persistence baseline, ``(windows, steps)`` int8; the majority where that is not known."""
+        """The persistence baseline, ``(windows, steps)`` int8; the majority if it is unknown."""
         return np.where(self.repeated >= 0, self.repeated, self.majority)
 
     def assess(self) -> Assessment:
-        """Return the scores over the horizon: of the last step, the change from the cutoff to the end."""
+        """Return the scores of the last step: the change from the cutoff to the end of the horizon."""
         step = self.came.shape[1] - 1
         known = self.came[:, step] >= 0
-        came, given = self.came[known, step].astype(int), self.probabilities[known, step]
-        said, last = self.said[known, step], self.persistence[known, step]
+        actual, probabilities = self.came[known, step].astype(int), self.probabilities[known, step]
+        predicted, last = self.said[known, step], self.persistence[known, step]
         shares = self.frequencies[known, step]
-        coin, sides = _coin(shares.mean(axis=0) if len(came) else np.ones(len(CLASSES)))
-        table = reliability(given, came)
+        coin, sides = _coin_probabilities(shares.mean(axis=0) if len(actual) else np.ones(len(CLASSES)))
+        table = reliability(probabilities, actual)
         rows = [
-            _measures("network", said, given, came) | {"calibration": calibration_error(table)},
-            _measures("majority", self.majority[known, step], shares, came),
-            _measures("persistence", last, None, came),
-            _measures("coin", None, np.broadcast_to(coin, given.shape), came) | {"accuracy": 1 / sides},
+            _score("network", predicted, probabilities, actual) | {"calibration": calibration_error(table)},
+            _score("majority", self.majority[known, step], shares, actual),
+            _score("persistence", last, None, actual),
+            _score("coin", None, np.broadcast_to(coin, probabilities.shape), actual) | {"accuracy": 1 / sides},
         ]
         stretches = separate_stretches(self.cutoffs[known], step + 1)
-        apart = stretches >= 0
-        hits, truth, when = said[apart] == came[apart], came[apart], stretches[apart]
+        separate = stretches >= 0
+        truth, spans = actual[separate], stretches[separate]
+        hits = (predicted[separate] == truth).astype(int)
         best = np.bincount(truth, minlength=len(CLASSES)).argmax()
-        rivals = {"majority": truth == best, "persistence": last[apart] == truth}
-        theirs = {"majority": accuracy(np.full_like(came, best), came), "persistence": accuracy(last, came)}
+        rivals = {"majority": truth == best, "persistence": last[separate] == truth}
+        own = accuracy(predicted, actual)
+        baselines = {"majority": accuracy(np.full_like(actual, best), actual), "persistence": accuracy(last, actual)}
         return Assessment(
             summary=pd.DataFrame(rows, columns=["model", "windows", "accuracy", "log_loss", "brier", "calibration"]),
             reliability=table,
             by_step=[accuracy(s[c >= 0], c[c >= 0]) for s, c in zip(self.said.T, self.came.T, strict=True)],
-            stretches=len(np.unique(when)),
-            behind=tuple(name for name, share in theirs.items() if accuracy(said, came) <= share),
-            luck={name: p_value(hits.astype(int) - right, when) for name, right in rivals.items()},
+            stretches=len(np.unique(spans)),
+            behind=tuple(name for name, share in baselines.items() if own <= share),
+            luck={name: p_value(hits - right, spans) for name, right in rivals.items()},
             most_frequent=CLASSES[best],
         )
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """How good forecasts of direction were.
+    """Scores of forecasts of direction.
 
     Attributes:
-        summary: one row a model: ``network``; ``majority``, the most frequent class of training with the frequencies
-            as its probabilities; ``persistence``, which gives none; ``coin``, whose sides are the classes that are not
-            rare: all as likely, and named as often. In columns ``windows``, ``accuracy``, ``log_loss``, ``brier`` and
+        summary: one row per model: ``network``; ``majority``, the most frequent class of training, with the frequencies
+            as its probabilities; ``persistence``, without probabilities; ``coin``, whose sides are the classes that are
+            not rare, all equally likely. In columns ``windows``, ``accuracy``, ``log_loss``, ``brier`` and
             ``calibration``, the expected calibration error of the network; see :mod:`forecaster.direction.scores`.
-        reliability: how often each class came where it was given a probability of so much.
+        reliability: observed frequency of each class by its forecast probability.
         by_step: accuracy of the network at each step.
-        stretches: separate stretches of time, which the chance of luck is counted on.
-        behind: the baselines that the network was right no more often than; the majority is the one of ``luck``.
-        luck: the chance that luck alone puts the network so far ahead of a baseline. The majority is here the most
-            frequent class of the scored windows themselves, which no other constant answer beats, and no coin.
+        stretches: number of separate spans of time, the cases of the test against luck.
+        behind: baselines that the network is no more accurate than; the majority is the one of ``luck``.
+        luck: the p-value of the network's lead over each baseline. The majority is here the most frequent class of the
+            scored windows themselves, which no other constant forecast beats, nor a coin.
         most_frequent: that class.
     """
 
@@ -110,42 +112,42 @@ class Assessment:
     most_frequent: str
 
     @property
-    def telling(self) -> bool:
-        """Whether there are stretches enough for luck to be excluded at all."""
+    def conclusive(self) -> bool:
+        """True if there are enough spans for luck to be excluded at all."""
         return 0.5**self.stretches < LEVEL
 
     @property
     def better(self) -> bool:
-        """Whether the network was right more often than every baseline, and not by luck."""
-        return self.telling and max(self.luck.values()) < LEVEL
+        """True if the network is significantly more accurate than every baseline."""
+        return self.conclusive and max(self.luck.values()) < LEVEL
 
     @property
     def verdict(self) -> str:
-        """Whether the network is worth more than a coin, in a sentence or two."""
+        """The comparison with the baselines and with luck, in a sentence or two."""
         right = self.summary.set_index("model")["accuracy"]
         own, coin = f"{right['network']:.1%}", f"a coin in {right['coin']:.1%}"
         apart = "one separate stretch" if self.stretches == 1 else f"{self.stretches:,} separate stretches"
-        if not self.telling:
+        if not self.conclusive:
             few = f"only {apart} of time"
             return f"Too few forecasts to tell the network from luck, {few}: it was right in {own}, {coin}."
         names = {"majority": f"always saying '{self.most_frequent}'", "persistence": "repeating the last direction"}
         if self.better:
             return (
                 f"The network is right more often than {' or '.join(names.values())}: in {own}, {coin}. "
-                f"Luck alone does as well with a chance of {_percent(max(self.luck.values()))} ({apart} of time)."
+                f"Luck alone does as well with a chance of {_percent_text(max(self.luck.values()))} ({apart} of time)."
             )
         unproven = [name for name in names if not self.luck[name] < LEVEL]
-        level = [names[name] for name in unproven if name in self.behind]
-        open_ = [names[name] for name in unproven if name not in self.behind]
-        parts = [f"does NO better than {' or '.join(level)}"] if level else []
-        parts += [f"is not shown to be better than {' or '.join(open_)}"] if open_ else []
+        no_better = [names[name] for name in unproven if name in self.behind]
+        unclear = [names[name] for name in unproven if name not in self.behind]
+        parts = [f"does NO better than {' or '.join(no_better)}"] if no_better else []
+        parts += [f"is not shown to be better than {' or '.join(unclear)}"] if unclear else []
         return (
             f"The network {' and '.join(parts)}: right in {own}, {coin}. "
-            f"Luck alone does as well with a chance of {_percent(max(self.luck.values()))} ({apart} of time)."
+            f"Luck alone does as well with a chance of {_percent_text(max(self.luck.values()))} ({apart} of time)."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; NaN where a measure is not defined."""
+        """Return plain values for JSON; NaN where a measure is undefined."""
         return {
             "models": self.summary.to_dict(orient="records"),
             "accuracy_by_step": self.by_step,
@@ -157,18 +159,23 @@ class Assessment:
         }
 
 
-def _coin(shares: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the probabilities of a coin, ``(3,)``, and its sides; a class that is no side has its own share."""
+def _coin_probabilities(shares: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the probabilities of a coin, ``(3,)``, and its number of sides; rare classes keep their own share."""
     sides = shares >= UNUSUAL
     count = int(sides.sum())
     return np.where(sides, (1 - shares[~sides].sum()) / count, shares), count
 
 
-def _measures(name: str, said: np.ndarray | None, given: np.ndarray | None, came: np.ndarray) -> dict[str, Any]:
-    right = {} if said is None else {"accuracy": accuracy(said, came)}
-    sure = {} if given is None else {"log_loss": log_loss(given, came), "brier": brier(given, came)}
-    return {"model": name, "windows": len(came), **right, **sure}
+def _score(
+    name: str, predicted: np.ndarray | None, probabilities: np.ndarray | None, actual: np.ndarray
+) -> dict[str, Any]:
+    scores: dict[str, Any] = {"model": name, "windows": len(actual)}
+    if predicted is not None:
+        scores["accuracy"] = accuracy(predicted, actual)
+    if probabilities is not None:
+        scores |= {"log_loss": log_loss(probabilities, actual), "brier": brier(probabilities, actual)}
+    return scores
 
 
-def _percent(share: float) -> str:
+def _percent_text(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"

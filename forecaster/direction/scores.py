@@ -1,7 +1,7 @@
-"""How good probabilities of classes are, each measure one small function, and the temperature that calibrates them.
+"""Score probabilities of classes, and find the temperature that calibrates them.
 
-Throughout, ``probabilities`` are ``(n, 3)`` float, rows summing to 1, and ``came`` is ``(n,)`` int, the class that came
-of each, 0 to 2. Of no forecasts every measure is nan.
+Throughout, ``probabilities`` are ``(n, 3)`` float, rows summing to 1, and ``actual`` is ``(n,)`` int, the actual class
+of each, 0 to 2. Without forecasts every measure is nan.
 """
 
 from __future__ import annotations
@@ -13,56 +13,56 @@ from forecaster.features.direction_rule import CLASSES
 
 #: Bins of a reliability table.
 BINS = 10
-#: Probability that stands for all smaller ones in a logarithm: float32 knows little below it.
+#: Smallest probability in a logarithm: float32 resolves little below it.
 SMALLEST = 1e-7
-#: Temperatures that are tried. None below 1: the final run makes a network surer than the one that was validated.
+#: Range of temperatures. None below 1: the final run makes a network more confident than the one validated.
 TEMPERATURES = (1.0, 5.0)
 
 
-def accuracy(said: np.ndarray, came: np.ndarray) -> float:
-    """Return the share of forecasts, ``said`` ``(n,)`` int, that are the class that came."""
-    return float(np.mean(said == came)) if len(came) else float("nan")
+def accuracy(predicted: np.ndarray, actual: np.ndarray) -> float:
+    """Return the share of forecasts, ``predicted`` ``(n,)`` int, that equal the actual class."""
+    return float(np.mean(predicted == actual)) if len(actual) else float("nan")
 
 
-def log_loss(probabilities: np.ndarray, came: np.ndarray) -> float:
-    """Return the mean of ``-log p(class that came)``: 0 at best, ``log 3 = 1.099`` for three equal probabilities.
+def log_loss(probabilities: np.ndarray, actual: np.ndarray) -> float:
+    """Return the mean of ``-log p(actual class)``: 0 at best, ``log 3 = 1.099`` for three equal probabilities.
 
     Good (1952), Rational decisions, JRSS B 14(1).
     """
-    if not len(came):
+    if not len(actual):
         return float("nan")
-    return float(-np.log(np.maximum(probabilities[np.arange(len(came)), came], SMALLEST)).mean())
+    return float(-np.log(np.maximum(probabilities[np.arange(len(actual)), actual], SMALLEST)).mean())
 
 
-def brier(probabilities: np.ndarray, came: np.ndarray) -> float:
-    """Return the mean of ``sum_k (p_k - o_k)^2``, ``o`` being 1 for the class that came: 0 at best, 2 at worst.
+def brier(probabilities: np.ndarray, actual: np.ndarray) -> float:
+    """Return the mean of ``sum_k (p_k - o_k)^2``, ``o`` being 1 for the actual class: 0 at best, 2 at worst.
 
     Brier (1950), Verification of forecasts expressed in terms of probability, Monthly Weather Review 78(1); 2/3 for
     three equal probabilities.
     """
-    if not len(came):
+    if not len(actual):
         return float("nan")
-    return float(((probabilities - np.eye(len(CLASSES))[came]) ** 2).sum(axis=1).mean())
+    return float(((probabilities - np.eye(len(CLASSES))[actual]) ** 2).sum(axis=1).mean())
 
 
-def reliability(probabilities: np.ndarray, came: np.ndarray, bins: int = BINS) -> pd.DataFrame:
-    """Return how often each class came where it was given a probability of so much.
+def reliability(probabilities: np.ndarray, actual: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+    """Return the observed frequency of each class by its forecast probability, in bins.
 
     Murphy & Winkler (1977), Reliability of subjective probability forecasts of precipitation and temperature, Applied
     Statistics 26(1), for each class against the others.
 
     Args:
         probabilities: as above.
-        came: as above.
-        bins: equally wide ones from 0 to 1; each holds its lower end, the last its upper end too.
+        actual: as above.
+        bins: number of bins of equal width from 0 to 1; each includes its lower end, the last also its upper end.
 
     Returns:
-        One row a class and bin that holds any: ``direction``, ``low``, ``high`` (ends of the bin), ``windows``,
-        ``predicted`` (their mean probability) and ``observed`` (share of them in which the class came).
+        One row per class and nonempty bin: ``direction``, ``low``, ``high`` (ends of the bin), ``windows``,
+        ``predicted`` (their mean probability) and ``observed`` (share of them in which the class occurred).
     """
     rows = []
     for code, name in enumerate(CLASSES):
-        given, hit = probabilities[:, code], came == code
+        given, hit = probabilities[:, code], actual == code
         place = np.minimum((given * bins).astype(int), bins - 1)
         for number in np.unique(place):
             inside = place == number
@@ -79,29 +79,29 @@ def calibration_error(table: pd.DataFrame) -> float:
     error of Naeini, Cooper & Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning, AAAI.
 
     Args:
-        table: what :func:`reliability` returned.
+        table: as :func:`reliability` returns it.
     """
     if not len(table):
         return float("nan")
-    apart = (table["observed"] - table["predicted"]).abs() * table["windows"]
-    return float(apart.sum() / table["windows"].sum())  # every class has the same windows
+    errors = (table["observed"] - table["predicted"]).abs() * table["windows"]
+    return float(errors.sum() / table["windows"].sum())  # every class has the same number of windows
 
 
-def find_temperature(probabilities: np.ndarray, came: np.ndarray) -> float:
+def find_temperature(probabilities: np.ndarray, actual: np.ndarray) -> float:
     """Return the temperature ``T`` for which ``softmax(log p / T)`` has the smallest log loss.
 
-    Guo, Pleiss, Sun & Weinberger (2017), On calibration of modern neural networks, arXiv:1706.04599, section 4.2. No
-    forecast of a class changes, only how sure it is.
+    Guo, Pleiss, Sun & Weinberger (2017), On calibration of modern neural networks, arXiv:1706.04599, section 4.2. The
+    most probable class of a forecast stays, only its confidence changes.
 
     Args:
         probabilities: of validation windows, as above.
-        came: as above; at least one.
+        actual: as above; at least one.
     """
     from scipy.optimize import minimize_scalar
 
     low, high = np.log(TEMPERATURES)
     found = minimize_scalar(
-        lambda log: log_loss(apply_temperature(probabilities, float(np.exp(log))), came), bounds=(low, high)
+        lambda log: log_loss(apply_temperature(probabilities, float(np.exp(log))), actual), bounds=(low, high)
     )
     return float(np.exp(found.x))
 

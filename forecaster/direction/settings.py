@@ -1,4 +1,4 @@
-"""Which settings have no meaning for a direction."""
+"""Refuse settings and commands that do not apply to forecasts of direction."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from forecaster.config import FIELDS, Config
 from forecaster.errors import SettingError
 from forecaster.words import setting
 
-#: Settings that must be as they are by default, and why.
+#: Settings that must keep their defaults, and why.
 _FIXED = {
-    "loss": "a direction has a loss of its own, the cross-entropy of its classes",
+    "loss": "a direction has its own loss, the cross-entropy of its classes",
     "intervals": "a direction has probabilities instead of intervals",
     "output_steps": "a direction cannot be rolled forward, all steps are forecast at once",
     "members": "directions are forecast by one network",
     "lookbacks": "directions are forecast by one network",
 }
-#: Transformations that learn changes between rows, of which a direction would have to be added up.
+#: Transformations that learn changes between rows, which would have to be summed to a direction.
 _CHANGES = ("difference", "return", "validate")
 
 
 def check_settings(config: Config) -> None:
-    """Refuse settings that the task has no use for.
+    """Refuse settings that do not apply to the task.
 
     Raises:
-        SettingError: naming the setting.
+        SettingError: names the setting.
     """
     if config.task == "value":
         if config.stay is not None:
@@ -39,7 +39,7 @@ def check_settings(config: Config) -> None:
     if config.transform in _CHANGES:
         raise SettingError(
             f"{setting('transform', config.transform)} does not go with {setting('task', 'direction')}: it learns "
-            "changes between rows, but a direction is a difference of levels",
+            "changes between rows, but a direction compares levels",
             f"{setting('transform', 'auto')}, none, log or box-cox",
         )
 
@@ -48,7 +48,7 @@ def refuse_drawing(config: Config) -> None:
     """Refuse to draw a forecast of directions.
 
     Raises:
-        SettingError: what can be drawn instead.
+        SettingError: the model forecasts directions; the hint says what to draw instead.
     """
     if config.task == "direction":
         raise SettingError(
@@ -61,7 +61,7 @@ def refuse_comparing(name: str, config: Config) -> None:
     """Refuse to compare a model of directions with others by errors of values.
 
     Raises:
-        SettingError: what says how good it is.
+        SettingError: the model forecasts directions; the hint says how to evaluate it.
     """
     if config.task == "direction":
         raise SettingError(

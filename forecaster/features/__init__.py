@@ -1,1 +1,1 @@
-"""From a panel to the windows that a network reads."""
+"""Features: from a panel to the windows that a network reads."""

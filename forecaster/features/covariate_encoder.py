@@ -1,6 +1,6 @@
-"""Covariates as channels of the network: filled from the past, on one scale, categories as channels of 0 and 1.
+"""Encode covariates as channels of the network: filled from the past, standardised, categories one-hot.
 
-Everything is fitted on the training rows that it is given; a cell of a later row changes nothing of it.
+Everything is fitted on the training rows; cells of later rows have no effect on it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from forecaster.notes import Note
 from forecaster.system.typed_json import as_type
 from forecaster.words import first_few
 
-#: Columns of :meth:`Encoder.outside_notes` that are described.
+#: Most columns that :meth:`Encoder.outside_notes` describes.
 _MOST = 5
 _GROUPS = ("known_channels", "past_channels", "static_channels", "static_categories")
 
@@ -38,22 +38,22 @@ _GROUPS = ("known_channels", "past_channels", "static_channels", "static_categor
 class Encoder:
     """Covariates of a panel as channels.
 
-    - A column of numbers is standardised by the mean and the deviation of its cells in the training rows of all series,
-      after a signed logarithm where it is positive and spans more than three orders of magnitude, or where its skewness
-      is beyond 3 and a fifth of it goes with the logarithm. An empty cell takes the last value before it in its series;
-      the mean where there is none.
-    - A column of categories is a channel for each of its 20 most frequent ones.
-    - A past column with empty cells has one channel more that says where there was a reading; columns that are empty
-      together share one.
-    - Numbers of a series are standardised over the series; its categories are numbers from 1, for embeddings.
-    - A column that never changes in the training rows is left out; see :meth:`notes`.
+    - A column of numbers is standardised by the mean and the standard deviation of its cells in the training rows of
+      all series, after a signed logarithm if it is positive and spans more than three orders of magnitude, or if its
+      skewness is above 3 and the logarithm removes a fifth of it. An empty cell takes the last value before it in its
+      series, or the mean if there is none.
+    - A column of categories has a channel for each of its 20 most frequent ones.
+    - A past column with empty cells has one more channel, 1 where there is a value; columns that are empty together
+      share it.
+    - Static numbers are standardised over the series; static categories are numbered from 1, for embeddings.
+    - A column that is constant in the training rows is left out; see :meth:`notes`.
 
     Attributes:
         columns: names of the covariates of the panel, in their order.
-        known_channels: of the future covariates; places count from the first of them.
+        known_channels: of the future covariates; ``place`` counts from the first of them.
         past_channels: of the past covariates.
-        static_channels: of the numbers of a series.
-        static_categories: of the categories of a series.
+        static_channels: of the static numbers.
+        static_categories: of the static categories.
     """
 
     columns: tuple[str, ...]
@@ -88,22 +88,22 @@ class Encoder:
 
     @property
     def static_width(self) -> int:
-        """Channels of the numbers of a series."""
+        """Channels of the static numbers."""
         return sum(channel.width for channel in self.static_channels)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Numbers that each category of a series may take, 0 for an unknown one included."""
+        """Number of values of each static category, including 0 for an unknown one."""
         return tuple(channel.width + 1 for channel in self.static_categories)
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """Future covariates that a forecast reads; the others need not be given."""
+        """Future covariates that a forecast requires; the others need not be given."""
         return tuple(channel.name for channel in self.known_channels)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Covariates whose values are in no channel: empty, or the same in all training rows."""
+        """Covariates without a channel: empty, or the same in all training rows."""
         channels = (channel for group in _GROUPS for channel in getattr(self, group))
         used = {channel.name for channel in channels if not isinstance(channel, Present)}
         return tuple(name for name in self.columns if name not in used)
@@ -112,7 +112,7 @@ class Encoder:
         """Return the future covariates, ``(rows, known_width)`` float32.
 
         Raises:
-            ModelError: the panel has other covariates than the one it was fitted on.
+            ModelError: the panel has other covariates than those it was fitted on.
         """
         self._check(panel)
         return encode_cells(self.known_channels, panel.covariates[:, len(panel.of_role("past")) :], panel.offsets)
@@ -121,7 +121,7 @@ class Encoder:
         """Return the past covariates, ``(rows, past_width)`` float32.
 
         Raises:
-            ModelError: the panel has other covariates than the one it was fitted on.
+            ModelError: the panel has other covariates than those it was fitted on.
         """
         self._check(panel)
         return encode_cells(self.past_channels, panel.covariates, panel.offsets)
@@ -131,12 +131,11 @@ class Encoder:
 
         Args:
             beyond: ``(series, steps, future)`` float32, see :class:`forecaster.data.panel.panel.Panel`; an empty cell
-                takes
-                the value of the step before it, the mean where there is none.
-            panel: the rows before them, for the value that an empty first step takes.
+                takes the value of the step before it, or the mean if there is none.
+            panel: the rows before them, which fill an empty first step.
         """
         empty = np.full((len(beyond), beyond.shape[2]), np.nan, np.float32)
-        before = empty if panel is None else _newest(panel)
+        before = empty if panel is None else _newest_cells(panel)
         cells = np.concatenate([before[:, None], beyond], axis=1)
         series, steps, columns = cells.shape
         offsets = np.arange(series + 1, dtype=np.int64) * steps
@@ -147,7 +146,7 @@ class Encoder:
         """Return the numbers of each series, ``(series, static_width)`` float32; an empty cell is 0, the mean.
 
         Raises:
-            ModelError: the panel has other covariates than the one it was fitted on.
+            ModelError: the panel has other covariates than those it was fitted on.
         """
         self._check(panel)
         return encode_cells(self.static_channels, panel.static, np.arange(len(panel) + 1))
@@ -156,7 +155,7 @@ class Encoder:
         """Return the categories of each series, ``(series, len(sizes))`` int32; 0 for an unknown or empty one.
 
         Raises:
-            ModelError: the panel has other covariates than the one it was fitted on.
+            ModelError: the panel has other covariates than those it was fitted on.
         """
         self._check(panel)
         found = np.zeros((len(panel), len(self.static_categories)), np.int32)
@@ -165,28 +164,28 @@ class Encoder:
         return found
 
     def notes(self) -> list[Note]:
-        """Return a note on the covariates that are left out, where there are some."""
+        """Return a note on the covariates that are left out, none if there are none."""
         if not self.left_out:
             return []
         reason = "empty or the same in all rows before validation: the forecast does not depend on their values"
         return [Note("left out", first_few(list(self.left_out)), reason, warning=True)]
 
     def outside(self, panel: Panel, ahead: np.ndarray | None = None) -> dict[str, Outside]:
-        """Return what lies beyond the values of the training rows, by column of numbers.
+        """Return a summary of the cells outside the range of the training rows, by column of numbers.
 
         Args:
-            panel: the rows that are read, and those after them in ``beyond``.
-            ahead: steps of ``beyond`` that are asked for, ``(series,)`` int; all by default.
+            panel: the rows to read, and those after them in ``beyond``.
+            ahead: steps of ``beyond`` to read of each series, ``(series,)`` int; all by default.
 
         Raises:
-            ModelError: the panel has other covariates than the one it was fitted on.
+            ModelError: the panel has other covariates than those it was fitted on.
         """
         self._check(panel)
         known = panel.covariates[:, len(panel.of_role("past")) :]
         if panel.beyond is not None:
             steps = panel.beyond.shape[1]
-            asked = np.arange(steps) < (np.full(len(panel), steps) if ahead is None else ahead)[:, None]
-            known = np.concatenate([known, panel.beyond[asked]])
+            inside = np.arange(steps) < (np.full(len(panel), steps) if ahead is None else ahead)[:, None]
+            known = np.concatenate([known, panel.beyond[inside]])
         groups = (
             (self.past_channels, panel.covariates),
             (self.known_channels, known),
@@ -197,7 +196,7 @@ class Encoder:
         return {name: outside for name, outside in found.items() if outside}
 
     def outside_notes(self, panel: Panel, ahead: np.ndarray | None = None) -> list[Note]:
-        """Return a note on what :meth:`outside` finds, a warning where it lies far beyond or is clipped."""
+        """Return a note on the cells of :meth:`outside`, a warning if one is far outside or clipped."""
         found = self.outside(panel, ahead)
         if not found:
             return []
@@ -208,11 +207,13 @@ class Encoder:
         for name in sorted(found, key=lambda name: (not found[name].clipped, not found[name].far, -found[name].count)):
             own, cells = numbers[name], found[name]
             low, high, furthest = (f"{as_written(v, offsets[name]):.12g}" for v in (own.low, own.high, cells.furthest))
-            clipped = f", {cells.clipped:,} of them cut off" if cells.clipped else ""
-            parts.append(f"{name} was {low} to {high} in training, {cells.count:,} beyond, such as {furthest}{clipped}")
+            clipped = f", {cells.clipped:,} of them clipped" if cells.clipped else ""
+            parts.append(
+                f"{name} was {low} to {high} in training, {cells.count:,} outside, such as {furthest}{clipped}"
+            )
         total = sum(cells.count for cells in found.values())
         value = f"{total:,} cell{'s'[: total != 1]} of {first_few(list(found))}"
-        reason = f"{'; '.join(parts[:_MOST])}: the network has seen no such value, nor can it tell what follows of it"
+        reason = f"{'; '.join(parts[:_MOST])}: the network was not trained on such values"
         return [Note("outside", value, reason, any(cells.far or cells.clipped for cells in found.values()))]
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,13 +237,13 @@ class Encoder:
         if names != self.columns:
             found, learned = (", ".join(names) or "none" for names in (names, self.columns))
             raise ModelError(
-                f"the covariates are {found}, those of the model {learned}",
+                f"the covariates are {found}, but the model was fitted on {learned}",
                 "give a table with the columns that the model was fitted on",
             )
 
 
-def _newest(panel: Panel) -> np.ndarray:
-    """Return the newest known cell of each future covariate, ``(series, future)`` float32, NaN where there is none."""
+def _newest_cells(panel: Panel) -> np.ndarray:
+    """Return the newest cell with a value of each future covariate, ``(series, future)`` float32, NaN without one."""
     cells = panel.covariates[:, len(panel.of_role("past")) :]
     starts = np.repeat(panel.offsets[:-1], panel.lengths)
     newest = np.empty((len(panel), cells.shape[1]), np.float32)

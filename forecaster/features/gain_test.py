@@ -1,4 +1,4 @@
-"""Whether training gained anything over the forecast that it began with, or was lucky on the validation rows."""
+"""Test whether training beat the simple forecast it started from by more than luck on the validation rows."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from forecaster.data.panel.panel import Panel
 from forecaster.features.plan import Plan
 from forecaster.features.windows import Windows
 
-#: Standard errors by which the mean gain of separate stretches lies above zero where it is believed however small; and
-#: those that are asked of the best of several epochs, which is the luckiest of them as well.
+#: Standard errors above zero from which the mean gain of separate spans is accepted, however small; and the same for
+#: the best of several epochs, which is also the luckiest of them.
 STEADY, STEADY_BEST = 2.0, 3.0
-#: Separate stretches without which their gains are too few to tell.
+#: Fewest separate spans for such a test.
 LEAST_STRETCHES = 5
 
 
 def needed_gain(config: Config, plan: Plan, panel: Panel) -> float:
     """Return the share by which training must lower the validation loss of the simple forecast it starts from.
 
-    The setting is that of one separate stretch of validation rows. They hold ``rows / horizon`` of them, and a mean
-    over so many fluctuates by one over their root; a gain far inside that is more likely to be luck than skill, unless
-    it is a steady one.
+    The setting is for validation rows that span one horizon. Rows of ``n = rows / horizon`` separate spans need only
+    ``1 / sqrt(n)`` of it, as the mean gain over ``n`` spans fluctuates. A smaller gain is more likely luck than skill,
+    unless it is steady, see :func:`gain_t_statistic`.
     """
     if config.base == "none":
         return 0.0
@@ -29,23 +29,23 @@ def needed_gain(config: Config, plan: Plan, panel: Panel) -> float:
 
 
 def needed_share(share: float, stretches: float) -> float:
-    """Return the share of a loss that must be gained over so many separate stretches, of what one of them asks."""
+    """Return the share of a loss to be gained over some separate spans, from the share for a single one."""
     return share / max(1.0, stretches) ** 0.5
 
 
 def gain_t_statistic(before: np.ndarray, after: np.ndarray, windows: Windows) -> float:
-    """Return the mean gain of separate stretches of one horizon in standard errors, the ``t`` of a paired test.
+    """Return the mean gain of separate spans of one horizon in standard errors, the ``t`` of a paired test.
 
-    Windows that begin in the same stretch overlap and count once, as do the series of a panel, which share what happens
-    in a stretch; where there are fewer stretches than :data:`LEAST_STRETCHES`, each series has its own.
+    Windows that begin in the same span overlap and count once, as do the series of a panel, which share the events of a
+    span; with fewer spans than :data:`LEAST_STRETCHES`, each series has its own.
 
     Args:
         before: losses of the windows before training, ``(windows,)``.
-        after: losses after it.
+        after: losses of the same windows after it.
         windows: the windows.
 
     Returns:
-        float: 0 where there are too few stretches, or no gain differs from another.
+        float: 0 if there are too few spans, or all gains are equal.
     """
     series, stretch = windows.series(), stretches_of(windows)
     if len(np.unique(stretch)) < LEAST_STRETCHES:
@@ -58,5 +58,5 @@ def gain_t_statistic(before: np.ndarray, after: np.ndarray, windows: Windows) ->
 
 
 def stretches_of(windows: Windows) -> np.ndarray:
-    """Return the stretch of one horizon that each window begins in, ``(windows,)`` int, 0 for the newest."""
+    """Return the number of the span of one horizon that each window begins in, ``(windows,)`` int, 0 for the newest."""
     return (windows.offsets[windows.series() + 1] - 1 - windows.starts) // windows.horizon

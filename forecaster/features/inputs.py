@@ -1,4 +1,4 @@
-"""From a panel to what the network reads: the scaled target, the calendar, covariates, and what is missing."""
+"""Make the inputs of the network from a panel: scaled target, calendar, covariates, and the indicator of gaps."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from forecaster.features.windows import Windows, allowed_window_starts
 
 
 def padded_panel(panel: Panel, length: int | np.ndarray, season: int) -> tuple[Panel, np.ndarray]:
-    """Put rows that were not observed before short series, so that a window fits.
+    """Pad short series with unobserved rows before their start, so that a window fits.
 
-    They repeat the first season of their series backwards, or its first value where it is shorter than a season; and
-    its placeholders as the rows before them have it, so that a window whose cutoff lies in a gap reads nothing beyond.
+    The rows repeat the first season of their series backwards, or its first value if it is shorter than a season. They
+    use causal placeholders, so that a window whose cutoff lies in a gap reads nothing after it.
 
     Args:
         panel: the series.
-        length: rows that each shall have at least, or ``(series,)`` of them.
-        season: the seasonal period in steps.
+        length: fewest rows of each series, an int or ``(series,)``.
+        season: seasonal period in steps.
 
     Returns:
-        The panel, and the rows put before each series, ``(series,)`` int64.
+        The panel, and the rows added before each series, ``(series,)`` int64.
     """
     padding = np.maximum(length - panel.lengths, 0)
     if not padding.any():
@@ -49,7 +49,7 @@ def padded_panel(panel: Panel, length: int | np.ndarray, season: int) -> tuple[P
 
 
 def calendar_table(times: np.ndarray, panel: Panel, plan: Plan) -> np.ndarray:
-    """Return the calendar of some times of a panel, ``(times, calendar features)`` float32, by the local clock."""
+    """Return the calendar features of some times of a panel, ``(times, features)`` float32, in local time."""
     if times.dtype.kind != "M":
         return np.zeros((len(times), 0), np.float32)
     local = local_times(times, panel.zone, panel.freq)
@@ -62,18 +62,18 @@ def calendar_table(times: np.ndarray, panel: Panel, plan: Plan) -> np.ndarray:
 def window_maker(
     panel: Panel, padding: np.ndarray, scaler: Scaler, encoder: Encoder, plan: Plan
 ) -> Callable[[int, tuple[int | None, int]], Windows]:
-    """Return a function of steps and of the newest rows, see :class:`Windows`, that makes windows of a panel.
+    """Return a function that makes windows of a panel from ``horizon`` and ``newest``, see :class:`Windows`.
 
     Args:
         panel: the series, padded.
-        padding: rows put before each series.
+        padding: rows added before each series.
         scaler: fitted on training rows.
         encoder: likewise.
-        plan: what the network reads.
+        plan: the sizes and inputs of the network.
     """
     axis, places = time_index(panel)
     calendar = calendar_table(axis, panel, plan)
-    values = _channels(panel, scaler, encoder, plan)
+    values = _make_channels(panel, scaler, encoder, plan)
     learned = scaler.learned(panel)
     usable = allowed_window_starts(
         panel.observed, panel.offsets, plan.lookback, plan.max_missing_run, plan.least, padding
@@ -105,7 +105,7 @@ def window_maker(
 
 
 def with_causal_placeholders(panel: Panel) -> Panel:
-    """Return the panel with every placeholder after the first reading of its series made from the rows before it."""
+    """Return the panel with each placeholder after the first reading of its series made from the rows before it."""
     if not panel.bridged:
         return panel
     values = causal_values(panel.values, panel.observed, panel.offsets, default_season(panel.freq))
@@ -113,21 +113,21 @@ def with_causal_placeholders(panel: Panel) -> Panel:
 
 
 def latest_readings(panel: Panel) -> np.ndarray:
-    """Return the newest observed row up to each, ``(rows,)`` int64; the row before its series where there is none."""
+    """Return the newest observed row up to each row, ``(rows,)`` int64; the row before its series if there is none."""
     rows = np.where(panel.observed, np.arange(len(panel.values)), -1)
     rows[panel.offsets[:-1]] = np.where(panel.observed[panel.offsets[:-1]], panel.offsets[:-1], panel.offsets[:-1] - 1)
     return np.maximum.accumulate(rows)
 
 
 def inputs_ahead(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, steps: int) -> dict[str, np.ndarray]:
-    """Return what the network reads to forecast from the end of each series.
+    """Return the inputs of the network to forecast from the end of each series.
 
     Args:
-        panel: the series, with ``beyond`` where future covariates are known.
+        panel: the series, with ``beyond`` if the model has future covariates.
         scaler: of these series.
         encoder: of the model.
-        plan: what the network reads.
-        steps: the horizon; made up to whole runs of the network.
+        plan: the sizes and inputs of the network.
+        steps: the horizon; rounded up to whole runs of the network.
 
     Returns:
         ``past`` ``(series, lookback, channels)``, ``future`` ``(series, steps, known)``, ``static``, ``categories``.
@@ -136,13 +136,13 @@ def inputs_ahead(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, ste
     newest = panel.keep_newest(plan.read_rows)
     newest, _ = padded_panel(newest, plan.lookback, plan.season)
     rows = (newest.offsets[1:, None] - plan.lookback + np.arange(plan.lookback)).ravel()
-    channels = _channels(newest, scaler, encoder, plan)[rows]
-    calendar = _calendar_of(newest.times[rows], panel, plan)
+    channels = _make_channels(newest, scaler, encoder, plan)[rows]
+    calendar = _calendar_at(newest.times[rows], panel, plan)
     past = np.concatenate([channels[:, :1], calendar, channels[:, 1:]], axis=1).reshape(count, plan.lookback, -1)
     times = future_times(panel.last, panel.freq, whole)
-    ahead = [_calendar_of(times.ravel(), panel, plan).reshape(count, whole, -1)]
+    ahead = [_calendar_at(times.ravel(), panel, plan).reshape(count, whole, -1)]
     if encoder.known_width:
-        ahead.append(encoder.ahead(_made_up(panel.beyond, whole), newest))
+        ahead.append(encoder.ahead(_extend_steps(panel.beyond, whole), newest))
     inputs = {
         "past": past,
         "future": np.concatenate(ahead, axis=2),
@@ -152,19 +152,20 @@ def inputs_ahead(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, ste
     return {name: array for name, array in inputs.items() if name == "future" or array.shape[-1]}
 
 
-def _calendar_of(times: np.ndarray, panel: Panel, plan: Plan) -> np.ndarray:
-    """Return :func:`calendar_table`, made once for each time."""
+def _calendar_at(times: np.ndarray, panel: Panel, plan: Plan) -> np.ndarray:
+    """Return :func:`calendar_table`, computed once for each distinct time."""
     axis, places = distinct_times(times, panel.freq)
     return calendar_table(axis, panel, plan)[places]
 
 
-def _made_up(beyond: np.ndarray | None, steps: int) -> np.ndarray:
-    assert beyond is not None  # whoever forecasts has asked for them
-    absent = max(0, steps - beyond.shape[1])
-    return np.pad(beyond, ((0, 0), (0, absent), (0, 0)), mode="edge")[:, :steps]
+def _extend_steps(beyond: np.ndarray | None, steps: int) -> np.ndarray:
+    """Return the future covariates of exactly ``steps`` steps, the last one repeated if there are fewer."""
+    assert beyond is not None  # checked before a forecast
+    more = max(0, steps - beyond.shape[1])
+    return np.pad(beyond, ((0, 0), (0, more), (0, 0)), mode="edge")[:, :steps]
 
 
-def _channels(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan) -> np.ndarray:
+def _make_channels(panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan) -> np.ndarray:
     """Return the scaled target, future covariates, past ones and the indicator, ``(rows, channels)`` float32."""
     channels = empty_aligned((len(panel.values), 1 + encoder.known_width + encoder.past_width + plan.indicator))
     past = 1 + encoder.known_width

@@ -14,8 +14,8 @@ from forecaster.notes import Note
 from forecaster.system.typed_json import Natural
 from forecaster.words import setting
 
-#: Networks that ``network="auto"`` tries, in this order, and the settings that each of them changes. Of those, lookback
-#: 2 reads twice the lookback, where the rows are enough for it.
+#: Networks that ``network="auto"`` tries, in this order, and the settings that each changes. A lookback of 2 is twice
+#: the lookback of the others, where there are enough rows.
 SHORTLIST: dict[str, dict[str, Any]] = {
     "lstm": {"network": "lstm"},
     "dlinear": {"network": "dlinear"},
@@ -25,25 +25,25 @@ SHORTLIST: dict[str, dict[str, Any]] = {
     "nlinear": {"network": "nlinear"},
     "transformer": {"network": "transformer"},
 }
-#: Seconds of the units that a time is written with.
+#: Seconds of the units of a time.
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-#: Lookbacks of an ensemble at most: the shares of more are not to be told apart on validation windows.
+#: Most lookbacks of an ensemble: validation windows cannot tell the weights of more members apart.
 MOST_LOOKBACKS = 8
 
-#: What became of networks, or of other candidates, whose training diverged: the error of each, by name.
+#: Errors of the networks, or other candidates, whose training diverged, by name.
 Diverged = dict[str, DivergedError]
 
 
 @dataclass(frozen=True)
 class Member:
-    """One network of those that forecast together.
+    """One network of an ensemble or of the short list.
 
     Attributes:
-        name: what it is called in tables; its weights begin with it.
+        name: its name in tables, and the prefix of its weights.
         seed: of its weights, dropout and shuffling.
-        lookback: input steps, the newest of a window, that it reads.
+        lookback: input steps that it reads, the newest of a window.
         segment: steps read at once.
-        settings: what differs from the settings of the model, by field of :class:`forecaster.Config`.
+        settings: differences from the settings of the model, by field of :class:`forecaster.Config`.
     """
 
     name: str
@@ -53,20 +53,20 @@ class Member:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def applied(self, config: Config) -> Config:
-        """Return the settings that this network is built from and trained with."""
+        """Return the settings of this network."""
         return config.replace(**self.settings, segment=self.segment, seed=self.seed)
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """What it shares with members that only another seed tells apart from it."""
+        """Key shared by members that differ in the seed only."""
         return self.lookback, self.segment, *sorted(self.settings.items())
 
 
 def budget_seconds(config: Config) -> float:
-    """Return the time for trying networks.
+    """Return the time for trying networks, in seconds.
 
     Raises:
-        SettingError: it cannot be read.
+        SettingError: ``budget`` cannot be read.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", config.budget.strip())
     if not found or not float(found[1]):
@@ -75,27 +75,27 @@ def budget_seconds(config: Config) -> float:
 
 
 def longer_lookback(config: Config) -> bool:
-    """Return whether a network of the short list reads twice the lookback, where it is not given."""
+    """Return True if the short list may read twice the lookback: it is tried, and no lookback is given."""
     return config.network == "auto" and config.lookback is None
 
 
 def plan_members(
     config: Config, lookbacks: tuple[int, ...], segment: Callable[[int], int]
 ) -> tuple[tuple[Member, ...], str]:
-    """Return the networks of a fit, and why they are these; none for the one network of the settings themselves.
+    """Return the networks of a fit and the reason; none for the single network of the settings.
 
     Args:
         config: ``network``, ``members``, ``lookbacks``, ``intervals`` and ``seed`` are read.
         lookbacks: of the ensemble; of the short list, the usual one first.
-        segment: steps that are read at once, of a lookback.
+        segment: returns the steps read at once of a lookback.
 
     Raises:
-        SettingError: settings that contradict one another.
+        SettingError: settings contradict one another.
     """
     count = config.members * len(lookbacks)
     if config.network == "auto":
         budget_seconds(config)
-        return _shortlist(config, lookbacks, segment), f"tried in this order; {setting('budget')}"
+        return _shortlist_members(config, lookbacks, segment), f"tried in this order; {setting('budget')}"
     if config.intervals == "dropout" and not NETWORKS[config.network].has_dropout:
         raise SettingError(
             f"{setting('intervals', 'dropout')} needs a network that drops something, {config.network} does not",
@@ -115,7 +115,7 @@ def plan_members(
     return tuple(members), "given"
 
 
-def _shortlist(config: Config, lookbacks: tuple[int, ...], segment: Callable[[int], int]) -> tuple[Member, ...]:
+def _shortlist_members(config: Config, lookbacks: tuple[int, ...], segment: Callable[[int], int]) -> tuple[Member, ...]:
     if config.members > 1 or config.lookbacks:
         raise SettingError(
             f"{setting('network', 'auto')} chooses its members itself",
@@ -132,15 +132,15 @@ def _shortlist(config: Config, lookbacks: tuple[int, ...], segment: Callable[[in
 
 
 def all_diverged_error(diverged: Diverged) -> DivergedError:
-    """Return the error that says why nothing is left to go on with."""
+    """Return the error for the case that every candidate diverged."""
     name, first = next(iter(diverged.items()))
     if len(diverged) == 1:
         return first
-    return DivergedError(f"none of {len(diverged)} is left: of {name} the {first.message}", first.hint)
+    return DivergedError(f"none of {len(diverged)} is left; {name}: {first.message}", first.hint)
 
 
 def diverged_note(diverged: Diverged, count: int, what: str) -> list[Note]:
-    """Return a note that names what diverged and is left out, of so many tried; none where nothing did."""
+    """Return a note on the ``diverged`` of ``count`` candidates tried, none if there are none."""
     if not diverged:
         return []
     reasons = "; ".join(f"{name}: {error.message}" for name, error in diverged.items())

@@ -1,4 +1,4 @@
-"""What the settings leave open, decided from the training rows, each decision with its reason."""
+"""Decide what the settings leave open from the training rows, each decision with its reason."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from forecaster.notes import Note
 from forecaster.system.typed_json import Natural, as_type
 from forecaster.words import plural, setting
 
-#: Share of the rows of a typical series that validation takes, where the horizon does not ask for more.
+#: Share of the rows of a typical series that validation takes, where the horizon does not need more.
 VALIDATION_SHARE = 0.15
-#: Share that it takes at most, but for one horizon.
+#: Largest such share; one horizon may take more.
 MOST_VALIDATION = 0.3
-#: Lookback at least, and steps of a segment, where there is no season.
+#: Smallest lookback, and steps of a segment, without a season.
 LEAST_LOOKBACK, SEGMENT = 28, 7
-#: Share of the rows of a typical series that one window, lookback and horizon, takes at most.
+#: Largest share of the rows of a typical series that one window takes, lookback and horizon.
 WINDOW_SHARE = 0.34
-#: Windows that a typical series must leave to learn from, or the lookback is cut.
+#: Training windows that a typical series must leave, or the lookback is cut.
 LEAST_WINDOWS = 6
-#: Rows at least that a window reads of a series, the rest of it padded: a season, a quarter of the lookback, or these.
+#: Fewest rows that a window reads of a series, the rest padded: a season, a quarter of the lookback, or these.
 LEAST_ROWS = 4
-#: Rows at least that a series can be split into lookback, horizon and validation.
+#: Fewest rows that can be split into lookback, horizon and validation.
 LEAST = 6
-#: Size from which on a reading is looked at, and times as far from the median as the next one that none may be.
+#: Readings beyond ``LARGE`` are checked: none may be ``FAR`` times as far from the median as the next one.
 LARGE, FAR = 1e12, 1e9
 
 
@@ -47,17 +47,17 @@ class Plan:
         horizon: steps to forecast.
         steps: output steps of one run of the network; a longer horizon is rolled forward.
         seasons: seasonal periods in steps, the main one first; ``(1,)`` for none.
-        lookback: input steps; of the members that read the most.
+        lookback: input steps; the longest of the members.
         segment: steps read at once.
         validation: newest rows of each series kept for validation.
-        transform: what of the target is learned: ``none``, ``log``, ``box-cox``, ``difference`` or ``return``.
-        cycles: cycles of the calendar that the network is given, each as a sine and a cosine.
-        holidays: country whose public holidays it is told; ``""`` for none.
-        indicator: True where the network is told which readings are missing.
+        transform: transformation of the target: ``none``, ``log``, ``box-cox``, ``difference`` or ``return``.
+        cycles: cycles of the calendar that the network reads, each as a sine and a cosine.
+        holidays: country whose public holidays it reads; ``""`` for none.
+        indicator: True if the network reads which readings are missing.
         least: rows of a series that a window needs before the cutoff; with fewer than the lookback it is padded.
-        padded: True where some series is so short that its windows are padded; the network then learns from padded
+        padded: True if some series is so short that its windows are padded; the network is then trained on padded
             windows of every series.
-        members: the networks that forecast together; none for the one network of the settings themselves.
+        members: the networks of an ensemble or short list; empty for the single network of the settings.
     """
 
     horizon: Natural
@@ -86,16 +86,16 @@ class Plan:
 
     @property
     def max_missing_run(self) -> int:
-        """Missing readings in a row that a window may hold: half of it, but a season at least."""
+        """Consecutive missing readings that a window may hold: half of it, but at least a season."""
         return max(self.season, self.lookback // 2)
 
     def whole_runs(self, horizon: int) -> int:
-        """Return a horizon made up to whole runs of the network, whose last run may reach beyond it."""
+        """Return the horizon rounded up to whole runs of the network."""
         return -(-horizon // self.steps) * self.steps
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
-        """Return the plan of which ``dataclasses.asdict`` and JSON made a dictionary.
+        """Return the plan of a dictionary made by ``dataclasses.asdict`` and JSON.
 
         Raises:
             ValueError: a key or a type is not that of a plan.
@@ -104,13 +104,13 @@ class Plan:
 
 
 def padded_series(lengths: np.ndarray, least: int, lookback: int, ahead: int) -> np.ndarray:
-    """Return which series are too short for a whole window, to learn from or, shorter yet, to forecast from.
+    """Return a mask of the series too short for a whole window in training or, shorter yet, in a forecast.
 
     Args:
         lengths: rows of each series, ``(series,)``.
         least: rows that a padded window needs.
         lookback: rows of a whole window.
-        ahead: rows after the first window that is learned from: horizon and validation.
+        ahead: rows after the first training window: horizon and validation.
 
     Returns:
         ``(series,)`` bool; False also for those too short even for a padded window.
@@ -122,24 +122,24 @@ def padded_series(lengths: np.ndarray, least: int, lookback: int, ahead: int) ->
 def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     """Decide horizon, validation rows, season, lookback, segment and transformation, in that order.
 
-    Season and transformation are read off the rows before the validation rows only.
+    Season and transformation are inferred from the rows before the validation rows only.
 
     Args:
-        panel: all rows that may be learned from.
-        config: what is given is kept.
+        panel: all rows that may be used for training and validation.
+        config: settings that are given are kept.
 
     Raises:
-        DataError: too few rows, the message says what would fit; the transformation that is set has no value for a
-            reading; or one is too far from the others.
+        DataError: too few rows, the message says what would fit; the transformation set is not defined for a reading;
+            or a reading is too far from the others.
         SettingError: the horizon cannot be read.
     """
-    horizon, why_horizon = _horizon(panel, config)
+    horizon, why_horizon = _choose_horizon(panel, config)
     steps = min(config.output_steps or horizon, horizon)
     whole = -(-horizon // steps) * steps  # steps of whole runs of the network
     validation, why_validation = validation_rows(panel, config, whole)
     training = panel.drop_newest(validation)
     seasons, season_note = find_seasons(training, panel.freq, config.season)
-    lookbacks, why_lookback = _lookbacks(panel, config, seasons, horizon, validation)
+    lookbacks, why_lookback = _choose_lookbacks(panel, config, seasons, horizon, validation)
     lookback = max(lookbacks)
     _check_rows(panel, lookback, horizon, validation, config.holdout)
     if validation < whole:
@@ -148,17 +148,17 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
             + (f", made of runs of {steps}" if horizon % steps else ""),
             f"{setting('validation', 2 * whole)}, or leave it out",
         )
-    segment, why_segment = _segment(config, seasons[0], lookback)
+    segment, why_segment = _choose_segment(config, seasons[0], lookback)
     members, why_members = plan_members(config, lookbacks, partial(_segment_steps, config, seasons[0]))
     if config.counts and config.transform not in ("auto", "none"):
         raise SettingError(
             f"counts are learned as they are, not as {config.transform}", f"leave {setting('transform')} out"
         )
     wanted = "none" if config.counts else config.transform
-    _refuse_unfit(panel, wanted)
+    _refuse_nonpositive(panel, wanted)
     transform, transform_note = choose_transform(training, seasons[0], float(panel.values.min()), wanted)
     refuse_far(panel, transform)
-    cycles = _cycles(training) if config.calendar else ()
+    cycles = _find_cycles(training) if config.calendar else ()
     least = min(lookback, max(seasons[0], lookback // 4, LEAST_ROWS))
     padded = bool(padded_series(panel.lengths, least, lookback, horizon + validation).any())
     masked = panel.masked and not bool(training.observed.all())
@@ -171,7 +171,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
         validation=validation,
         transform=transform,
         cycles=cycles,
-        holidays=_holidays(panel, config),
+        holidays=_check_holidays(panel, config),
         indicator=masked or padded,
         least=least,
         padded=padded,
@@ -191,18 +191,18 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     return plan, notes
 
 
-def _horizon(panel: Panel, config: Config) -> tuple[int, str]:
+def _choose_horizon(panel: Panel, config: Config) -> tuple[int, str]:
     if config.horizon is None:
         return default_horizon(panel.freq), f"usual for freq {panel.freq}; {setting('horizon')}"
     return horizon_steps(config.horizon, panel.last.min(), panel.freq), f"given as {config.horizon}"
 
 
 def validation_rows(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:
-    """Return the newest rows of each series that are kept for validation, and why so many.
+    """Return how many of the newest rows of each series validation takes, and the reason.
 
     Args:
-        panel: all rows that may be learned from.
-        config: ``validation`` is kept where it is given.
+        panel: all rows that may be used for training and validation.
+        config: ``validation`` is kept if given.
         horizon: steps of whole runs of the network, the fewest rows that hold a forecast.
     """
     if config.validation is not None:
@@ -215,26 +215,28 @@ def validation_rows(panel: Panel, config: Config, horizon: int) -> tuple[int, st
     return max(horizon, min(wanted, most)), f"{why}; {setting('validation')}"
 
 
-def _lookbacks(
+def _choose_lookbacks(
     panel: Panel, config: Config, seasons: tuple[int, ...], horizon: int, validation: int
 ) -> tuple[tuple[int, ...], str]:
-    """Return what is given, or the one of :func:`_lookback`; and twice that where a network of the short list reads it.
+    """Return the lookbacks given, or the one of :func:`_choose_lookback`, and twice it where the short list reads both.
 
     Raises:
-        SettingError: both a lookback and several are given.
+        SettingError: ``lookback`` and ``lookbacks`` are both given.
     """
     if config.lookbacks:
         if config.lookback is not None:
             both = f"both {setting('lookback')} and {setting('lookbacks')} are given"
             raise SettingError(both, "leave one of them out")
         return tuple(dict.fromkeys(config.lookbacks)), "given"
-    lookback, why = _lookback(panel, config, seasons, horizon, validation)
+    lookback, why = _choose_lookback(panel, config, seasons, horizon, validation)
     twice = longer_lookback(config) and 2 * lookback + horizon <= WINDOW_SHARE * float(np.median(panel.lengths))
     return (lookback, 2 * lookback) if twice else (lookback,), why
 
 
-def _lookback(panel: Panel, config: Config, seasons: tuple[int, ...], horizon: int, validation: int) -> tuple[int, str]:
-    """Return three seasons (14 of hours; a longer season) or two horizons, less where too few windows were left."""
+def _choose_lookback(
+    panel: Panel, config: Config, seasons: tuple[int, ...], horizon: int, validation: int
+) -> tuple[int, str]:
+    """Return three seasons (14 of hours; a longer season) or two horizons, less where too few windows are left."""
     if config.lookback is not None:
         return config.lookback, "given"
     rows, season = int(np.median(panel.lengths)), seasons[0]
@@ -251,17 +253,17 @@ def _lookback(panel: Panel, config: Config, seasons: tuple[int, ...], horizon: i
     return count * season, f"{count} seasons; {setting('lookback')}"
 
 
-def _segment(config: Config, season: int, lookback: int) -> tuple[int, str]:
+def _choose_segment(config: Config, season: int, lookback: int) -> tuple[int, str]:
     why = "given" if config.segment is not None else f"{'a' if season > 1 else 'no'} season; {setting('segment')}"
     return _segment_steps(config, season, lookback), why
 
 
 def _segment_steps(config: Config, season: int, lookback: int) -> int:
-    """Return the steps that are read at once: as given, a season, or a week of days."""
+    """Return the steps read at once: as given, a season, or 7."""
     return min(config.segment or (season if season > 1 else SEGMENT), lookback)
 
 
-def _holidays(panel: Panel, config: Config) -> str:
+def _check_holidays(panel: Panel, config: Config) -> str:
     if not config.holidays:
         return ""
     from forecaster.data.time.public_holidays import check_country
@@ -271,7 +273,7 @@ def _holidays(panel: Panel, config: Config) -> str:
     return check_country(config.holidays)
 
 
-def _cycles(training: Panel) -> tuple[str, ...]:
+def _find_cycles(training: Panel) -> tuple[str, ...]:
     if training.times.dtype.kind != "M":
         return ()
     if not len(training):
@@ -280,7 +282,7 @@ def _cycles(training: Panel) -> tuple[str, ...]:
     return calendar_cycles(training.freq, float(span / np.timedelta64(1, "D")))
 
 
-def _refuse_unfit(panel: Panel, transform: str) -> None:
+def _refuse_nonpositive(panel: Panel, transform: str) -> None:
     row = int(panel.values.argmin())
     if transform not in POSITIVE or panel.values[row] > 0:
         return
@@ -292,14 +294,14 @@ def _refuse_unfit(panel: Panel, transform: str) -> None:
 
 
 def refuse_far(panel: Panel, transform: str) -> None:
-    """Refuse a reading so far from the others of its series that float32 holds nothing of them beside it.
+    """Refuse a reading so far from the others of its series that float32 cannot represent them next to it.
 
     Args:
         panel: the series.
-        transform: what of the target is learned; a logarithm or a power brings such readings near.
+        transform: of the target; a logarithm or a power brings such readings near.
 
     Raises:
-        DataError: naming the first such series, and its reading that is the farthest from the median.
+        DataError: names the reading farthest from the median in the first such series.
     """
     if transform in POSITIVE:
         return
@@ -311,7 +313,7 @@ def refuse_far(panel: Panel, transform: str) -> None:
             row = panel.rows(series).start + int(away.argmax())
             raise DataError(
                 f"'{panel.roles.target}' is {panel.values[row]:g} at {panel.place(row)}, too far from the others "
-                "to be learned beside them: the loss is infinite, or theirs is nothing, before training has begun",
+                "for float32: the loss would be infinite, or the others would vanish",
                 "see 'forecaster inspect'; correct that reading, or leave its cell empty",
             )
 
@@ -323,16 +325,16 @@ def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int, hold
         return
     rows = plural(longest, "row") + ("" if len(panel) < 2 else f", the most of {len(panel):,} series,")
     if holdout:
-        rows = f"{rows.rstrip(',')}, beside the holdout of {holdout},"
+        rows = f"{rows.rstrip(',')}, without the holdout of {holdout},"
     verb = "is" if longest == 1 else "are"
     raise DataError(
         f"{rows} {verb} too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
-        _what_fits(longest, holdout, needed),
+        _size_hint(longest, holdout, needed),
     )
 
 
-def _what_fits(rows: int, holdout: int, needed: int) -> str:
-    """Return a hint for so many rows, beside those of a holdout, where the plan needs more."""
+def _size_hint(rows: int, holdout: int, needed: int) -> str:
+    """Return a hint for ``rows`` rows, and ``holdout`` held out, where ``needed`` are needed."""
     most = rows + holdout - LEAST
     if rows < LEAST and holdout and most >= 0:
         smaller = f"a smaller {setting('holdout')}, of {plural(most, 'row')} at most"

@@ -1,4 +1,4 @@
-"""Sums, means and extremes of each series of a panel, by segments of one array: no loop over the series."""
+"""Compute sums, means and extremes of each series of a panel without a loop over the series."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-#: Rows that are worked on at once, so that temporary arrays stay small beside the panel.
+#: Rows processed at once, so that temporary arrays stay small compared with the panel.
 CHUNK = 1 << 19
 
 
 class SeriesSums:
-    """Series laid end to end.
+    """Sums and the like of concatenated series.
 
     Args:
         offsets: ``(series + 1,)`` int, beginning with 0; series ``i`` is rows ``offsets[i]:offsets[i + 1]``.
@@ -23,7 +23,7 @@ class SeriesSums:
         self._filled = self.lengths > 0
 
     def each(self, parts: np.ndarray) -> np.ndarray:
-        """Return the value of its series for each row, ``(rows,)``."""
+        """Repeat a value of each series, ``(series,)``, for each of its rows, ``(rows,)``."""
         return np.repeat(parts, self.lengths)
 
     def places(self) -> np.ndarray:
@@ -31,19 +31,19 @@ class SeriesSums:
         return np.arange(self.offsets[-1]) - self.each(self.offsets[:-1])
 
     def reduce(self, function: np.ufunc, values: np.ndarray, empty: float = 0) -> np.ndarray:
-        """Return ``function``, ``np.add`` or ``np.maximum``, over each series, ``(series,)``; ``empty`` for no row."""
+        """Reduce each series by ``np.add`` or ``np.maximum``, ``(series,)``; one without rows is ``empty``."""
         found = np.full(len(self.lengths), empty, np.int64 if values.dtype.kind in "bi" else np.float64)
         if self._filled.any():
             found[self._filled] = function.reduceat(values, self.offsets[:-1][self._filled], dtype=found.dtype)
         return found
 
     def mean(self, values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        """Return the mean of the ``kept`` values of each series, ``(series,)`` float64; 0 where none is kept."""
+        """Return the mean of the ``kept`` values of each series, ``(series,)`` float64; 0 if none is kept."""
         total = self.reduce(np.add, np.where(kept, values, 0.0))
         return total / np.maximum(self.reduce(np.add, kept), 1)
 
     def first(self, values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        """Return the first kept value of each series, ``(series,)``; any value of it where none is kept."""
+        """Return the first ``kept`` value of each series, ``(series,)``; an arbitrary value if none is kept."""
         if not len(values):
             return np.zeros(len(self.lengths))
         rows = np.where(kept, np.arange(len(values)), len(values) - 1)
@@ -51,10 +51,10 @@ class SeriesSums:
 
 
 def series_chunks(offsets: np.ndarray) -> Iterator[tuple[slice, slice, SeriesSums]]:
-    """Cut a panel between series into parts of about :data:`CHUNK` rows; a longer series is a part by itself.
+    """Split a panel between series into parts of about :data:`CHUNK` rows; a longer series is a part by itself.
 
     Yields:
-        The series and the rows of a part, and its segments.
+        The series and the rows of a part, and its :class:`SeriesSums`.
     """
     first, count = 0, len(offsets) - 1
     while first < count:

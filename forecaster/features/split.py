@@ -1,4 +1,4 @@
-"""Windows by time: to learn from, to choose the epoch by, to score, and all of them."""
+"""Split windows by time: training, validation, scoring over the whole horizon, and all of them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from forecaster.features.scaling import Scaler
 from forecaster.features.windows import Windows
 from forecaster.words import setting
 
-#: Windows that validation looks at; more are thinned.
+#: Most windows that validation uses; more are thinned.
 VALIDATION_WINDOWS = 5_000
 
 
 class Split:
-    """Windows by time: to learn from, to choose the epoch by, to score at the whole horizon, and all of them.
+    """Windows by time: for training, for choosing the epoch, for scoring over the whole horizon, and all of them.
 
     Args:
         panel: the series.
         scaler: fitted on the rows before validation.
         encoder: likewise.
-        plan: what the networks read.
-        from_readings: leave out the windows without a reading at the cutoff.
+        plan: the sizes and inputs of the networks.
+        from_readings: True leaves out the windows without a reading at the cutoff.
     """
 
     def __init__(self, panel: Panel, scaler: Scaler, encoder: Encoder, plan: Plan, from_readings: bool = False) -> None:
@@ -41,17 +41,17 @@ class Split:
         self.validation = windows(plan.steps, (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
         self.scored = windows(plan.whole_runs(plan.horizon), (plan.validation, 0)).thinned(VALIDATION_WINDOWS)
         self.everything = windows(plan.steps, (None, 0))
-        for part, what in ((self.training, "to learn from"), (self.scored, "for validation")):
+        for part, what in ((self.training, "for training"), (self.scored, "for validation")):
             if not len(part):
                 raise DataError(
-                    f"too many readings are missing: no stretch of {plan.lookback + plan.horizon} rows {what} has gaps "
+                    f"too many readings are missing: no run of {plan.lookback + plan.horizon} rows {what} has gaps "
                     f"of at most {plan.max_missing_run} rows",
                     f"fill them with {setting('gaps', 'fill')}, or use a shorter {setting('lookback')} "
                     f"and {setting('horizon')}",
                 )
 
     def reading(self, lookback: int) -> Split:
-        """Return the same windows, of which the newest ``lookback`` input steps are read."""
+        """Return the same windows with only their newest ``lookback`` input steps."""
         shorter = copy(self)
         for name in ("training", "validation", "scored", "everything"):
             setattr(shorter, name, getattr(self, name).reading(lookback))

@@ -1,4 +1,4 @@
-"""What of the target the network learns: itself, its logarithm, a power of it, or its changes; and the choice of it."""
+"""Transform the target (logarithm, power or changes), undo it, and choose the transformation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from forecaster.features.series_sums import SeriesSums, series_chunks
 from forecaster.notes import Note
 from forecaster.words import setting
 
-#: What ``transform`` of the settings may be once it is decided.
+#: Values of ``transform`` once it is decided.
 TRANSFORMS = ("none", "log", "box-cox", "difference", "return")
-#: Those that have no value for a target of zero or below, and those that learn steps between neighbouring rows.
+#: Those that need a target above zero, and those that learn changes between neighbouring rows.
 POSITIVE, CHANGES = ("log", "box-cox", "return"), ("difference", "return")
 
-#: Powers of Box-Cox that are tried. No negative one: its ``z`` has an upper bound, and an interval that reaches it has
-#: no end. Chosen for some of the short M3 monthly series, they put upper ends at 1e19 times the largest reading.
+#: Powers of Box-Cox that are tried. None is negative: its ``z`` has an upper bound, and an interval that reaches it is
+#: unbounded. Chosen for some of the short M3 monthly series, they put upper ends at 1e19 times the largest reading.
 POWERS = np.arange(41) / 20
-#: Logarithm of the largest target that an inverse returns: 1e304 stands for all that is beyond float64.
+#: Logarithm of the largest target that an inverse returns: larger ones become 1e304, near the end of float64.
 LARGEST = 700.0
 
-#: Rows of a block at least, and blocks at least, that the choice of a transformation looks at.
+#: Fewest rows of a block, and fewest blocks, that a transformation is chosen from.
 BLOCK, LEAST_BLOCKS = 12, 4
-#: What is left at most of the coefficient of variation for the logarithm to be taken.
+#: The logarithm is taken if it leaves at most this share of the coefficient of variation.
 STEADIER = 0.9
 
 
@@ -43,7 +43,7 @@ def forward(
     in a unit ``u`` of its own size, so that no digits are lost for a power far from 0.
 
     Args:
-        values: ``y``, positive where the transformation needs it.
+        values: ``y``, positive if the transformation needs it.
         transform: one of :data:`TRANSFORMS`.
         power: ``p`` of Box-Cox, of the shape of ``values`` or one that broadcasts to it.
         unit: ``u`` of Box-Cox, likewise.
@@ -65,8 +65,8 @@ def backward(
 ) -> np.ndarray:
     """Undo :func:`forward`; never decreasing in ``levels``, and finite where they are.
 
-    Box-Cox has no inverse where ``1 + p z <= 0``. A forecast out there is taken for the last one inside, where
-    ``1 + p z`` is 1.1e-16: a target next to 0 for a positive power. 1e304 stands for all that is larger.
+    Box-Cox has no inverse where ``1 + p z <= 0``. A forecast there is clipped to the edge, where ``1 + p z`` is
+    1.1e-16: a target next to 0 for a positive power. Targets above 1e304 become 1e304.
 
     Args:
         levels: ``z``, float.
@@ -88,12 +88,12 @@ def backward(
 
 
 def choose_transform(panel: Panel, season: int, lowest: float, wanted: str) -> tuple[str, Note]:
-    """Return what of the target is learned: what is set, or with ``auto`` the logarithm where it steadies the target.
+    """Return the transformation: the one set, or with ``auto`` the logarithm where it stabilises the variance.
 
     Args:
         panel: training rows.
         season: seasonal period in steps.
-        lowest: smallest value of the rows that will be scaled too; none may be zero or below for a logarithm.
+        lowest: smallest value of all rows to be scaled; a logarithm needs it above zero.
         wanted: one of :data:`TRANSFORMS`, or ``auto``.
     """
     if wanted != "auto":
@@ -101,7 +101,7 @@ def choose_transform(panel: Panel, season: int, lowest: float, wanted: str) -> t
     name = setting("transform")
     if min(lowest, float(panel.values.min(initial=np.inf))) <= 0:
         return "none", Note("transform", "none", f"the target has values of zero or below; {name}")
-    if _logarithm_steadies(panel, season):
+    if _log_stabilises(panel, season):
         return "log", Note("transform", "log", f"its changes grow with its level, forecasts are medians; {name}")
     return "none", Note("transform", "none", f"its changes do not grow with its level; {name}")
 
@@ -121,9 +121,9 @@ def best_powers(panel: Panel, season: int, otherwise: float | None = None) -> np
     """
     powers = np.full(len(panel), np.nan)
     for series, rows, segments in series_chunks(panel.offsets):
-        blocks = _blocks(panel.values[rows], panel.observed[rows], segments, season)
+        blocks = _cut_blocks(panel.values[rows], panel.observed[rows], segments, season)
         if len(blocks.series):
-            powers[series] = _steadiest(blocks, POWERS)
+            powers[series] = _find_powers(blocks, POWERS)
     known = powers[np.isfinite(powers)]
     if otherwise is None:
         otherwise = float(np.median(known)) if len(known) else 1.0
@@ -131,7 +131,7 @@ def best_powers(panel: Panel, season: int, otherwise: float | None = None) -> np
 
 
 class _Blocks(NamedTuple):
-    """Blocks of the newest rows of each series, of one length; ``of`` cuts them by series, all parts ``(blocks,)``."""
+    """Blocks of equal length of the newest rows of each series, ``(blocks,)`` each; ``of`` groups them by series."""
 
     spread: np.ndarray
     level: np.ndarray
@@ -139,8 +139,8 @@ class _Blocks(NamedTuple):
     of: SeriesSums
 
 
-def _blocks(values: np.ndarray, observed: np.ndarray, segments: SeriesSums, season: int) -> _Blocks:
-    """Return the blocks of the series that have enough of them; those without an observed change are left out."""
+def _cut_blocks(values: np.ndarray, observed: np.ndarray, segments: SeriesSums, season: int) -> _Blocks:
+    """Return the blocks of the series with enough of them, without those that have no observed change."""
     length = max(season, BLOCK)
     count = np.maximum(segments.lengths - season, 0) // length
     count[count < LEAST_BLOCKS] = 0
@@ -165,8 +165,8 @@ def _variation(values: np.ndarray, of: SeriesSums) -> np.ndarray:
     return np.divide(np.sqrt(variance), mean, out=np.full(len(mean), np.nan), where=mean > 0)
 
 
-def _steadiest(blocks: _Blocks, powers: np.ndarray) -> np.ndarray:
-    """Return the best of the powers for each series, ``(series,)``; nan where it cannot be told."""
+def _find_powers(blocks: _Blocks, powers: np.ndarray) -> np.ndarray:
+    """Return the best of the powers for each series, ``(series,)``; nan where it is undefined."""
     logs = np.log(blocks.level)
     logs -= blocks.of.each(blocks.of.mean(logs, np.ones(len(logs), bool)))
     found = np.full((len(powers), len(blocks.of.lengths)), np.nan)
@@ -176,14 +176,14 @@ def _steadiest(blocks: _Blocks, powers: np.ndarray) -> np.ndarray:
     return np.where(known, powers[np.argmin(np.where(known, found, 0), axis=0)], np.nan)
 
 
-def _logarithm_steadies(panel: Panel, season: int) -> bool:
-    """Return whether, for most of the series that can tell, changes grow with the level: power 0 rather than 1.
+def _log_stabilises(panel: Panel, season: int) -> bool:
+    """Return True if changes grow with the level in most of the series with enough blocks: power 0 rather than 1.
 
-    As in :func:`best_powers`, between two powers, and only where it leaves at most :data:`STEADIER` of the variation.
+    As in :func:`best_powers`, between two powers, and only if it leaves at most :data:`STEADIER` of the variation.
     """
     votes = voters = 0
     for _, rows, segments in series_chunks(panel.offsets):
-        blocks = _blocks(panel.values[rows], panel.observed[rows], segments, season)
+        blocks = _cut_blocks(panel.values[rows], panel.observed[rows], segments, season)
         able = blocks.of.lengths >= LEAST_BLOCKS
         relative, plain = (_variation(x, blocks.of) for x in (blocks.spread / blocks.level, blocks.spread))
         votes += int((np.nan_to_num(relative) < STEADIER * np.nan_to_num(plain))[able].sum())

@@ -1,7 +1,8 @@
-"""Windows over series laid end to end: tensors by index, never ``rows x lookback`` copies.
+"""Windows over concatenated series: tensors by index, never ``rows x lookback`` copies.
 
-One array holds the readings. A window is a ``(series, cutoff)`` pair: ``lookback`` rows up to the cutoff go in,
-``horizon`` rows after it are to be forecast. A batch gathers only its own windows, so memory is O(rows + batch).
+One array holds the readings. A window is a ``(series, cutoff)`` pair: its inputs are the ``lookback`` rows up
+to the cutoff, its targets the ``horizon`` rows after it. A batch gathers only its own windows, so memory is
+O(rows + batch).
 """
 
 from __future__ import annotations
@@ -19,35 +20,35 @@ from forecaster.words import plural
 class Windows:
     """All windows of some series, gathered by index.
 
-    Which windows there are is kept as spans of rows, so that many windows cost nothing; calendar, static covariates
-    and categories are held once for each time or series, and looked up for a batch.
+    Windows are stored as spans of rows, so that many of them cost no memory; calendar, static covariates and categories
+    are stored once per time or series, and looked up for a batch.
 
     Args:
         values: ``(rows, 1 + known + past)`` float, the series one after the other: the target, the covariates known
-            beyond the cutoff, and the channels known until it. Float32 in C order is used as it is.
+            after the cutoff, and the channels known up to it. Float32 in C order is not copied.
         lookback: input steps of a window.
         horizon: target steps of a window.
         offsets: ``(series + 1,)`` int; series ``i`` is rows ``offsets[i]:offsets[i + 1]``. One series by default.
         weights: ``(rows,)`` bool or float, 1 where the target was observed and 0 where it carries no loss. All 1 by
             default.
-        newest: where given, ``(first, last)``: only windows whose target steps all lie among the rows that are
-            followed by ``first > age >= last`` newer rows of their series. Splits by time are made of this.
-        known: how many channels after the target are known beyond the cutoff.
-        calendar: ``(times, features)`` float, known of every time.
-        places: ``(rows,)`` int, the row of ``calendar`` that each reading belongs to; its own row by default.
+        newest: ``(first, last)``: only windows whose target rows all have an age of ``first > age >= last``, the number
+            of newer rows in their series; None for no upper limit. Splits by time are made with it.
+        known: number of channels after the target that are known after the cutoff.
+        calendar: ``(times, features)`` float, features of every time.
+        places: ``(rows,)`` int, the row of ``calendar`` of each reading; by default the same row.
         static: ``(series, numbers)`` float.
         categories: ``(series, groups)`` int, 0 for an unknown category.
-        usable: ``(rows,)`` bool, rows at which the targets of a window may begin; see :func:`allowed_window_starts`.
-            All by default.
-        indicator: the last channel is 1 where the target was observed and 0 where it is a placeholder.
+        usable: ``(rows,)`` bool, True at rows where the targets of a window may begin, all by default; see
+            :func:`allowed_window_starts`.
+        indicator: True if the last channel is 1 where the target was observed and 0 where it is a placeholder.
         causal: ``(rows,)`` float, the target with every placeholder made from the rows before it. A window reads it
-            instead of ``values`` after its last reading, so that nothing from beyond the cutoff comes in. By default
-            ``values`` are such themselves.
-        latest: ``(rows,)`` int, the newest row up to each that was observed; needed with ``causal``.
+            instead of ``values`` after its last reading, so that nothing after the cutoff leaks in. By default the
+            placeholders of ``values`` are causal.
+        latest: ``(rows,)`` int, the newest observed row up to each; required with ``causal``.
 
     Attributes:
         values: ``(rows, channels)`` float32.
-        first, before: where each span of windows begins, and how many windows lie before it.
+        first, before: row at which each span of windows begins, and the number of windows before it.
 
     Raises:
         SettingError: lookback or horizon below 1.
@@ -78,23 +79,24 @@ class Windows:
         self.offsets = np.asarray([0, len(values)] if offsets is None else offsets, dtype=np.int64)
         self.weights = None if weights is None or bool(np.all(weights)) else np.asarray(weights)
         self.lookback, self.horizon, self.indicator, self.known_channels = lookback, horizon, indicator, known
-        self.calendar = _held(calendar, np.float32)
+        self.calendar = _as_table(calendar, np.float32)
         self.places = None if self.calendar is None or places is None else np.asarray(places)
         self.causal = None if causal is None else np.ascontiguousarray(causal, dtype=np.float32)
         self.latest = None if causal is None or latest is None else np.ascontiguousarray(latest)
-        self.static, self.categories = _held(static, np.float32), _held(categories, np.int32)
+        self.static, self.categories = _as_table(static, np.float32), _as_table(categories, np.int32)
         self.first, self.before = self._spans(*newest, usable)
 
     def _spans(self, first: int | None, last: int, usable: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return where runs of rows begin at which targets may begin, ``(spans,)`` int64, in order of series and time.
+        """Return the spans of rows at which targets may begin, in order of series and time.
 
-        And how many windows lie before each span, ``(spans + 1,)`` int64.
+        Returns:
+            The first row of each span, ``(spans,)`` int64, and the windows before each, ``(spans + 1,)`` int64.
         """
         a, b = self.offsets[:-1], self.offsets[1:]
         begin = a + self.lookback if first is None else np.maximum(a + self.lookback, b - first)
         stop = b - last - self.horizon + 1
-        some = begin < stop
-        begin, stop = begin[some], stop[some]
+        nonempty = begin < stop
+        begin, stop = begin[nonempty], stop[nonempty]
         if usable is not None:
             allowed = _mask_ranges(len(self.values), begin, stop)
             allowed &= usable
@@ -133,15 +135,15 @@ class Windows:
         return self._series(self._starts(which))
 
     def batch(self, which: np.ndarray | slice = slice(None)) -> dict[str, np.ndarray]:
-        """Return what a network reads of the windows ``which``, under the names of its inputs.
+        """Return the inputs of a network for the windows ``which``, by name.
 
         Returns:
             ``past`` as :meth:`inputs`; ``future`` as :meth:`known`; ``static`` ``(batch, numbers)`` float32;
-            ``categories`` ``(batch, groups)`` int32. What has no columns is absent.
+            ``categories`` ``(batch, groups)`` int32. Inputs without columns are left out.
         """
         starts = self._starts(which)
         found = {"past": self._inputs(starts)}
-        future = self._ahead(starts)
+        future = self._known(starts)
         if future.shape[2]:
             found["future"] = future
         series = self._series(starts)
@@ -156,15 +158,15 @@ class Windows:
         return self._inputs(self._starts(which))
 
     def known(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Return what is known of the steps after the cutoff, ``(batch, horizon, calendar + known)`` float32."""
-        return self._ahead(self._starts(which))
+        """Return the inputs known after the cutoff, ``(batch, horizon, calendar + known)`` float32."""
+        return self._known(self._starts(which))
 
     def targets(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return the target after the cutoff, ``(batch, horizon)`` float32."""
         return self.values[self._target_rows(which), 0]
 
     def target_weights(self, which: np.ndarray | slice = slice(None)) -> np.ndarray | None:
-        """Return 1 for observed and 0 for filled target steps, ``(batch, horizon)`` float32; None where all are 1."""
+        """Return 1 for observed and 0 for filled target steps, ``(batch, horizon)`` float32; None if all are 1."""
         return None if self.weights is None else self.weights[self._target_rows(which)].astype(np.float32)
 
     def thinned(self, most: int) -> Windows:
@@ -179,10 +181,10 @@ class Windows:
         return fewer
 
     def reading(self, lookback: int) -> Windows:
-        """Return the same windows over the same array, whose inputs are the newest ``lookback`` steps of these.
+        """Return the same windows over the same array, with only their newest ``lookback`` input steps.
 
         Raises:
-            SettingError: these have fewer input steps.
+            SettingError: the windows have fewer input steps.
         """
         if lookback > self.lookback:
             raise SettingError(f"windows of {self.lookback} input steps do not hold {lookback}")
@@ -208,7 +210,7 @@ class Windows:
         calendar = self._calendar(starts - self.lookback, self.lookback)
         return np.concatenate([rows[:, :, :1], calendar, rows[:, :, 1:]], axis=2)
 
-    def _ahead(self, starts: np.ndarray) -> np.ndarray:
+    def _known(self, starts: np.ndarray) -> np.ndarray:
         known = self._gather(starts, self.horizon)[:, :, 1 : 1 + self.known_channels]
         return known if self.calendar is None else np.concatenate([self._calendar(starts, self.horizon), known], axis=2)
 
@@ -265,7 +267,9 @@ def _long_gaps(
     absent &= _mask_ranges(len(observed), start, stop)
     changes = np.diff(absent, prepend=False, append=False)
     inside = start[(start > 0) & (start < len(observed))]
-    inside = inside[absent[inside] & absent[inside - 1]]  # one series ends unobserved and the next begins so
+    inside = inside[
+        absent[inside] & absent[inside - 1]
+    ]  # the end of a series and the start of the next are both unobserved
     begin = np.sort(np.concatenate([np.flatnonzero(changes)[::2], inside]))
     end = np.sort(np.concatenate([np.flatnonzero(changes)[1::2], inside]))
     long = end - begin > longest
@@ -274,8 +278,8 @@ def _long_gaps(
 
 def _mask_ranges(rows: int, begin: np.ndarray, stop: np.ndarray) -> np.ndarray:
     """Return a mask of the rows in the ranges ``begin:stop``, ``(rows,)`` bool; both ascend, ranges may overlap."""
-    some = begin < stop
-    begin, stop = begin[some], stop[some]
+    nonempty = begin < stop
+    begin, stop = begin[nonempty], stop[nonempty]
     apart = np.flatnonzero(begin[1:] > stop[:-1]) + 1
     change = np.zeros(rows + 1, np.int8)
     change[begin[np.concatenate([[0], apart])] if len(begin) else begin] = 1
@@ -283,8 +287,8 @@ def _mask_ranges(rows: int, begin: np.ndarray, stop: np.ndarray) -> np.ndarray:
     return np.cumsum(change, dtype=np.int8, out=change)[:-1].view(bool)
 
 
-def _held(table: np.ndarray | None, dtype: type) -> np.ndarray | None:
-    """Return a table as it is gathered from; None where it has no columns."""
+def _as_table(table: np.ndarray | None, dtype: type) -> np.ndarray | None:
+    """Return a table in C order; None if it has no columns."""
     return None if table is None or not table.shape[1] else np.ascontiguousarray(table, dtype=dtype)
 
 
@@ -298,15 +302,15 @@ def make_windows(
 ) -> Windows:
     """Turn a pandas Series or DataFrame into ``(timesteps, features)`` windows.
 
-    The rows must already be in order of time (within each series). Every numeric column becomes a channel, the
+    The rows must be in order of time within each series. Every numeric column becomes a channel, the
     target first.
 
     Args:
         data: one column, or a table of numeric columns.
         lookback: input steps of a window.
         horizon: target steps of a window.
-        target: column to forecast; the first numeric one by default.
-        series: column whose values tell the series of a long table apart; windows never cross from one to another.
+        target: column to forecast; by default the first numeric one.
+        series: column that identifies the series of a long table; no window crosses from one series to another.
 
     Returns:
         Windows: ``len(w)`` windows; ``w.inputs(i)`` is ``(batch, lookback, channels)``, ``w.targets(i)`` is
@@ -314,8 +318,8 @@ def make_windows(
         for any array or slice ``i`` of window numbers.
 
     Raises:
-        NotFoundError: ``target`` or ``series`` is no column.
-        DataError: no numeric column, or a value is missing or infinite.
+        NotFoundError: there is no column ``target`` or ``series``.
+        DataError: there is no numeric column, or a value is missing or infinite.
 
     Example:
         >>> import pandas as pd

@@ -163,7 +163,7 @@ def test_what_is_far_outside_the_training_values_is_clipped_and_counted():
 
 
 def test_future_cells_outside_the_training_values_are_told_with_their_column_count_and_range():
-    """The network was trained on 0 and 1, deviation 0.5: 5 is 9 deviations from the mean, 15 and 1000 are cut off."""
+    """The network was trained on 0 and 1, deviation 0.5: 5 is 9 deviations from the mean, 15 and 1000 are clipped."""
     encoder = Encoder.fit(panel_of([4], future_promo=[0, 1, 0, 1], future_wind=[2.5, 3.1, 2.7, 2.9]))
     panel = panel_of(
         [4],
@@ -173,10 +173,10 @@ def test_future_cells_outside_the_training_values_are_told_with_their_column_cou
     )
     (note,) = encoder.outside_notes(panel)
     assert (note.name, note.value, note.warning) == ("outside", "4 cells of future_promo, future_wind", True)
-    assert "future_promo was 0 to 1 in training, 3 beyond, such as 1000, 2 of them cut off" in note.reason
-    assert "future_wind was 2.5 to 3.1 in training, 1 beyond, such as 3.12:" in note.reason
+    assert "future_promo was 0 to 1 in training, 3 outside, such as 1000, 2 of them clipped" in note.reason
+    assert "future_wind was 2.5 to 3.1 in training, 1 outside, such as 3.12:" in note.reason
     (near,) = encoder.outside_notes(panel, np.array([1]))  # of one step alone
-    assert (near.value, near.warning) == ("1 cell of future_promo", True) and "cut off" not in near.reason
+    assert (near.value, near.warning) == ("1 cell of future_promo", True) and "clipped" not in near.reason
     assert encoder.outside_notes(panel, np.array([0])) == []
     (little,) = encoder.outside_notes(panel_of([2], future_promo=[0, 1], future_wind=[2.5, 3.15]))
     assert not little.warning  # less than a tenth of the range beyond it
@@ -270,7 +270,7 @@ def test_a_column_with_an_offset_is_told_as_it_was_written():
     panel = replace(panel, columns=(Column("z", "future", offset=1e9),))
     newer = replace(panel, beyond=np.array([[[7.125]]], np.float32))
     (note,) = Encoder.fit(panel).outside_notes(newer)
-    assert "z was 999999998.5 to 1000000001 in training, 1 beyond, such as 1000000007.12" in note.reason
+    assert "z was 999999998.5 to 1000000001 in training, 1 outside, such as 1000000007.12" in note.reason
 
 
 def test_a_panel_without_covariates_has_no_channel():
@@ -313,7 +313,7 @@ def test_other_covariates_are_refused():
     encoder = Encoder.fit(panel_of([3], past_x=[1, 2, 3]))
     for other in (panel_of([3], past_y=[1, 2, 3]), panel_of([3])):
         for use in (encoder.past, encoder.known, encoder.static, encoder.categories, encoder.outside):
-            with pytest.raises(ModelError, match=r"the covariates are \w+, those of the model past_x"):
+            with pytest.raises(ModelError, match=r"the covariates are \w+, but the model was fitted on past_x"):
                 use(other)
 
 

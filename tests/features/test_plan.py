@@ -190,16 +190,16 @@ def test_the_error_names_what_was_needed():
 
 
 def test_rows_that_the_holdout_took_are_named_and_asked_back():
-    with pytest.raises(DataError, match=r"^1 row, beside the holdout of 79, is too few: ") as error:
+    with pytest.raises(DataError, match=r"^1 row, without the holdout of 79, is too few: ") as error:
         plan_of(panel_of(1), horizon="1", holdout=79)
     assert error.value.hint == "a smaller holdout, of 74 rows at most"
-    with pytest.raises(DataError, match=r"^5 rows, beside the holdout of 1, are too few: ") as error:
+    with pytest.raises(DataError, match=r"^5 rows, without the holdout of 1, are too few: ") as error:
         plan_of(panel_of(5), horizon="1", lookback=4, holdout=1)
     assert error.value.hint == "leave holdout out"
-    with pytest.raises(DataError, match=r"^4 rows, beside the holdout of 1, are too few: ") as error:
+    with pytest.raises(DataError, match=r"^4 rows, without the holdout of 1, are too few: ") as error:
         plan_of(panel_of(4), horizon="1", lookback=4, holdout=1)
     assert error.value.hint == "add older readings: 6 rows are needed"
-    with pytest.raises(DataError, match=r"^20 rows, beside the holdout of 60, are too few: ") as error:
+    with pytest.raises(DataError, match=r"^20 rows, without the holdout of 60, are too few: ") as error:
         plan_of(panel_of(20), horizon="10", lookback=8, validation=5, holdout=60)
     assert error.value.hint.startswith("a smaller holdout; or what would fit: horizon=4 ")
 

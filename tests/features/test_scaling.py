@@ -385,10 +385,10 @@ def test_a_new_series_too_short_for_a_power_gets_the_usual_one():
 @pytest.mark.parametrize(("transform", "what"), [("log", "logarithms"), ("box-cox", "a power"), ("return", "returns")])
 def test_no_logarithm_of_zero(transform, what):
     scaler = Scaler.fit(panel_of([1, 2, 4], [1, 2, 4]), transform, 1)
-    with pytest.raises(DataError, match=rf"it learned {what}.*'y' is -3 at 1 of series s1") as error:
+    with pytest.raises(DataError, match=rf"the model learned {what}.*'y' is -3 at 1 of series s1") as error:
         scaler.transform(panel_of([1, 2, 4], [1, -3, 4]))
     assert 'transform="none"' in error.value.hint
-    with pytest.raises(DataError, match=rf"it learned {what}.*'y' is 0 at 2 of series s0"):
+    with pytest.raises(DataError, match=rf"the model learned {what}.*'y' is 0 at 2 of series s0"):
         Scaler.fit(panel_of([1, 2, 0], [1, 3, 4]), transform, 1)
 
 

@@ -70,7 +70,7 @@ def test_one_member_that_is_left_has_no_spread_and_a_note_says_so(diverge, tmp_p
     assert loaded.network().count_params() > 0
 
 
-@pytest.mark.parametrize(("count", "match"), [(1, f"^{NAN}"), (2, f"^none of 2 is left: of lstm-0 the {NAN}")])
+@pytest.mark.parametrize(("count", "match"), [(1, f"^{NAN}"), (2, f"^none of 2 is left; lstm-0: {NAN}")])
 def test_only_where_none_is_left_the_fit_ends(diverge, count, match):
     diverge(lambda data, member: True)
     with pytest.raises(DivergedError, match=match) as error:
