@@ -33,6 +33,16 @@ class Config:
 
     Raises:
         SettingError: a value is of the wrong type, outside its range, or not among its choices.
+
+    Example:
+        >>> config = Config.of("stacked", horizon=12, units="64,32")
+        >>> config.network, config.units, config.horizon, config.learning_rate
+        ('lstm', (64, 32), '12', 0.001)
+        >>> config.replace(network="tcn").to_dict()["network"]
+        'tcn'
+        >>> Config.of(lookback=1)
+        Traceback (most recent call last):
+        forecaster.errors.SettingError: lookback must be 2 or more, got 1
     """
 
     # What the data are

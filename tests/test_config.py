@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 
 import pytest
 
+from forecaster import config as config_module
 from forecaster.config import FIELDS, RECIPES, Config, read_toml
 from forecaster.errors import NotFoundError, SettingError
+
+
+def test_the_examples_of_the_docstrings_run():
+    found = doctest.testmod(config_module)
+    assert found.attempted and not found.failed
 
 
 def test_every_setting_says_what_it_is():

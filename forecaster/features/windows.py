@@ -52,6 +52,22 @@ class Windows:
 
     Raises:
         SettingError: lookback or horizon below 1.
+
+    Example:
+        Two series of 5 and 4 rows, the target and one covariate known after the cutoff:
+
+        >>> import numpy as np
+        >>> values = np.arange(18.0).reshape(9, 2)
+        >>> windows = Windows(values, lookback=2, horizon=1, offsets=[0, 5, 9], known=1)
+        >>> windows.index.tolist()
+        [[0, 1], [0, 2], [0, 3], [1, 1], [1, 2]]
+        >>> windows.inputs([0]).tolist(), windows.targets([0]).tolist()
+        ([[[0.0, 1.0], [2.0, 3.0]]], [[4.0]])
+        >>> {name: array.shape for name, array in windows.batch(slice(0, 4)).items()}
+        {'past': (4, 2, 2), 'future': (4, 1, 1)}
+        >>> validation = Windows(values, 2, 1, offsets=[0, 5, 9], newest=(1, 0))
+        >>> validation.index.tolist()  # the last row of each series is its target
+        [[0, 3], [1, 2]]
     """
 
     def __init__(
@@ -326,6 +342,10 @@ def make_windows(
         >>> windows = make_windows(pd.Series([1.0, 2.0, 3.0, 4.0, 5.0]), lookback=3, horizon=1)
         >>> windows.inputs().shape, windows.targets().tolist()
         ((2, 3, 1), [[4.0], [5.0]])
+        >>> table = pd.DataFrame({"shop": ["A"] * 4 + ["B"] * 3, "sales": range(7), "price": 2.5})
+        >>> windows = make_windows(table, lookback=2, target="sales", series="shop")
+        >>> windows.inputs().shape, windows.index.tolist()  # windows never cross from one shop to another
+        ((3, 2, 2), [[0, 1], [0, 2], [1, 1]])
     """
     frame = data.to_frame("target" if data.name is None else str(data.name)) if isinstance(data, pd.Series) else data
     for name in (target, series):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import time
 import tracemalloc
 from itertools import pairwise
@@ -14,7 +15,13 @@ from hypothesis import strategies as st
 
 from forecaster.data.panel.packed import empty_aligned
 from forecaster.errors import DataError, NotFoundError, SettingError
+from forecaster.features import windows as windows_module
 from forecaster.features.windows import Windows, allowed_window_starts, make_windows
+
+
+def test_the_examples_of_the_docstrings_run():
+    found = doctest.testmod(windows_module)
+    assert found.attempted and not found.failed
 
 
 def slow_windows(values, offsets, lookback, horizon):
