@@ -99,7 +99,7 @@ class Assessment:
         stretches: number of separate spans of time, the cases of the test against luck.
         behind: baselines that the network is no more accurate than; the majority is the one of ``luck``.
         luck: the p-value of the network's lead over each baseline. The majority is here the most frequent class of the
-            scored windows themselves, which no other constant forecast beats, nor a coin.
+            scored windows themselves: neither another constant forecast nor a coin beats it.
         most_frequent: that class.
     """
 

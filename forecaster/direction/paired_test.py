@@ -1,4 +1,4 @@
-"""Test exactly, in pairs, whether a forecast was right more often than another by more than luck."""
+"""Exact paired test of one forecast being right more often than another by more than luck."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ LEVEL = 0.05
 def separate_stretches(cutoffs: np.ndarray, horizon: int) -> np.ndarray:
     """Return the number of the time span that each window belongs to, ``(windows,)`` int, 0 for the newest.
 
-    A span holds the windows of one horizon of cutoffs. Windows of different spans forecast no row in common: the ones
-    between that would have the number -1. All windows of a span count instead of one per horizon, which in a seasonal
+    A span holds the windows of one horizon of cutoffs. Windows of different spans forecast no row in common: windows
+    in between that would are numbered -1. All windows of a span count instead of one per horizon, which in a seasonal
     series would always see the same part of the season.
 
     Args:

@@ -74,7 +74,7 @@ def window_maker(
     axis, places = time_index(panel)
     calendar = calendar_table(axis, panel, plan)
     values = _make_channels(panel, scaler, encoder, plan)
-    learned = scaler.learned(panel)
+    learned = scaler.learned_rows(panel)
     usable = allowed_window_starts(
         panel.observed, panel.offsets, plan.lookback, plan.max_missing_run, plan.least, padding
     )

@@ -99,7 +99,7 @@ def plan_members(
     if config.intervals == "dropout" and not NETWORKS[config.network].has_dropout:
         raise SettingError(
             f"{setting('intervals', 'dropout')} needs a network that drops something, {config.network} does not",
-            f"another {setting('network')}, or leave {setting('intervals')} out",
+            f"choose another {setting('network')}, or leave {setting('intervals')} out",
         )
     if config.intervals == "ensemble" and count == 1:
         alone = f"{setting('intervals', 'ensemble')} needs an ensemble, but there is one network"

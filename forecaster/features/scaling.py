@@ -136,7 +136,7 @@ class Scaler:
             scaled[panel.offsets[:-1][panel.lengths > 0]] = 0
         return scaled
 
-    def learned(self, panel: Panel) -> np.ndarray:
+    def learned_rows(self, panel: Panel) -> np.ndarray:
         """Return a mask of the observed rows, ``(rows,)``, or of the changes with both ends observed."""
         if not self.changes:
             return panel.observed

@@ -310,9 +310,9 @@ def test_anchors_are_the_level_of_the_row_before_or_its_placeholder():
 
 def test_a_change_is_learned_where_both_of_its_ends_were_observed():
     panel = panel_of([1, 2, 3, 4, 5], [6, 7], observed=[True, True, False, True, True, True, True])
-    assert Scaler.fit(panel, "none", 1).learned(panel).tolist() == panel.observed.tolist()
+    assert Scaler.fit(panel, "none", 1).learned_rows(panel).tolist() == panel.observed.tolist()
     for transform in CHANGES:
-        learned = Scaler.fit(panel, transform, 1).learned(panel)
+        learned = Scaler.fit(panel, transform, 1).learned_rows(panel)
         assert learned.tolist() == [False, True, False, False, True, False, True]
     assert panel.observed.sum() == 6  # the panel is as it was
 
