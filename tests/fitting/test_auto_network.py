@@ -185,7 +185,7 @@ def test_a_network_that_diverges_is_in_the_table_and_no_more(tried):
 def test_the_short_list_names_networks_that_there_are():
     assert {settings["network"] for settings in SHORTLIST.values()} <= set(NETWORKS)
     plan, why = plan_members(Config.of(network="auto", units=(4,)), (24, 48), lambda lookback: 12)
-    assert [m.name for m in plan] == list(SHORTLIST) and "--budget" in why
+    assert [m.name for m in plan] == list(SHORTLIST) and "budget" in why
     assert {m.lookback for m in plan} == {24, 48}
     assert all(m.applied(Config.of(network="auto", units=(4,))).units == (4,) for m in plan)
 
