@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
@@ -26,6 +28,52 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 gc.set_threshold(20_000, 10, 10)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+#: A line of a test module that imports TensorFlow with the module.
+IMPORTS_TENSORFLOW = re.compile(r"^(start_keras\(\)|import (keras|tensorflow)|from keras)", re.MULTILINE)
+#: Fixtures that train.
+TRAINS = {"trained", "model"}
+
+
+class NoTensorFlow:
+    """Refuses to import TensorFlow and Keras: a test that ``--quick`` runs must not need them."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raise ImportError for one of their modules."""
+        if name.partition(".")[0] in ("tensorflow", "keras"):
+            raise ImportError(f"--quick runs without {name}: mark the test with pytest.mark.tensorflow")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--quick``."""
+    parser.addoption("--quick", action="store_true", help="run only tests that need no TensorFlow and are not slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep TensorFlow out of a quick run."""
+    if config.getoption("--quick"):
+        sys.meta_path.insert(0, NoTensorFlow())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave modules out of a quick run that import TensorFlow themselves."""
+    if not config.getoption("--quick") or collection_path.suffix != ".py":
+        return None
+    return True if IMPORTS_TENSORFLOW.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests out of a quick run that train, or are marked to need TensorFlow or to be slow."""
+    if not config.getoption("--quick"):
+        return
+    left = [item for item in items if _is_quick(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not _is_quick(item)])
+    items[:] = left
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    trains = TRAINS & set(getattr(item, "fixturenames", ()))
+    return not trains and not any(item.get_closest_marker(name) for name in ("tensorflow", "slow"))
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_a_model_whose_folder_vanishes_while_it_is_trained_is_saved_all_the_same
 @pytest.fixture
 def trains(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that plants what comes of training instead of it."""
-    monkeypatch.setattr(checkpoint, "APART", 0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0)
 
     def plant(comes: BaseException | None = None, **record: Any) -> None:
         def fit_panel(*_: Any) -> Model:

@@ -194,7 +194,12 @@ class TestCompare:
             ("forecaster-model forecaster-model", 2, "'forecaster-model' is named twice", "name each model once"),
             ("forecaster-model none.csv", 4, "there is no file 'none.csv'", ""),
             ("forecaster-model .", 4, "no model at '.'", "forecaster fit DATA"),
-            ("forecaster-model newer.csv", 5, "'newer.csv' is not a backtest: it has no column 'model'", "--output"),
+            (
+                "forecaster-model newer.csv",
+                5,
+                "'newer.csv' is not a backtest: it has no column 'model'",
+                "save the table",
+            ),
             ("a b --fail-if skill:c<0", 2, "names no measure: 'skill:c'", ""),
             ("a b --output x.xlsx", 2, "cannot tell the format from the name 'x.xlsx'", ""),
         ],

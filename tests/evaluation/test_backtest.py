@@ -280,7 +280,7 @@ class TestLeftOut:
     def test_no_series_long_enough_is_refused(self) -> None:
         with pytest.raises(DataError, match="the longest has 9 rows, one window takes 10") as caught:
             backtest(make_panel((5, 9)), naive_models(), 8, season=7)
-        assert "--horizon" in caught.value.hint
+        assert "horizon" in caught.value.hint
 
     def test_the_notes_survive_json(self) -> None:
         table = backtest(make_panel((10, 60)), naive_models(), 4, origins=3, season=2)

@@ -202,7 +202,7 @@ def test_too_few_newer_rows_are_refused(before, rows, count):
 
 
 def test_a_table_of_the_future_is_refused(before):
-    with pytest.raises(SettingError, match="knows its future covariates"):
+    with pytest.raises(SettingError, match="has its own future covariates"):
         Forecaster().fit(table(ROWS + NEWER), start=before, future=table(3))
 
 

@@ -168,7 +168,7 @@ def test_real_fits_are_quiet_and_repeat_byte_for_byte(folder):
             assert re.match(r"  [a-z]+ +\S|note: |picture: |next: forecaster predict ", line), done.stderr
         for text in (done.stderr, done.stdout):
             assert "\x1b" not in text and "\r" not in text and "━" not in text
-        assert re.match(r"model: (one|zw\S+), 144 rows", done.stdout), done.stdout
+        assert re.match(r"model: (one|zw\S+), 144 time steps", done.stdout), done.stdout
         printed = forecaster("predict", "--model", model, "-q")
         assert (printed.returncode, printed.stderr) == (0, "")
         tables.append(printed.stdout)
@@ -226,7 +226,7 @@ def test_the_bar_shows_skill_and_time_left_and_ctrl_c_keeps_the_best_weights(fol
     assert re.search("note: training: .* until it was interrupted", terminal.text) and "Traceback" not in terminal.text
     kept = "the best weights so far are kept in 'forecaster-model'; the same command with --resume goes on"
     assert f"forecaster: error: interrupted\r\n  {kept}\r\n" in terminal.text
-    assert out.startswith("model: forecaster-model, 144 rows")
+    assert out.startswith("model: forecaster-model, 144 time steps")
     assert sorted(os.listdir(folder)) == [".forecaster-model.checkpoint", "forecaster-model"]
     assert len(forecaster("predict").stdout.splitlines()) == 13
 

@@ -14,6 +14,7 @@ from forecaster.data.columns.date_formats import ORDERED
 from forecaster.data.columns.find_covariates import find_covariates, named_covariates
 from forecaster.data.columns.find_time import check_reserved, check_time, find_time
 from forecaster.data.columns.profile import TableProfile
+from forecaster.data.columns.read_times import read_times
 from forecaster.data.columns.readings import read_series
 from forecaster.data.columns.roles import (
     check_exists,
@@ -25,7 +26,6 @@ from forecaster.data.columns.roles import (
     target_names,
 )
 from forecaster.data.columns.time_parts import join_parts
-from forecaster.data.columns.time_values import read_times
 from forecaster.data.columns.wide_rows import WideRows, find_rows, lengthen
 from forecaster.data.readers.origin import LINES, NOTES, copy_origin, set_melted
 from forecaster.data.schema import Roles

@@ -16,7 +16,7 @@ from forecaster.data.columns.cell_values import (
     used_codes,
 )
 from forecaster.data.columns.profile import TableProfile
-from forecaster.data.columns.time_values import Times, read_times
+from forecaster.data.columns.read_times import Times, read_times
 from forecaster.data.readers.dataframe import line_of
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.zones import check_zone, to_utc

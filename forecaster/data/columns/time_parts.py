@@ -11,7 +11,7 @@ import pandas as pd
 from forecaster.data.columns.date_formats import month_number
 from forecaster.data.columns.profile import ColumnProfile, TableProfile, answer_once
 from forecaster.data.columns.raw_cells import numbers_of
-from forecaster.data.columns.time_values import read_times
+from forecaster.data.columns.read_times import read_times
 from forecaster.data.readers.dataframe import line_of
 from forecaster.errors import DataError
 from forecaster.words import quote_names, setting
@@ -99,7 +99,7 @@ def join_parts(table: TableProfile, columns: tuple[str, ...], dates: str = "auto
     Args:
         table: the table.
         columns: columns named after parts from the year downwards, or a column of dates and those of the time of day.
-        dates: as in :func:`forecaster.data.columns.time_values.read_times`.
+        dates: as in :func:`forecaster.data.columns.read_times.read_times`.
 
     Raises:
         DataError: a part is no number, or there is no such day or time.

@@ -13,8 +13,8 @@ from forecaster.config import Config
 from forecaster.data.columns.cell_values import join_ids, read_numbers
 from forecaster.data.columns.date_formats import format_of
 from forecaster.data.columns.profile import ColumnProfile, TableProfile
+from forecaster.data.columns.read_times import read_times
 from forecaster.data.columns.roles import check_exists, is_row_number, named_columns
-from forecaster.data.columns.time_values import read_times
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note

@@ -404,7 +404,7 @@ def test_a_line_without_end_is_refused(
     message = f"^line {line} of '.*t.csv{suffix}' is longer than 2 MB, expected one row of a table$"
     with pytest.raises(DataError, match=message) as error:
         read(tmp_path, refused, f"t.csv{suffix}")
-    assert "a line for each row" in error.value.hint
+    assert "one line per row" in error.value.hint
     try:
         read(tmp_path, passed, f"t.csv{suffix}")  # exactly so long
     except DataError as other:

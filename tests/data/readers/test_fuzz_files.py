@@ -23,6 +23,7 @@ import pytest
 from samples import time_limit
 
 from forecaster import Forecaster
+from forecaster.api.ready_model import ReadyModel
 from forecaster.cli.main import run
 from forecaster.data.panel.panel import Panel
 from forecaster.errors import ForecasterError
@@ -687,15 +688,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Panel]:
     """Return the panels that were forecast from; models are loaded once, and no fit goes as far as training."""
     panels: list[Panel] = []
-    load, panel_of = lru_cache(Forecaster.load), Forecaster.panel
+    load, panel_of = lru_cache(Forecaster.load), ReadyModel.panel
 
-    def panel(self: Forecaster, data: Any = None) -> Any:
+    def panel(self: ReadyModel, data: Any = None) -> Any:
         found = panel_of(self, data)
         panels.append(found[0])
         return found
 
     monkeypatch.setattr(Forecaster, "load", load)
-    monkeypatch.setattr(Forecaster, "panel", panel)
+    monkeypatch.setattr(ReadyModel, "panel", panel)
     monkeypatch.setattr(fitting, "fit_panel", plan_only)
     return panels
 

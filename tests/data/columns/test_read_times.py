@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from forecaster.data.columns.date_formats import FORMATS, format_of, month_number, to_nanoseconds
 from forecaster.data.columns.profile import TableProfile
 from forecaster.data.columns.raw_cells import numbers_of
+from forecaster.data.columns.read_times import Times, read_times
 from forecaster.data.columns.time_kinds import find_time_kind
 from forecaster.data.columns.time_parts import find_clock, find_parts, join_parts
-from forecaster.data.columns.time_values import Times, read_times
 from forecaster.data.readers.sources import read_table
 from forecaster.errors import DataError
 
