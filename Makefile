@@ -18,7 +18,7 @@ forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
 	@printf '%s\n' $(OUT)/model $(OUT)/forecast.csv $(OUT)/forecast.png
 
 quick: $(VENV)/test.stamp  ## every test that needs no TensorFlow, in under a minute
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --quick
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --quick
 
 test: lint  ## lint, then every test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -199,7 +199,7 @@ class Config:
     loss: str = _setting(
         "mse",
         "training",
-        "Loss of the point forecast or of quantiles, or likelihood of a distribution: negative-binomial for counts.",
+        "Loss of the point forecast or of quantiles, or likelihood of a distribution; the last is for counts.",
         choices=tuple(LOSSES),
     )
     intervals: str = _setting(

@@ -30,7 +30,9 @@ gc.set_threshold(20_000, 10, 10)
 ROOT = Path(__file__).resolve().parent.parent
 
 #: A line of a test module that imports TensorFlow with the module.
-IMPORTS_TENSORFLOW = re.compile(r"^(start_keras\(\)|import (keras|tensorflow)|from keras)", re.MULTILINE)
+IMPORTS_TENSORFLOW = re.compile(
+    r"^(start_keras\(\)|import (keras|tensorflow)|from (keras|forecaster\.(families|networks)\.layers))", re.MULTILINE
+)
 #: Fixtures that train.
 TRAINS = {"trained", "model"}
 

@@ -17,6 +17,8 @@ from forecaster.evaluation.significance import NO_DIFFERENCE, SEEN
 from forecaster.fitting import fit as fitting
 from forecaster.training import member_fit as attempt
 
+pytestmark = pytest.mark.tensorflow
+
 #: The cheapest training there is: one epoch, no final run.
 QUICK: dict[str, Any] = {"units": (4,), "epochs": 1, "final": False, "horizon": 4, "lookback": 12, "season": 6}
 

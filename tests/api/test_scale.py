@@ -139,6 +139,7 @@ def fitted() -> Forecaster:
     return Forecaster(**settings, series="s").fit(pd.concat(parts))
 
 
+@pytest.mark.tensorflow
 def test_many_groups_of_history_are_one_panel(fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(history, "GROUP", 61)
     save_model(fitted.model, tmp_path / "model")
@@ -150,6 +151,7 @@ def test_many_groups_of_history_are_one_panel(fitted, tmp_path, monkeypatch):
     assert "b,c" not in manifest and len(manifest) < 20_000
 
 
+@pytest.mark.tensorflow
 def test_the_newest_rows_alone_give_the_same_forecast(fitted, tmp_path):
     fitted.save(tmp_path / "model")
     whole, newest = (Forecaster.load(tmp_path / "model", newest_only=only) for only in (False, True))
@@ -161,6 +163,7 @@ def test_the_newest_rows_alone_give_the_same_forecast(fitted, tmp_path):
     assert [str(note) for note in newest.notes] == [str(note) for note in whole.notes]
 
 
+@pytest.mark.tensorflow
 def test_forecasts_do_not_depend_on_how_many_are_made_at_once(fitted, monkeypatch):
     expected = fitted.predict(12)
     monkeypatch.setattr(prediction, "SERIES_AT_ONCE", 2)
@@ -183,6 +186,7 @@ def test_batches_grow_with_the_windows_unless_given(given, windows, size):
     assert attempt.batch_size_of(Config(batch_size=given), windows) == size
 
 
+@pytest.mark.tensorflow
 def test_larger_batches_are_told(fitted, monkeypatch):
     monkeypatch.setattr(attempt, "MOST_STEPS", 2)
     monkeypatch.setattr(attempt, "BATCH", 8)

@@ -80,6 +80,7 @@ def fitting_into(folder: Path) -> Any:
         fit.process.communicate()
 
 
+@pytest.mark.tensorflow
 def test_ctrl_c_keeps_the_best_weights_and_nobody_else_may_fit_there_meanwhile(folder, fitting_into):
     fit = fitting_into("model")
     fit.wait_for(1)
@@ -96,6 +97,7 @@ def test_ctrl_c_keeps_the_best_weights_and_nobody_else_may_fit_there_meanwhile(f
     assert len(Forecaster.load("model").predict()) == 12
 
 
+@pytest.mark.tensorflow
 def test_a_model_whose_folder_vanishes_while_it_is_trained_is_saved_all_the_same(folder, fitting_into):
     fit = fitting_into("deep/er/model")
     fit.wait_for(1)
@@ -144,6 +146,7 @@ def test_a_fit_is_resumed_and_its_model_replaces_the_older_one(folder, model, tr
     assert not session.resumable
 
 
+@pytest.mark.tensorflow
 def test_what_is_recorded_is_saved(folder, trains):
     trains()
     session = FitSession("m", record={"command": "mine"})
@@ -152,6 +155,7 @@ def test_what_is_recorded_is_saved(folder, trains):
     assert session.holds_model and load_model(Path("m")).record["command"] == "mine"
 
 
+@pytest.mark.tensorflow
 def test_a_place_that_is_no_model_is_refused_before_training(folder, trains):
     trains(AssertionError("trained"))
     Path("thesis").mkdir()

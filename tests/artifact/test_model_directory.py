@@ -892,6 +892,7 @@ def test_a_reader_keeps_the_model_that_it_opened(model, folder, monkeypatch):
     assert same(load_model(model), before)
 
 
+@pytest.mark.slow
 def test_changed_directories_are_refused_or_forecast_the_same():
     """A few of the many that ``python tests/manual/tamper.py`` tries."""
     from manual.tamper import run
@@ -910,6 +911,7 @@ def test_keras_builds_no_larger_network_than_is_stored(model):
     assert keras.Layer.add_weight is add_weight
 
 
+@pytest.mark.tensorflow
 def test_weights_that_other_threads_make_are_not_counted_and_their_blocks_wait():
     import keras
 

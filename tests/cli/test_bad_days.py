@@ -59,6 +59,7 @@ def stopped() -> Iterator[Callable[[int], int]]:
     signals._received.clear()
 
 
+@pytest.mark.tensorflow
 def test_a_signal_ends_training_and_keeps_the_best_weights(command, folder, stopped, monkeypatch):
     class Stopping(fit._progress):
         def __init__(self, hidden: bool) -> None:

@@ -89,6 +89,7 @@ def test_help_of_fit_lists_every_network_in_one_line(command):
         assert [line.split(maxsplit=1) for line in text].count([name, says]) == 1
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("validation", "few"),
     [
@@ -348,6 +349,7 @@ def test_the_environment_names_the_model_directory(command, model, monkeypatch):
     assert command("predict", "--model", "none").code == 4
 
 
+@pytest.mark.tensorflow
 def test_fit_from_standard_input_with_repairs_end_to_end(command, folder, monkeypatch):
     """One real training: unsorted rows, gaps and empty cells, read from standard input, written as JSON."""
     rows = pd.read_csv(command("datasets", "copy", "airline").out.strip())

@@ -312,6 +312,7 @@ def test_the_settings_proposed_for_few_rows_fit(command, here, monkeypatch, rows
     assert command("fit", "few.csv", *proposed).err.endswith("forecaster: error: planned\n")
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("rows", [6, 20])
 def test_a_network_is_trained_with_the_proposed_settings(command, here, rows):
     pd.read_csv("good.csv").head(rows).to_csv("few.csv", index=False)

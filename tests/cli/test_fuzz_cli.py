@@ -16,6 +16,7 @@ RUNS = 100
 DONE, FAILED, USAGE, NOT_FOUND, BAD = 0, 1, 2, 4, 5
 
 
+@pytest.mark.tensorflow
 def test_command_lines_at_random(tmp_path_factory):
     place = tmp_path_factory.mktemp("prepared")
     prepare(place)

@@ -230,6 +230,7 @@ class TestDrift:
 
 
 class TestFitted:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", FITTED)
     def test_only_the_newest_rows_count(self, name: str) -> None:
         history = seasonal((ARIMA_HISTORY if name == "AutoARIMA" else LOCAL_HISTORY) + 500, 4)

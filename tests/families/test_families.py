@@ -21,6 +21,8 @@ from forecaster.networks.assembly import assemble_network
 from forecaster.networks.factory import build_network, unread_settings
 from forecaster.networks.initial.simple_forecasts import simple_forecasts
 
+pytestmark = pytest.mark.tensorflow
+
 FULL = Shapes(
     lookback=14,
     steps=5,

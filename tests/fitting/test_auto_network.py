@@ -202,6 +202,7 @@ def test_another_budget_is_refused_before_anything_is_trained(budget):
     assert "10m" in error.value.hint
 
 
+@pytest.mark.tensorflow
 def test_what_is_kept_forecasts_and_is_stored_with_the_table(monkeypatch, tmp_path):
     few = {name: SHORTLIST[name] for name in ("lstm", "dlinear")}
     monkeypatch.setattr(members, "SHORTLIST", few)

@@ -14,6 +14,8 @@ from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.fitting import warm_start
 from forecaster.fitting.warm_start import EPOCHS, SLOWER, settings_for_warm_start
 
+pytestmark = pytest.mark.tensorflow
+
 ROWS, NEWER = 120, 24
 #: A network that two epochs leave much to learn.
 SETTINGS = {"horizon": 3, "units": (4,), "epochs": 2, "base": "none", "lookback": 12, "validation": 20, "season": 12}

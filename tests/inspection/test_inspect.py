@@ -514,6 +514,7 @@ def test_help_begins_with_examples(command: Command, name: str):
     assert ended.code == 0 and ended.out.index(f"forecaster {name}") < ended.out.index("Options:")
 
 
+@pytest.mark.slow
 def test_neither_the_doctor_nor_its_picture_imports_tensorflow(folder: Path):
     program = (
         "import sys; from forecaster.cli.main import run;"

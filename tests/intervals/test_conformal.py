@@ -95,6 +95,7 @@ class TestCoverage:
         assert abs(share.mean() - level / 100) < 0.03
         assert share.min() > level / 100 - 0.08
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("stretches", "level"), [(2, 80), (2, 95), (5, 80), (5, 95)])
     def test_errors_that_add_up_are_covered_from_few_stretches(self, stretches: int, level: int) -> None:
         """Windows of few stretches share their errors; random walks, as where a level drifts."""

@@ -9,6 +9,8 @@ import pytest
 
 from forecaster import losses
 
+pytestmark = pytest.mark.tensorflow
+
 MODULES = (
     "forecaster.losses",
     "forecaster.losses.card",

@@ -18,6 +18,8 @@ from forecaster.networks.initial.simple_forecasts import simple_forecast_names, 
 from forecaster.networks.initial.start import Start
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
 
+pytestmark = pytest.mark.tensorflow
+
 #: Networks whose recurrent cell is what their name says.
 CELLS = ("lstm", "gru", "rnn")
 SHAPES = Shapes(lookback=26, steps=9, calendar=2, seasons=(6,))

@@ -54,6 +54,7 @@ def add_line(path: Path, before: str, line: str) -> None:
     path.write_text(text.replace(before, line + before))
 
 
+@pytest.mark.tensorflow
 def test_a_network_and_a_loss_are_a_file_and_a_line_each(tmp_path):
     package = tmp_path / "forecaster"
     shutil.copytree(Path(forecaster.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -60,11 +60,13 @@ def test_every_frozen_text_is_compared():
     assert found == {*TEXTS, *FITTED_TEXTS}
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_text_of_the_code_is_what_it_was(folder, name):
     assert TEXTS[name]() == (FROZEN / name).read_text()
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", FITTED_TEXTS)
 def test_a_text_of_models_is_what_it_was(folder, fits, name):
     assert FITTED_TEXTS[name](fits) == (FROZEN / name).read_text()
@@ -101,6 +103,7 @@ def test_numbers_and_tags_in_models():
     assert [channel.kind for channel in Channel.__args__] == ["number", "category", "present"]
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("golden", sorted(GOLDEN.glob("0.2.0/*/")), ids=lambda golden: golden.name)
 def test_a_model_is_written_like_the_golden_one(fits, golden):
     model = fits.place / golden.name
@@ -113,6 +116,7 @@ def test_a_model_is_written_like_the_golden_one(fits, golden):
     assert {file.name for file in model.iterdir()} == {file.name for file in golden.iterdir()}
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", FITS)
 def test_checkpoints_are_numbered_in_the_order_of_the_runs(fits, name):
     runs = {"rnn": 1, "direction": 1, "members": 4}[name]

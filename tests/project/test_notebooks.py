@@ -50,6 +50,7 @@ def test_a_notebook_is_stored_without_outputs(notebook: Path) -> None:
         assert cell["execution_count"] is None
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_without_errors_and_warnings(notebook: Path, kernel: str, tmp_path: Path) -> None:
     import nbformat

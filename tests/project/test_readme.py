@@ -60,6 +60,7 @@ def assert_alike(expected: str, printed: str) -> None:
         assert b == pytest.approx(a, abs=TOLERANCE * largest), f"{old}\n{new}"
 
 
+@pytest.mark.tensorflow
 def test_commands_print_what_the_readme_shows(tmp_path):
     commands = shown(README.read_text(encoding="utf-8"))
     assert [c for c, _ in commands[:3]] == [
@@ -81,6 +82,7 @@ def test_another_output_would_be_noticed(printed):
         assert_alike("skill 10.0%", printed)
 
 
+@pytest.mark.tensorflow
 def test_python_example_runs(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)

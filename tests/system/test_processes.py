@@ -153,6 +153,7 @@ BAD_DAY = {
 }
 
 
+@pytest.mark.tensorflow
 def test_real_fits_are_quiet_and_repeat_byte_for_byte(folder):
     """Two trainings of one seed, the second on a bad day; all that reaches stderr is ours, no warning of a library."""
     (folder / "home" / ".keras").mkdir(parents=True)
@@ -212,6 +213,7 @@ class Terminal:
         return self.process.returncode, out
 
 
+@pytest.mark.tensorflow
 def test_the_bar_shows_skill_and_time_left_and_ctrl_c_keeps_the_best_weights(folder):
     terminal = Terminal("fit", "dataset:airline", "--units", "8", "--epochs", "5000", "--patience", "5000")
     try:

@@ -115,6 +115,7 @@ def same(found, expected):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("options", [{}, {"needed_gain": 0.99}], ids=["trained", "the untrained network is kept"])
 def test_a_fit_that_dies_in_every_epoch_goes_on_to_the_same_weights(sitting, folder, options):
     expected, _ = sitting.fit(**options)
@@ -132,6 +133,7 @@ def test_a_fit_that_dies_in_every_epoch_goes_on_to_the_same_weights(sitting, fol
     assert sitting.told == []
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_a_run_whose_checkpoint_is_damaged_is_trained_anew(sitting, whole, folder, damage):
     sitting.fit(MODEL)
@@ -152,6 +154,7 @@ def full(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.tensorflow
 def test_a_full_disk_is_told_once_and_training_goes_on(sitting, whole, folder, monkeypatch):
     monkeypatch.setattr(files.os, "fsync", full)
     found, notes = sitting.fit(MODEL)
@@ -160,6 +163,7 @@ def test_a_full_disk_is_told_once_and_training_goes_on(sitting, whole, folder, m
     assert notes[0].warning and os.listdir(ModelPlace.of(MODEL).checkpoint) == []
 
 
+@pytest.mark.tensorflow
 def test_an_older_checkpoint_outlives_a_disk_that_fills_up(sitting, whole, folder, monkeypatch):
     with pytest.raises(Cut):
         sitting.fit(MODEL, cut=3)
@@ -170,6 +174,7 @@ def test_an_older_checkpoint_outlives_a_disk_that_fills_up(sitting, whole, folde
     assert sitting.told[0] == ("validation run", 3)
 
 
+@pytest.mark.tensorflow
 def test_a_disk_that_was_full_only_when_the_fit_began_does_no_harm(sitting, whole, folder, monkeypatch):
     def once(*args):
         monkeypatch.setattr(checkpoint, "write_sealed", write_sealed)
@@ -182,6 +187,7 @@ def test_a_disk_that_was_full_only_when_the_fit_began_does_no_harm(sitting, whol
     assert sitting.told[0] == ("validation run", 3)
 
 
+@pytest.mark.tensorflow
 def test_folders_above_the_model_are_made(folder):
     with Checkpoints(Path("a/b/model"), notes := []) as checkpoints:
         checkpoints.begin(lambda: BEGUN, False)
@@ -208,6 +214,7 @@ def diverging(sitting, monkeypatch):
     rate.assign(usual)
 
 
+@pytest.mark.tensorflow
 def test_training_that_diverged_goes_on_with_the_lower_learning_rate(sitting, diverging, folder):
     expected, _ = diverging(epochs=4)
     epochs = sitting.told
@@ -222,6 +229,7 @@ def test_training_that_diverged_goes_on_with_the_lower_learning_rate(sitting, di
     same(diverging(MODEL, resume=True, epochs=4)[0], expected)
 
 
+@pytest.mark.tensorflow
 def test_a_run_that_diverged_twice_diverges_again_without_training(sitting, diverging, folder):
     for resume in (False, True):
         with Checkpoints(MODEL, []) as checkpoints:
@@ -239,6 +247,7 @@ def clock(monkeypatch):
     return shown
 
 
+@pytest.mark.tensorflow
 def test_what_the_clock_showed_is_shown_again_and_goes_on_from_there(folder, clock):
     def fit(resume, seconds):
         with Checkpoints(MODEL, []) as checkpoints:
@@ -256,6 +265,7 @@ def test_what_the_clock_showed_is_shown_again_and_goes_on_from_there(folder, clo
     assert shown == [5, 65, 5, 65, 95]
 
 
+@pytest.mark.tensorflow
 def test_checkpoints_take_a_fiftieth_of_the_time_at_most(folder, clock, monkeypatch):
     monkeypatch.setattr(checkpoint, "INTERVAL", 50)
     written = []
@@ -302,6 +312,7 @@ def begun(folder, command, monkeypatch):
     return call
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
@@ -351,6 +362,7 @@ def test_nothing_to_resume(begun):
         Forecaster().fit("a.csv", resume=True)
 
 
+@pytest.mark.tensorflow
 def test_a_fit_that_starts_over_says_what_it_discards(begun):
     begun("a.csv")
     assert "resume     run 1 after epoch 5 of 9  (checkpoint of 20" in begun("a.csv", "--resume").err
@@ -366,6 +378,7 @@ def test_a_fit_that_starts_over_says_what_it_discards(begun):
     assert said in ended.err and "(its fingerprint is damaged or absent)" in ended.err
 
 
+@pytest.mark.tensorflow
 def test_it_is_said_where_a_fit_goes_on_on_another_machine(begun, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     begun("a.csv")
@@ -377,6 +390,7 @@ def test_it_is_said_where_a_fit_goes_on_on_another_machine(begun, monkeypatch):
     ) in begun("a.csv", "--resume", "-q").err
 
 
+@pytest.mark.tensorflow
 def test_threads_make_no_difference_to_a_deterministic_fit(monkeypatch):
     found = {name: describe_machine(name == "one thread") for name in ("one thread", "several")}
     monkeypatch.setenv("OMP_NUM_THREADS", "77")
@@ -396,6 +410,7 @@ def test_a_fit_that_does_not_come_to_training_discards_nothing(begun, command, m
     assert snapshot(ModelPlace.of(MODEL).checkpoint) == before
 
 
+@pytest.mark.tensorflow
 def test_runs_that_begin_in_another_thread_have_no_number_and_are_refused(folder):
     with Checkpoints(MODEL, []) as checkpoints, ThreadPoolExecutor(1) as threads:
         checkpoints.begin(lambda: BEGUN, False)
@@ -405,6 +420,7 @@ def test_runs_that_begin_in_another_thread_have_no_number_and_are_refused(folder
     assert [file.name for file in checkpoint_files(ModelPlace.of(MODEL).checkpoint)] == ["run-1"]
 
 
+@pytest.mark.tensorflow
 def test_a_fit_inside_another_does_not_take_its_numbers(folder):
     """As one that a progress report begins: each has checkpoints of its own."""
     with Checkpoints(MODEL, []) as outer:
@@ -418,6 +434,7 @@ def test_a_fit_inside_another_does_not_take_its_numbers(folder):
     assert kept == {MODEL: ["run-1", "run-2"], "inner": ["run-1"]}
 
 
+@pytest.mark.tensorflow
 def test_a_run_of_another_fit_is_not_taken(folder):
     for fit in (BEGUN, BEGUN.replace("3", "4")):
         with Checkpoints(MODEL, []) as checkpoints:
@@ -432,6 +449,7 @@ def test_a_run_of_another_fit_is_not_taken(folder):
     assert notes[-1].name == "checkpoint" and notes[-1].warning
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("save", "change"),
     [
@@ -456,6 +474,7 @@ def test_a_sealed_file_that_is_no_run_is_trained_anew(folder, monkeypatch, save,
     assert str(notes[-1]) == "checkpoint: damaged (run 1 is trained anew)"
 
 
+@pytest.mark.tensorflow
 def test_ctrl_c_says_that_resume_goes_on(begun):
     ended = begun("a.csv", "-q", comes=KeyboardInterrupt())
     assert (ended.code, ended.err) == (
@@ -465,6 +484,7 @@ def test_ctrl_c_says_that_resume_goes_on(begun):
     assert checkpoint_files(ModelPlace.of(MODEL).checkpoint)
 
 
+@pytest.mark.tensorflow
 def test_an_error_that_would_come_again_leaves_no_checkpoint(begun):
     assert begun("a.csv", comes=DivergedError("NaN")).code == 6
     assert sorted(os.listdir()) == TABLES
@@ -542,6 +562,7 @@ def test_a_fit_in_the_place_of_its_start_that_was_killed_once_it_was_written_is_
     assert load_model(model).record["trained_until"] == "2000-01-01" and os.listdir() == ["forecaster-model"]
 
 
+@pytest.mark.tensorflow
 def test_a_default_that_is_given_is_another_setting_of_further_training(further):
     further("--model", "other", interrupted=True)
     ended = further("--model", "other", "--epochs", str(Config.of().epochs), "--resume")
@@ -631,6 +652,7 @@ def test_a_fingerprint_is_that_of_every_part_of_the_data(monkeypatch):
     assert fingerprint(panel(), config) == plain
 
 
+@pytest.mark.tensorflow
 def test_a_fit_killed_at_random_moments_goes_on(folder):
     script = [sys.executable, str(ROOT / "tests/manual/kill.py"), "--kills", "2", "--seed", "286", "--members", "1"]
     done = subprocess.run(script, capture_output=True, text=True, timeout=300)

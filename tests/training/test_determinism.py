@@ -41,6 +41,7 @@ print(json.dumps({"before": before, "during": during, "after": blas(), "tensorfl
 """
 
 
+@pytest.mark.tensorflow
 def test_a_deterministic_fit_is_the_same_on_any_number_of_threads(tmp_path: Path) -> None:
     """Of this network, two numbers of threads give two sums otherwise."""
     found, weights = [], []

@@ -15,6 +15,8 @@ from forecaster.training import member_fit
 from forecaster.training.member_fit import MemberFit
 from forecaster.training.trainer import Trainer
 
+pytestmark = pytest.mark.tensorflow
+
 QUICK = {"horizon": 3, "units": (4,), "epochs": 1, "lookback": 12, "season": 12}
 NAN = "training diverged: the validation loss became nan in epoch 1"
 

@@ -167,6 +167,7 @@ def test_ways_are_told_as_a_sentence():
 # A lower learning rate
 
 
+@pytest.mark.tensorflow
 def test_a_learning_rate_that_is_too_high_is_lowered_once_and_told():
     windows = windows_of(wave() * 1e18, 8, 2)
     with pytest.raises(DivergedError) as error:
@@ -178,6 +179,7 @@ def test_a_learning_rate_that_is_too_high_is_lowered_once_and_told():
     assert error.value.hint == "try a learning_rate below 100000, or clipnorm=1"
 
 
+@pytest.mark.tensorflow
 def test_a_mix_of_simple_forecasts_diverges_as_any_network():
     """Its weights are looked up, one row for several steps, and of NaN in their gradient Keras makes an error."""
     windows = windows_of(5 * wave(features=0), 24, 12)
@@ -186,6 +188,7 @@ def test_a_mix_of_simple_forecasts_diverges_as_any_network():
         Trainer(network, 32, 6, 0).validation_run(windows, windows, StoppingRule(1, 1))
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_training_goes_on_from_the_best_weights_with_a_lower_learning_rate(schedule, monkeypatch):
     """As by hand: two epochs, then as many as are left with a tenth of the rate, over the batches that come then."""
@@ -216,6 +219,7 @@ def test_training_goes_on_from_the_best_weights_with_a_lower_learning_rate(sched
     assert first_rate(healed.network) == pytest.approx(0.005)
 
 
+@pytest.mark.tensorflow
 def test_an_absurd_covariate_is_named_and_the_step_is_that_of_fit():
     values = wave(400)
     values[150, 1] = 1e17
@@ -228,6 +232,7 @@ def test_an_absurd_covariate_is_named_and_the_step_is_that_of_fit():
     assert "correct that reading" in error.value.hint and "learning_rate" not in error.value.hint
 
 
+@pytest.mark.tensorflow
 def test_a_final_run_that_diverges_is_tried_once_more():
     windows, _ = split(wave() * 1e18)
     run, trainer = Run(best_epoch=2), trainer_of(network="nlinear", learning_rate=1e3)
@@ -236,6 +241,7 @@ def test_a_final_run_that_diverges_is_tried_once_more():
     assert run.lowered.startswith("the final run diverged: the training loss became nan in epoch 1")
 
 
+@pytest.mark.tensorflow
 def test_a_loss_that_is_infinite_before_training_names_the_reading():
     values = wave()
     values[-3, 0] = 1e25
@@ -274,6 +280,7 @@ def flags(settings):
     return [part for k, v in settings.items() if v for part in (f"--{k.replace('_', '-')}", str(v))]
 
 
+@pytest.mark.tensorflow
 def test_one_absurd_reading_of_one_series_is_named_and_nothing_is_written(command, folder):
     """And not an absurd covariate, which is cut off at 10 deviations."""
     three_series(y=9e11, x=1e30).to_csv(folder / "y.csv", index=False)
@@ -287,6 +294,7 @@ def test_one_absurd_reading_of_one_series_is_named_and_nothing_is_written(comman
     assert [path.name for path in folder.iterdir() if path.is_dir()] == []
 
 
+@pytest.mark.tensorflow
 def test_members_that_a_lower_learning_rate_heals_are_kept_and_told():
     settings = {**FRAGILE, "series": "s", "learning_rate": 2.0, "members": 2, "keep": "last"}
     found = Forecaster(**settings).fit(three_series().drop(columns="x"))
@@ -296,6 +304,7 @@ def test_members_that_a_lower_learning_rate_heals_are_kept_and_told():
     assert np.isfinite(found.predict()["forecast"]).all() and found.model.record["trained"]
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("settings", [{"task": "direction"}, {"network": "rnn", "activation": "relu", "units": (4,)}])
 def test_forecasts_beyond_reason_name_the_reading(settings):
     given = {**FRAGILE, "optimizer": "rmsprop", "series": "s", "learning_rate": 0.01, **settings}

@@ -84,6 +84,7 @@ def test_of_members_the_largest_counts_and_the_weights_of_all():
     assert both.learned == alone[1].learned and both.exported == pytest.approx(sum(n.exported for n in alone))
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     "settings", [{"units": (24, 12)}, {"units": (9,), "bidirectional": True, "head": "segments", "base": "none"}]
 )
@@ -210,6 +211,7 @@ def test_on_a_gpu_what_is_kept_of_a_batch_takes_none_of_the_machine(monkeypatch)
     assert with_room(monkeypatch, room - 1, gpu=True)(LARGE, LONG, plain(4_000))
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(("device", "found"), [("CPU", False), ("GPU (NVIDIA H200)", True)])
 def test_a_gpu_is_one_that_tensorflow_trains_on(tmp_path, monkeypatch, device, found):
     """Whatever it is that it cannot: it was built without CUDA, or CUDA_VISIBLE_DEVICES is empty."""
@@ -252,6 +254,7 @@ def test_where_no_setting_is_enough_fewer_rows_are(monkeypatch):
     assert "fewer rows" in error.value.hint
 
 
+@pytest.mark.tensorflow
 def test_a_fit_tells_the_warning_and_a_fit_of_more_than_there_is_writes_nothing(monkeypatch, command, folder):
     monkeypatch.setattr(memory, "available_bytes", lambda: 0.6e9)
     found = Forecaster(units=(2,), epochs=1, final=False, network="nlinear").fit("dataset:airline")

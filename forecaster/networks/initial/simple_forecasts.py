@@ -52,7 +52,8 @@ def simple_forecasts(window: Any, steps: int, seasons: Sequence[int], ops: Any =
         ahead = (1 + np.arange(steps) // season).astype("float32")
         found["grown"] = ops.mean(grown, axis=1, keepdims=True) * ahead + found["seasonal"]
     if whole > 1:
-        found |= _smoothed(folded, steps, ops)
+        with np.errstate(invalid="ignore"):  # OpenBLAS at times flags products of finite numbers
+            found |= _smoothed(folded, steps, ops)
     return found | _longer_seasons(window, steps, seasons, ops)
 
 

@@ -224,6 +224,7 @@ def test_a_folder_without_tables(command, folder):
     refused(command, folder, ["fit", "others"], NOT_FOUND, message, "expected files such as others/table.parquet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gz", "zst"])
 def test_ten_gigabytes_in_a_small_file(kind, folder):
     import pyarrow as pa
@@ -316,6 +317,7 @@ def plan(**columns: object) -> pd.DataFrame:
     return pd.concat(both, ignore_index=True).assign(**columns)
 
 
+@pytest.mark.tensorflow
 def test_a_category_that_training_never_saw(command, folder, shops):
     newer = stock()
     newer.loc[newer.index == 100, "sky"] = "hail"
@@ -330,6 +332,7 @@ def test_a_category_that_training_never_saw(command, folder, shops):
     )
 
 
+@pytest.mark.tensorflow
 def test_a_category_that_a_plan_never_saw_is_refused_as_text(command, folder, shops):
     plan(promo=["1", "0", "maybe", "1", "0", "1"]).to_csv("plan.csv", index=False)
     arguments = ["predict", "--model", str(shops), "--future", "plan.csv"]
@@ -337,6 +340,7 @@ def test_a_category_that_a_plan_never_saw_is_refused_as_text(command, folder, sh
     refused(command, folder, arguments, BAD, message, "")
 
 
+@pytest.mark.tensorflow
 def test_future_covariates_that_are_not_given(command, folder, shops):
     message = "the forecast needs the future values of promo: --future FILE"
     refused(
@@ -349,6 +353,7 @@ def test_future_covariates_that_are_not_given(command, folder, shops):
     )
 
 
+@pytest.mark.tensorflow
 def test_the_hint_to_write_a_plan_keeps_what_was_asked(command, folder, shops):
     stock().to_csv("new rows.csv", index=False)
     message, start = "the forecast needs the future values.*", rf"forecaster make-future --model {shops}"
@@ -358,6 +363,7 @@ def test_the_hint_to_write_a_plan_keeps_what_was_asked(command, folder, shops):
     refused(command, folder, arguments, USAGE, message, f"{start} --data 'new rows.csv' --horizon 5 ")
 
 
+@pytest.mark.tensorflow
 def test_a_future_file_of_another_horizon(command, folder, shops):
     plan().to_csv("plan.csv", index=False)
     arguments = ["predict", "--model", str(shops), "--future", "plan.csv", "--horizon", "5"]
@@ -368,6 +374,7 @@ def test_a_future_file_of_another_horizon(command, folder, shops):
     refused(command, folder, arguments, BAD, message, "forecaster make-future .*--horizon 5")
 
 
+@pytest.mark.tensorflow
 def test_a_future_file_of_other_days_or_shops(command, folder, shops):
     arguments = ["predict", "--model", str(shops), "--future", "plan.csv"]
     plan(date="2021-01-01").drop_duplicates(["shop", "date"]).to_csv("plan.csv", index=False)
@@ -380,6 +387,7 @@ def test_a_future_file_of_other_days_or_shops(command, folder, shops):
     refused(command, folder, arguments, NOT_FOUND, ".*'promo'.*", "")
 
 
+@pytest.mark.tensorflow
 def test_a_future_file_with_holes(command, folder, shops):
     plan(promo=None).to_csv("plan.csv", index=False)
     arguments = ["predict", "--model", str(shops), "--future", "plan.csv"]
@@ -391,6 +399,7 @@ def test_a_future_file_with_holes(command, folder, shops):
     refused(command, folder, arguments, BAD, message, "fill them in.*forecaster make-future")
 
 
+@pytest.mark.tensorflow
 def test_make_future_writes_what_predict_then_reads(command, folder, shops):
     ended = command("make-future", "--model", str(shops), "--horizon", "5", "--output", "plan.csv")
     assert ended.code == 0 and "10 cells to fill in" in ended.err

@@ -360,6 +360,7 @@ def test_nothing_is_changed_on_a_server(server: Server) -> None:
     assert len(read_table(Source(server.url(), sql="SELECT n FROM readings"))) == 1000
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_given_up() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

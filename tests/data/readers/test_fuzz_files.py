@@ -31,6 +31,8 @@ from forecaster.features.plan import make_plan
 from forecaster.fitting import fit as fitting
 from forecaster.fitting.trainable import refuse_untrainable
 
+pytestmark = pytest.mark.tensorflow
+
 FILES, SEED = 2_000, 0
 SECONDS, LIMIT = 5, 30  # for each file: of the processor, and by the clock
 LONGEST = 900  # characters of a message

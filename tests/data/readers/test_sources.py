@@ -529,6 +529,7 @@ def test_without_openpyxl_the_install_line_is_named(tmp_path: Path, monkeypatch:
     assert caught.value.hint == "pip install 'forecaster[excel]'"
 
 
+@pytest.mark.slow
 def test_every_file_of_the_real_data_is_read(shared_data: Path) -> None:
     for path in sorted(p for p in shared_data.rglob("*.csv*") if p.is_file()):
         frame = read_table(path)
