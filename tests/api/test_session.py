@@ -118,8 +118,8 @@ def trains(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     monkeypatch.setattr(checkpoint, "INTERVAL", 0)
 
     def plant(comes: BaseException | None = None, **record: Any) -> None:
-        def fit_panel(*_: Any) -> Model:
-            checkpoint.saved_state_of_next_run().keep(5, 9, dict)
+        def fit_panel(*given: Any) -> Model:
+            given[-1].begin_run().save_epoch(5, 9, dict)
             if comes:
                 raise comes
             model = load_model(trained)
