@@ -1,4 +1,4 @@
-"""A trained model ready to forecast: what it needs beside its files is made once, whichever thread asks first."""
+"""A trained model ready to forecast: engine and history are made once, by the first thread that asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forecaster is and how well it did, as text and as HTML."""
+"""The summary of a forecaster, as text and as HTML."""
 
 from __future__ import annotations
 

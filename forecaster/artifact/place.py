@@ -1,4 +1,4 @@
-"""The place of a model directory, and of what lies beside it: lock, checkpoint, folders in which a model is written."""
+"""The place of a model directory and of its siblings: lock, checkpoint, staging folders."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ModelPlace:
         return True
 
     def make_staging(self) -> Path:
-        """Make a folder beside the directory to write a model in.
+        """Make a folder next to the directory to write a model in.
 
         Raises:
             OSError: the system refuses it.

@@ -97,7 +97,7 @@ def command(
     check_table(output, force)
     check_picture(plot, force)
     names, shown = _names(places), measures_of(metrics, levels)
-    beside = baselines_of(baselines)
+    compared = baselines_of(baselines)
     gate = fail_if_of(fail_if, levels, [*names[1:], *BASELINES])  # a saved run may hold any
     models = {name: Forecaster.load(place) for name, place in zip(names, places, strict=True) if Path(place).is_dir()}
     if not models:
@@ -111,7 +111,7 @@ def command(
         if name not in models:
             runs[name] = read_run(place)
             continue
-        others = () if any(n in runs for n in models) else beside
+        others = () if any(n in runs for n in models) else compared
         runs[name] = _backtest(models[name], rows, **options, levels=levels, baselines=others)
     found = compare(runs)
     say_notes(found.notes, quiet)

@@ -1,4 +1,4 @@
-"""How results, notes and errors are printed, and where tables are written."""
+"""Printing of results, notes and errors, and writing of tables."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from forecaster.plotting import plot_reliability
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Origins at most where none are asked for: luck is told from skill by many windows, and a forecast costs little.
+#: Most origins by default: many windows separate luck from skill, and a forecast costs little.
 MOST_ORIGINS = 500
 #: Windows forecast in one call: bounds memory, changes no number.
 AT_ONCE = 1_000
@@ -126,7 +126,7 @@ def evaluate_directions(
 
 
 def _calls(windows: OriginWindows, each: bool) -> list[OriginWindows]:
-    """Return the windows origin by origin, or so many at once."""
+    """Return the windows origin by origin, or :data:`AT_ONCE` at a time."""
     numbers = np.arange(len(windows))
     group = windows.origin if each else numbers // AT_ONCE
     return [windows.take(group == number) for number in np.unique(group)]

@@ -1,1 +1,1 @@
-"""How good a forecast is: metrics, baselines, intervals, backtests."""
+"""Metrics, baselines, backtests, and tests of their differences."""

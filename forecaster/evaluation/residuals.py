@@ -1,4 +1,4 @@
-"""What is left in the errors of a model: bias, autocorrelation, and the shape of their distribution."""
+"""Tests of the errors of a model: bias, autocorrelation, and the shape of their distribution."""
 
 from __future__ import annotations
 

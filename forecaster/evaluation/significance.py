@@ -1,4 +1,4 @@
-"""Whether one model is better than another, or only luckier: Diebold-Mariano tests and bootstrap intervals on skill."""
+"""Tests of one model against another: Diebold-Mariano, and bootstrap intervals on skill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows of a backtest the network was trained on: those may not pass for a forecast."""
+"""Rows of a backtest that the network was trained on: they may not pass for forecasts."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def forecast_blocks(blocks: Sequence[Block], config: Config, shapes: Shapes, rea
 
 
 def _covariates(config: Config, shapes: Shapes, read: Read) -> Any:
-    """Return what the blocks read in addition to the target, ``(batch, units)``; None if there is nothing."""
+    """Return the inputs of the blocks in addition to the target, ``(batch, units)``; None if there is nothing."""
     import keras
 
     parts = [] if read.context is None else [read.context]

@@ -198,7 +198,7 @@ def _choose_horizon(panel: Panel, config: Config) -> tuple[int, str]:
 
 
 def validation_rows(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:
-    """Return how many of the newest rows of each series validation takes, and the reason.
+    """Return the number of newest rows of each series that validation takes, and the reason.
 
     Args:
         panel: all rows that may be used for training and validation.

@@ -55,7 +55,7 @@ _GROUP_SWAP = ("memory.swap.max", "memory.swap.current")
 
 
 def _rest(folder: Path, limit: str, taken: str) -> float:
-    """Return what is left of a group's limit, in bytes; infinity if it has none (its file is absent or "max")."""
+    """Return the rest of a group's limit, in bytes; infinity if it has none (its file is absent or "max")."""
     with suppress(OSError, ValueError):
         return int((folder / limit).read_text()) - int((folder / taken).read_text())
     return math.inf

@@ -220,7 +220,7 @@ def explain_divergence(
     windows: Windows,
     advice: Advice,
 ) -> tuple[str, str]:
-    """Return where and why a loss diverged, because of a reading or of the learning rate, and the hint.
+    """Return the place and cause of a divergence, a reading or the learning rate, and the hint.
 
     Args:
         found: the divergence.

@@ -350,7 +350,7 @@ def _empty_note(readings: Readings, ids: tuple[str, ...], grid: Grid, full: np.n
 
 
 def _placeholder_words(freq: Freq, rule: str) -> str:
-    """Return how placeholders are made from the past, in words."""
+    """Return a phrase on the source of placeholders in the past."""
     season = default_season(str(freq))
     how = "the last value"
     if season > 1:
