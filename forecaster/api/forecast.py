@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecaster.api.ready_model import ReadyModel
 from forecaster.artifact.model import Model
+from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.calendar import future_times
 from forecaster.direction.prediction import (
@@ -44,6 +45,7 @@ class Forecast:
 
 def make_forecast(
     ready: ReadyModel,
+    config: Config,
     horizon: int | str | None,
     data: Data | None,
     levels: int | Sequence[int],
@@ -53,6 +55,7 @@ def make_forecast(
 
     Args:
         ready: what was trained.
+        config: its settings; those of the group ``data`` say how rows are read.
         horizon: steps, a span or a date; the trained horizon by default.
         data: newer rows, or other series; the history of the model by default.
         levels: intervals to give, in percent.
@@ -67,8 +70,8 @@ def make_forecast(
     levels = parse_levels(levels)
     if ready.model.config.task == "direction":
         refuse_levels(levels)
-        return _forecast_directions(ready, *_rows_ahead(ready, horizon, data, future))
-    panel, ahead, notes = _rows_ahead(ready, horizon, data, future)
+        return _forecast_directions(ready, *_rows_ahead(ready, config, horizon, data, future))
+    panel, ahead, notes = _rows_ahead(ready, config, horizon, data, future)
     model, steps = ready.model, int(ahead.max())
     working, found = (None, []) if data is None else adapt_levels(model, ready.engine, panel, levels)
     notes += found
@@ -84,10 +87,10 @@ def make_forecast(
 
 
 def _rows_ahead(
-    ready: ReadyModel, horizon: int | str | None, data: Data | None, future: Data | None
+    ready: ReadyModel, config: Config, horizon: int | str | None, data: Data | None, future: Data | None
 ) -> tuple[Panel, np.ndarray, list[Note]]:
     """Return the panel with its future covariates, the steps to forecast of each series, and what was done to it."""
-    panel, notes = ready.panel(data)
+    panel, notes = ready.panel(data, config)
     ahead = ready.steps_ahead(panel, horizon)
     if ready.model.config.task == "direction":
         refuse_beyond(ready.model, int(ahead.max()))

@@ -239,7 +239,7 @@ class Forecaster:
             NotFoundError: likewise.
             DataError: likewise.
         """
-        return make_forecast(self._ready_model(), horizon, data, levels, future)
+        return make_forecast(self._ready_model(), self.config, horizon, data, levels, future)
 
     @one_thread
     def evaluate(
@@ -291,7 +291,7 @@ class Forecaster:
         """
         levels, baselines = parse_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
         ready = self._ready_model()
-        panel, notes = ready.panel(data)
+        panel, notes = ready.panel(data, self.config)
         steps = int(ready.steps_ahead(panel, horizon).max())
         rolling = Rolling(steps, origins, stride, gap, window, int(refit), adaptive)
         found: Evaluation | DirectionEvaluation
@@ -404,7 +404,7 @@ class Forecaster:
 
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the model's history, or ``data`` joined to it), and notes on repairs."""
-        return self._ready_model().panel(data)
+        return self._ready_model().panel(data, self.config)
 
     def forecast_panel(self, panel: Panel, steps: int, levels: tuple[int, ...]) -> np.ndarray:
         """Forecast from the end of each series of a ready panel, with rows of the lookback at least.

@@ -7,6 +7,7 @@ from threading import Lock
 import numpy as np
 
 from forecaster.artifact.model import Model
+from forecaster.config import Config
 from forecaster.data.panel.packed import unpack_panel
 from forecaster.data.panel.panel import Panel
 from forecaster.engines.engine import Engine
@@ -29,6 +30,12 @@ class ReadyModel:
         self._lock = Lock()
         self._engine: Engine | None = None
 
+    def __getstate__(self) -> Model:
+        return self.model  # lock and engine belong to the process
+
+    def __setstate__(self, model: Model) -> None:
+        self.__init__(model)  # type: ignore[misc]
+
     @property
     def engine(self) -> Engine:
         """What runs the network.
@@ -48,7 +55,7 @@ class ReadyModel:
             self.model.history = unpack_panel(self.model.history)
             return self.model.history
 
-    def panel(self, data: Data | None) -> tuple[Panel, list[Note]]:
+    def panel(self, data: Data | None, config: Config) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the history, or ``data`` joined to it), and what was done to it.
 
         Raises:
@@ -56,7 +63,7 @@ class ReadyModel:
             DataError: the rows cannot be read as those of the training were.
         """
         history = self.history
-        return (history, []) if data is None else joined_panel(self.model, data)
+        return (history, []) if data is None else joined_panel(self.model, data, config)
 
     def steps_ahead(self, panel: Panel, horizon: int | str | None) -> np.ndarray:
         """Return the steps to forecast of each series, ``(series,)`` int; the trained horizon where none is given.

@@ -102,8 +102,9 @@ def command(
     models = {name: Forecaster.load(place) for name, place in zip(names, places, strict=True) if Path(place).is_dir()}
     if not models:
         _refuse_rolling(source)
-    for name, forecaster in models.items():
-        refuse_comparing(name, forecaster.config)
+    for place, name in zip(places, names, strict=True):
+        if name in models:
+            refuse_comparing(place, models[name].config)
     options = {"horizon": horizon or _shortest(models), "origins": origins, "stride": stride, "gap": gap}
     rows = read_source(data, **source) if data else None
     runs: dict[str, pd.DataFrame] = {}

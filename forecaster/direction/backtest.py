@@ -107,6 +107,7 @@ def evaluate_directions(
     Raises:
         DataError: no series is long enough for one origin.
     """
+    origins.check(horizon)
     windows = origins.windows(panel, horizon)
     known = set(panel.ids) <= set(model.ids)  # others are scaled by all of their rows before the cutoff
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from forecaster.config import FIELDS, Config
 from forecaster.errors import SettingError
-from forecaster.words import setting
+from forecaster.words import command, setting
 
 #: Settings that must keep their defaults, and why.
 _FIXED = {
@@ -53,7 +53,7 @@ def refuse_drawing(config: Config) -> None:
     if config.task == "direction":
         raise SettingError(
             "a model of directions has no curve to draw, only probabilities: 'forecaster predict' prints them",
-            f"their reliability is drawn by 'forecaster evaluate' with {setting('plot', 'reliability.png')}",
+            f"draw their reliability with: {command('evaluate', plot='reliability.png')}",
         )
 
 
@@ -66,5 +66,5 @@ def refuse_comparing(name: str, config: Config) -> None:
     if config.task == "direction":
         raise SettingError(
             f"'{name}' forecasts directions, which have no errors to compare",
-            "'forecaster evaluate' compares its accuracy with majority, persistence and a coin",
+            f"compare its accuracy with majority, persistence and a coin: {command('evaluate', model=name)}",
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.direction.member_fit import fit_member
+from forecaster.errors import DivergedError
 from forecaster.features.members import Member
 from forecaster.features.plan import Plan
 from forecaster.fitting.candidates import Candidate, Tried, try_candidates, validation_mase
@@ -55,7 +56,11 @@ def _best_past(panel: Panel, config: Config, plan: Plan, member: Member, progres
         Candidate(WITH_PAST, lambda: fit(panel)),
         Candidate(WITHOUT_PAST, lambda: fit(drop_past_covariates(panel))),
     ]
-    tried = try_candidates(both)
+    tried = Tried()
+    try:
+        try_candidates(both, tried)
+    except DivergedError:
+        raise tried.diverged[WITHOUT_PAST] from None  # with them or not: they are not the cause
     for name, error in tried.diverged.items():
         value, which = ("not used", "with") if name == WITH_PAST else ("used", "without")
         hint = f"; {setting('past', 'none')}" if name == WITH_PAST else ""

@@ -99,6 +99,7 @@ def fit_panel(
         ensemble, about["tried"] = try_shortlist(tried, began, progress)
     else:
         ensemble = train_members(first.data, progress, tried)
+    del tried  # the networks that were not chosen
     notes.extend(first.data.encoder.notes())
     if len(first.data.panel.columns) < len(panel.columns):
         panel = drop_past_covariates(panel)

@@ -85,5 +85,5 @@ def problem_of_note(note: Note) -> Problem:
 
 def find_settings(text: str) -> list[str]:
     """Return the settings in a message that have a value (``gaps="mask"``), and all flags."""
-    flag, keyword = r"--[a-z][a-z-]*(?: (?:'[^']*'|[\w./-]+))?", r"\b[a-z]\w*=(?:\"[^\"]*\"|[\w./-]+)"
+    flag, keyword = r"--[a-z][a-z-]*(?: (?:'[^']*'|[\w@%+=:,./-]*\w))?", r"\b[a-z]\w*=(?:\"[^\"]*\"|[\w./-]+)"
     return re.findall(f"{flag}|{keyword}", text)

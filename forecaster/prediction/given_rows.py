@@ -49,14 +49,14 @@ def training_panel(data: Data, future: Data | None, config: Config, notes: list[
     return without_holdout(panel, config.holdout)
 
 
-def joined_panel(model: Model, data: Data) -> tuple[Panel, list[Note]]:
+def joined_panel(model: Model, data: Data, config: Config) -> tuple[Panel, list[Note]]:
     """Return newer rows or other series as a panel, joined to the history of a model, with notes on what was done.
 
     Raises:
         NotFoundError: a needed column is absent.
         DataError: the rows cannot be read as those of the training were.
     """
-    history, config = model.history, model.config
+    history = model.history
     frame = frame_given(data, history.roles.needed())
     with collect_settings() as named:
         try:
@@ -76,7 +76,7 @@ def _hint_to_forecast(hint: str, named: list[str]) -> str:
         named: settings as they were written; names alone are left aside, which in Python may be any words.
     """
     names_setting = any(text in hint for text in named if not text.isidentifier())
-    return f"{hint} (in a new fit)" if names_setting else hint
+    return f"correct these rows; or, in a new fit: {hint}" if names_setting else hint
 
 
 def without_holdout(panel: Panel, holdout: int) -> Panel:

@@ -15,9 +15,8 @@ from forecaster.errors import DependencyError, SettingError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: The BLAS has one number of threads for the process, so that deterministic calls of several threads take turns.
-_TURN = RLock()
-#: Held while networks are trained: seeds are of the process too.
+#: Held by trainings and deterministic calls: seeds and the threads of the BLAS are of the process. One lock, as the
+#: report of a training may make a deterministic forecast while another thread trains deterministically.
 TRAINING = RLock()
 
 
@@ -39,7 +38,7 @@ def one_thread(method: F) -> F:
             raise DependencyError(
                 "deterministic needs a NumPy whose BLAS can be limited to one thread", "pip install numpy"
             )
-        with _TURN, blas.limit(limits=1):
+        with TRAINING, blas.limit(limits=1):
             return method(self, *args, **options)
 
     return cast(F, run_limited)

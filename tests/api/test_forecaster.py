@@ -365,7 +365,10 @@ def test_what_is_wrong_with_newer_rows_is_told_to_one_who_has_a_model(airline, t
 
     monkeypatch.setattr("forecaster.prediction.given_rows.build_panel", build_panel)
     for hint, shown in (
-        (lambda: f"mask them: {setting('gaps', 'mask')}", 'mask them: gaps="mask" (in a new fit)'),
+        (
+            lambda: f"mask them: {setting('gaps', 'mask')}",
+            'correct these rows; or, in a new fit: mask them: gaps="mask"',
+        ),
         (lambda: "add the rows", "add the rows"),
     ):
         with pytest.raises(DataError, match="wrong") as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -139,3 +141,12 @@ def test_trainings_take_turns(monkeypatch):
     calls: list[Call] = [lambda _, seed=seed: Forecaster(4, target="sold", seed=seed).fit(sales()) for seed in range(4)]
     together(loaded("rnn"), calls)
     assert begun_and_ended[::2] == begun_and_ended[1::2] and sorted(begun_and_ended[::2]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_forecaster_goes_to_another_process(used):
+    forecaster = Forecaster.load(GOLDEN / "0.2.0" / "rnn")
+    if used:
+        forecaster.predict()
+    for again in (pickle.loads(pickle.dumps(forecaster)), copy.deepcopy(forecaster)):
+        pd.testing.assert_frame_equal(again.predict(), forecaster.predict())

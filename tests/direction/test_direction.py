@@ -573,7 +573,7 @@ def test_what_a_direction_cannot_do_is_refused(waves):
         waves.evaluate(baselines=("naive",))
     with pytest.raises(SettingError, match="no curve to draw") as error:
         waves.plot()
-    assert "'forecaster evaluate' with plot=" in error.value.hint
+    assert "forecaster evaluate --plot" in error.value.hint
 
 
 # The command line

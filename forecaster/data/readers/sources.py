@@ -21,7 +21,7 @@ from forecaster.data.readers.dataframe import similar_file_hint
 from forecaster.data.readers.unchanged import refuse_changes
 from forecaster.errors import DataError, NotFoundError, SettingError
 from forecaster.system.redaction import redact_address
-from forecaster.words import one_line, setting
+from forecaster.words import command, one_line, setting
 
 #: Most files and folders of a folder of tables; more suggest a whole disk.
 MOST_ENTRIES = 100_000
@@ -103,7 +103,7 @@ def _read(source: Source, columns: Sequence[str] | None) -> pd.DataFrame:
         if _is_model(path):
             raise DataError(
                 f"'{path}' is a model of forecaster, not a table",
-                f"give the table that it was fitted on, and the model as {setting('directory', str(path))}",
+                f"give the table that it was fitted on; it forecasts with: {command('predict', model=path)}",
             )
         with refuse_changes(f"'{path}'", lambda: _tables_in(path)) as files:
             return _read_folder(path, files, source, columns)

@@ -692,8 +692,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Panel]:
     panels: list[Panel] = []
     load, panel_of = lru_cache(Forecaster.load), ReadyModel.panel
 
-    def panel(self: ReadyModel, data: Any = None) -> Any:
-        found = panel_of(self, data)
+    def panel(self: ReadyModel, *given: Any) -> Any:
+        found = panel_of(self, *given)
         panels.append(found[0])
         return found
 
