@@ -68,9 +68,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave tests out of a quick run that train, or are marked to need TensorFlow or to be slow."""
     if not config.getoption("--quick"):
         return
-    left = [item for item in items if _is_quick(item)]
-    config.hook.pytest_deselected(items=[item for item in items if not _is_quick(item)])
-    items[:] = left
+    left_out = {item for item in items if not _is_quick(item)}
+    config.hook.pytest_deselected(items=[*left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def _is_quick(item: pytest.Item) -> bool:

@@ -14,7 +14,7 @@ from forecaster.artifact.model import Model
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.freq import format_time
-from forecaster.direction.backtest import DirectionEvaluation, Refit, default_origins, evaluate_directions
+from forecaster.direction.backtest import MOST_ORIGINS, DirectionEvaluation, Refit, evaluate_directions
 from forecaster.direction.prediction import refuse_beyond
 from forecaster.errors import SettingError, nearest
 from forecaster.evaluation.backtest import (
@@ -148,6 +148,15 @@ class Rolling:
             if getattr(self, name) < 0:
                 raise SettingError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
+    @property
+    def rows_apart(self) -> int:
+        """Rows between two origins."""
+        return self.horizon if self.stride is None else self.stride
+
+    def at(self, count: int, least: int) -> Origins:
+        """Return the origins, ``count`` of them, each after ``least`` rows of its series or more."""
+        return Origins(count, self.rows_apart, self.gap, least, self.window == "sliding")
+
 
 def assess(
     ready: ReadyModel,
@@ -174,13 +183,12 @@ def assess(
     """
     model, names = ready.model, tuple(dict.fromkeys(baselines))
     plan = model.plan
-    season, ahead = plan.season, rolling.gap + rolling.horizon
-    stride = rolling.horizon if rolling.stride is None else rolling.stride
-    count = unseen_origins(panel, model.history, ahead, stride) if rolling.origins is None else rolling.origins
+    season, count = plan.season, rolling.origins
+    if count is None:
+        count = unseen_origins(panel, model.history, rolling.gap + rolling.horizon, rolling.rows_apart)
     models = {NETWORK: _network_forecast(ready, panel, rolling, levels, tell)}
     models |= {name: baseline_forecast(name, season, levels, plan.seasons) for name in names}
-    origins = Origins(count, stride, rolling.gap, plan.least, rolling.window == "sliding")
-    table = backtest(panel, models, rolling.horizon, origins, season=season, levels=levels)
+    table = backtest(panel, models, rolling.horizon, rolling.at(count, plan.least), season=season, levels=levels)
     seen = np.zeros(len(table), bool) if rolling.refit else seen_rows(table, model.history)
     table.insert(5, "seen", seen)
     for name, scales in scales_before(panel, table, season).items():
@@ -221,17 +229,14 @@ def assess_directions(
         raise SettingError(
             "a direction is compared with majority and persistence only", f"leave {setting('baselines')} out"
         )
-    config = model.config.replace(
-        holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback, horizon=str(rolling.horizon)
-    )
-
-    stride = rolling.horizon if rolling.stride is None else rolling.stride
-    count = rolling.origins
-    if count is None:
-        count = ORIGINS if rolling.refit else default_origins(model, panel, rolling.horizon, stride)
-    origins = Origins(count, stride, least=model.plan.least, sliding=rolling.window == "sliding")
+    config = _refit_config(model).replace(horizon=str(rolling.horizon))
     refit = Refit(rolling.refit, lambda known: _train_again(known, config, tell)) if rolling.refit else None
-    return evaluate_directions(model, ready.engine, panel, rolling.horizon, origins, refit)
+    count = rolling.origins
+    if count is None and refit is not None:
+        count = ORIGINS
+    elif count is None:
+        count = unseen_origins(panel, model.history, rolling.horizon, rolling.rows_apart, MOST_ORIGINS)
+    return evaluate_directions(model, ready.engine, panel, rolling.horizon, rolling.at(count, model.plan.least), refit)
 
 
 def _network_forecast(
@@ -245,8 +250,7 @@ def _network_forecast(
     model = ready.model
     forecast: WorkingForecast
     if rolling.refit:
-        config = model.config.replace(holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback)
-        forecast = _RefitNetwork(config, rolling.refit, levels, tell)
+        forecast = _RefitNetwork(_refit_config(model), rolling.refit, levels, tell)
     else:
 
         def forecast(known: Panel, steps: int, working: tuple[float, ...] | None = None) -> np.ndarray:
@@ -260,6 +264,11 @@ def _network_forecast(
     if not rolling.refit and same_sign and set(panel.ids) <= set(model.ids):
         return Batched(forecast, model.plan.read_rows)
     return forecast
+
+
+def _refit_config(model: Model) -> Config:
+    """Return the settings for training again: those of the model, with its lookback and no holdout."""
+    return model.config.replace(holdout=0, lookback=None if model.config.lookbacks else model.plan.lookback)
 
 
 def _train_again(known: Panel, config: Config, tell: Callable[[str], None] | None) -> Model:

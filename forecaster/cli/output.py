@@ -113,18 +113,10 @@ def check_picture(path: str | None, force: bool) -> None:
     Raises:
         SettingError: it exists and ``force`` is False, or has another suffix.
     """
-    from pathlib import Path
-
-    from forecaster.errors import SettingError
     from forecaster.system.files import check_free
 
-    if path is None:
-        return
-    if Path(path).suffix.lower() not in PICTURES and not Path(path).is_dir():
-        raise SettingError(
-            f"cannot tell the format from the name '{path}'", f"name a file that ends in {' or '.join(PICTURES)}"
-        )
-    check_free(path, force)
+    if path is not None:
+        check_free(path, force, PICTURES)
 
 
 #: Suffixes of pictures.

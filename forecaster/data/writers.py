@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecaster.errors import DataError, SettingError
+from forecaster.errors import DataError
 from forecaster.system.files import check_free, json_text, write_file
 from forecaster.words import one_line
 
@@ -59,12 +59,8 @@ def check_path(path: str | Path, force: bool = False) -> None:
             False, or it is a folder.
         ForecasterError: its folder does not exist or is a file, or the system has no such names.
     """
-    other = os.path.exists(path) and not os.path.isfile(path)  # a folder, or a device
-    if Path(path).suffix.lower() not in WRITERS and not other:
-        raise SettingError(
-            f"cannot tell the format from the name '{path}'", f"name a file that ends in {' or '.join(WRITERS)}"
-        )
-    check_free(path, force)
+    is_device = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    check_free(path, force, () if is_device else WRITERS)
 
 
 def writer_of(path: str | Path) -> Writer:

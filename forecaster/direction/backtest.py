@@ -17,7 +17,7 @@ from forecaster.direction.prediction import COLUMNS, DIGITS, forecast_directions
 from forecaster.engines.engine import Engine
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.evaluation.backtest import Origins, OriginWindows, actuals_of, known_rows, left_out_note
-from forecaster.evaluation.trained_rows import seen_notes, seen_rows, unseen_origins
+from forecaster.evaluation.trained_rows import seen_notes, seen_rows
 from forecaster.features.direction_rule import CLASSES, Rule, changes_ahead, changes_behind, classify
 from forecaster.notes import Note
 from forecaster.plotting import plot_reliability
@@ -81,11 +81,6 @@ class Refit:
     fit: Callable[[Panel], Model]
 
 
-def default_origins(model: Model, panel: Panel, horizon: int, stride: int) -> int:
-    """Return the number of origins wholly after the training, :data:`MOST_ORIGINS` at most; 5 where there are none."""
-    return unseen_origins(panel, model.history, horizon, stride, MOST_ORIGINS)
-
-
 def evaluate_directions(
     model: Model,
     engine: Engine,
@@ -107,7 +102,6 @@ def evaluate_directions(
     Raises:
         DataError: no series is long enough for one origin.
     """
-    origins.check(horizon)
     windows = origins.windows(panel, horizon)
     known = set(panel.ids) <= set(model.ids)  # others are scaled by all of their rows before the cutoff
     found = []

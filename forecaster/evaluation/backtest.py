@@ -68,19 +68,6 @@ class Origins:
     least: int = 2
     sliding: bool = False
 
-    def check(self, horizon: int) -> None:
-        """Raise SettingError if a number is out of range.
-
-        Args:
-            horizon: steps of a forecast that are scored.
-        """
-        stride = horizon if self.stride is None else self.stride
-        for name, value in {"horizon": horizon, "origins": self.count, "stride": stride, "least": self.least}.items():
-            if value < 1:
-                raise SettingError(f"{name} must be 1 or more, got {value}")
-        if self.gap < 0:
-            raise SettingError(f"gap must be 0 or more, got {self.gap}")
-
     def windows(self, panel: Panel, horizon: int) -> OriginWindows:
         """Return the windows of these origins.
 
@@ -89,9 +76,15 @@ class Origins:
             horizon: steps of a forecast that are scored.
 
         Raises:
+            SettingError: a number is out of range.
             DataError: every series is too short for even the newest origin.
         """
         stride = horizon if self.stride is None else self.stride
+        for name, value in {"horizon": horizon, "origins": self.count, "stride": stride, "least": self.least}.items():
+            if value < 1:
+                raise SettingError(f"{name} must be 1 or more, got {value}")
+        if self.gap < 0:
+            raise SettingError(f"gap must be 0 or more, got {self.gap}")
         return origin_windows(panel, self.gap + horizon, self.count, stride, self.least, self.sliding)
 
 
@@ -155,7 +148,6 @@ def backtest(
     check_levels(levels)
     if not models:
         raise SettingError("a backtest needs at least one model")
-    origins.check(horizon)
     gap, windows = origins.gap, origins.windows(panel, horizon)
     truth = actuals_of(panel, windows, horizon, gap)
     names = ["forecast", *level_columns(levels)]

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from forecaster.data.blocks import series_blocks
+
 #: Rows processed at once, so that temporary arrays stay small compared with the panel.
 CHUNK = 1 << 19
 
@@ -56,10 +58,6 @@ def series_chunks(offsets: np.ndarray) -> Iterator[tuple[slice, slice, SeriesSum
     Yields:
         The series and the rows of a part, and its :class:`SeriesSums`.
     """
-    first, count = 0, len(offsets) - 1
-    while first < count:
-        last = int(np.searchsorted(offsets, offsets[first] + CHUNK, side="right")) - 1
-        last = min(max(last, first + 1), count)
+    for first, last in series_blocks(offsets, CHUNK):
         rows = slice(int(offsets[first]), int(offsets[last]))
         yield slice(first, last), rows, SeriesSums(offsets[first : last + 1] - offsets[first])
-        first = last

@@ -17,6 +17,7 @@ from forecaster.data.columns.readings import Readings, read_readings
 from forecaster.data.panel.build import build_panel, sort_rows
 from forecaster.data.panel.future_rows import split_future_rows
 from forecaster.data.panel.panel import Panel
+from forecaster.data.readers.origin import copy_origin
 from forecaster.errors import ForecasterError, SettingError
 from forecaster.notes import Note
 
@@ -186,13 +187,13 @@ def _drop_rows_without_id(frame: pd.DataFrame, config: Config) -> Attempts:
 
 def _assign_columns(frame: pd.DataFrame, columns: dict[str, pd.Series]) -> pd.DataFrame:
     changed = frame.assign(**columns)
-    changed.attrs = dict(frame.attrs)
+    copy_origin(changed, frame)
     return changed
 
 
 def _keep_rows(frame: pd.DataFrame, keep: np.ndarray) -> pd.DataFrame:
     changed = frame[keep]
-    changed.attrs = dict(frame.attrs)
+    copy_origin(changed, frame)
     return changed
 
 

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,21 @@ def write_file(path: str | Path, content: bytes | Iterable[bytes | memoryview], 
     return path
 
 
-def check_free(path: str | Path, force: bool = False) -> None:
+def check_free(path: str | Path, force: bool = False, suffixes: Collection[str] = ()) -> None:
     """Refuse a path that :func:`write_file` would refuse, before work is spent on its content.
 
+    Args:
+        path: the file.
+        force: an existing file may be replaced.
+        suffixes: those that the file may have; any by default.
+
     Raises:
-        SettingError: the file exists and ``force`` is False, or it is a folder.
+        SettingError: the suffix is another, the file exists and ``force`` is False, or it is a folder.
         ForecasterError: its folder does not exist or is a file, or the system has no such names.
     """
+    if suffixes and Path(path).suffix.lower() not in suffixes and not os.path.isdir(path):
+        hint = f"name a file that ends in {' or '.join(suffixes)}"
+        raise SettingError(f"cannot tell the format from the name '{path}'", hint)
     path = Path(path)
     try:
         os.lstat(path)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "manual"))
-
-from structure import Figures, is_participle, measure  # noqa: E402
+from conftest import ROOT
+from manual.structure import Figures, is_participle, measure
 
 
 @pytest.fixture(scope="module")

@@ -222,7 +222,7 @@ def _read_datetime(column: pd.Series) -> Times:
 
 def _replace_cells(column: pd.Series, cells: list[object]) -> pd.Series:
     made = pd.Series(cells, column.index, dtype=object, name=column.name)
-    made.attrs = dict(column.attrs)
+    copy_origin(made, column)
     return made
 
 

@@ -15,6 +15,7 @@ from forecaster.data.columns.date_formats import format_of
 from forecaster.data.columns.profile import ColumnProfile, TableProfile
 from forecaster.data.columns.read_times import read_times
 from forecaster.data.columns.roles import check_exists, is_row_number, named_columns
+from forecaster.data.readers.origin import copy_origin
 from forecaster.data.schema import Roles
 from forecaster.errors import DataError, NotFoundError
 from forecaster.notes import Note
@@ -125,7 +126,7 @@ def lengthen(table: TableProfile, roles: Roles, rows: WideRows) -> TableProfile:
     )
     for name in roles.static:
         long[name] = frame[name].take(order)
-    long.attrs = dict(frame.attrs)
+    copy_origin(long, frame)
     return TableProfile(long)
 
 

@@ -14,6 +14,7 @@ from forecaster.data.columns.long_table import shape_table
 from forecaster.data.columns.readings import Readings, read_readings
 from forecaster.data.panel.panel import Panel
 from forecaster.data.readers.dataframe import frame_of
+from forecaster.data.readers.origin import copy_origin
 from forecaster.data.schema import Column, Roles
 from forecaster.data.time.calendar import future_times
 from forecaster.data.time.freq import Freq, format_time, month_numbers
@@ -146,7 +147,7 @@ def _read(frame: pd.DataFrame, panel: Panel) -> Readings:
     roles = _simplify_roles(frame, panel.roles)
     absent = [name for name in _optional_columns(roles, panel) if name not in frame.columns]
     filled = frame.assign(**{name: _empty_column(name, roles, panel, len(frame)) for name in absent})
-    filled.attrs = dict(frame.attrs)
+    copy_origin(filled, frame)
     long, roles, _ = shape_table(filled, Config.of(), like=roles)
     readings, _ = read_readings(long, roles, panel.columns, panel.zone or None)
     if bool(readings.zone) != bool(panel.zone) or readings.times.dtype.kind != panel.times.dtype.kind:
