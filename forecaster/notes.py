@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Key of ``table.attrs`` under which the notes on a table are kept, as plain values: pandas copies them with the table.
+TABLE_NOTES = "notes"
 
 
 @dataclass(frozen=True)
@@ -51,3 +57,13 @@ class ReportedNotes(list[Note]):
         """Add notes and report each."""
         for note in notes:
             self.append(note)
+
+
+def attach_notes(table: pd.DataFrame, notes: Iterable[Note]) -> None:
+    """Keep notes on a table with it, in place of those that it has."""
+    table.attrs[TABLE_NOTES] = [note.to_dict() for note in notes]
+
+
+def notes_of(table: pd.DataFrame) -> list[Note]:
+    """Return the notes on a table, or on the one it was derived from; none if nothing was attached."""
+    return [Note(**note) for note in table.attrs.get(TABLE_NOTES, [])]

@@ -22,7 +22,6 @@ from forecaster.evaluation.backtest import (
     ForecastFunction,
     Origins,
     backtest,
-    backtest_notes,
     baseline_forecast,
 )
 from forecaster.evaluation.baselines import USUAL_BASELINES, baseline_notes
@@ -34,7 +33,7 @@ from forecaster.evaluation.trained_rows import ORIGINS, scales_before, seen_note
 from forecaster.fitting import fit as fitting
 from forecaster.fitting.rebuild import engine_of
 from forecaster.intervals.adaptive import Adaptive, WorkingForecast
-from forecaster.notes import Note
+from forecaster.notes import Note, notes_of
 from forecaster.plotting import plot_backtest, plot_residuals
 from forecaster.prediction.forecast import forecast_panel, never_negative
 from forecaster.training.determinism import TRAINING
@@ -195,7 +194,7 @@ def assess(
         table[name] = table["series"].map(scales).astype(float)
     summary = summarise(table)
     tests = significance(table, [(NETWORK, name) for name in names])
-    notes = [*baseline_notes(names, season, int(panel.lengths.max())), *backtest_notes(summary), *seen_notes(table)]
+    notes = [*baseline_notes(names, season, int(panel.lengths.max())), *notes_of(summary), *seen_notes(table)]
     return Evaluation(table, summary, notes, tests, season, panel.roles.target)
 
 

@@ -19,7 +19,7 @@ from forecaster.data.time.zones import localize
 from forecaster.errors import DataError, SettingError
 from forecaster.evaluation.baselines import find_baseline
 from forecaster.levels import check_levels, level_columns
-from forecaster.notes import Note
+from forecaster.notes import Note, attach_notes
 from forecaster.words import plural, setting
 
 #: Takes a panel that ends at the cutoff and a horizon; returns ``(series, horizon, 1 + 2 * levels)``: the point, then
@@ -138,7 +138,7 @@ def backtest(
     Returns:
         One row a model, series, cutoff and step: ``model``, ``series``, ``cutoff``, ``step`` (from ``gap + 1``),
         ``time``, ``actual``, ``observed`` (False: filled, not scored), ``forecast``, ``lo-80``, ``hi-80``, ... What was
-        left out is reported by :func:`backtest_notes`.
+        left out is reported by :func:`forecaster.notes.notes_of`.
 
     Raises:
         SettingError: horizon, origins, stride or least is below 1, gap below 0, a level is not between 1 and 99, there
@@ -163,13 +163,8 @@ def backtest(
         *_without_season(windows, season),
         *_without_forecast(table),
     ]
-    table.attrs["notes"] = [note.to_dict() for note in found]
+    attach_notes(table, found)
     return table
-
-
-def backtest_notes(table: pd.DataFrame) -> list[Note]:
-    """Return the notes of a table of :func:`backtest`, or of one derived from it: what was left out, with counts."""
-    return [Note(**note) for note in table.attrs.get("notes", [])]
 
 
 def baseline_forecast(

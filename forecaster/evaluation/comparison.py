@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import DataError, SettingError
-from forecaster.evaluation.backtest import backtest_notes
 from forecaster.evaluation.fail_if import named_measures
 from forecaster.evaluation.saved_backtests import plain_times
 from forecaster.evaluation.significance import significance, verdict_sentence
 from forecaster.evaluation.summary import WINDOW, levels_in, summarise
 from forecaster.levels import level_columns
-from forecaster.notes import Note
+from forecaster.notes import Note, attach_notes, notes_of
 from forecaster.words import setting
 
 #: The model of a backtest that is compared; the others in it are baselines.
@@ -103,12 +102,12 @@ def compare(runs: Mapping[str, pd.DataFrame]) -> Comparison:
             parts.append(truth.assign(**rows[numbers], seen=False, model=name))
     table = pd.concat(parts, ignore_index=True)
     table = table[["model", *table.columns.drop("model")]]
-    table.attrs["notes"] = [note.to_dict() for note in notes]
+    attach_notes(table, notes)
     names = tuple(networks)
     baselines = [name for name in dict.fromkeys(table["model"]) if name not in names]
     pairs = [*combinations(names, 2), *((name, baseline) for name in names for baseline in baselines)]
     summary = _with_ranks(summarise(table), table)
-    return Comparison(table, summary, significance(table, pairs), names, backtest_notes(summary))
+    return Comparison(table, summary, significance(table, pairs), names, notes_of(summary))
 
 
 def _network(name: str, table: pd.DataFrame) -> pd.DataFrame:

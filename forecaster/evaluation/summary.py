@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import SettingError, nearest
-from forecaster.evaluation.backtest import OWA_REFERENCE, REFERENCE, backtest_notes
+from forecaster.evaluation.backtest import OWA_REFERENCE, REFERENCE
 from forecaster.evaluation.metrics import METRICS, OF_LEVELS, Outcome, owa, score_groups, skill
 from forecaster.levels import level_columns
-from forecaster.notes import Note
+from forecaster.notes import Note, attach_notes, notes_of
 
 #: What a table of measures may be split by.
 SPLITS = ("series", "step", "level")
@@ -78,7 +78,7 @@ def summarise(
     summary = summary.join(_relative(scored, keys))
     summary[_COUNTS] = summary[_COUNTS].fillna(0).astype(int)
     summary = summary.drop(columns="series").reset_index() if by == "series" else summary.reset_index()
-    found = backtest_notes(table)
+    found = notes_of(table)
     unscaled = int((~(table.groupby("series")["scale"].first() > 0)).sum())
     if unscaled:
         found.append(Note("mase", f"{unscaled} series left out", "their history has no seasonal scale", warning=True))
@@ -86,7 +86,7 @@ def summarise(
     if len(lost):
         rows = (f"{len(part[_KEYS].drop_duplicates()):,}" for part in (lost, scored))
         found.append(Note("mape", f"{' of '.join(rows)} rows left out", "their actual is 0", warning=True))
-    summary.attrs["notes"] = [note.to_dict() for note in found]
+    attach_notes(summary, found)
     return summary
 
 

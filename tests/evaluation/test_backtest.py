@@ -15,10 +15,11 @@ from samples import backtest
 from forecaster.data.panel.panel import Panel
 from forecaster.data.schema import Column, Roles
 from forecaster.errors import DataError, SettingError
-from forecaster.evaluation.backtest import Batched, backtest_notes, baseline_forecast
+from forecaster.evaluation.backtest import Batched, baseline_forecast
 from forecaster.evaluation.baselines import BASELINES, NAIVE_FAMILY
 from forecaster.evaluation.metrics import METRICS, OF_LEVELS, seasonal_scale
 from forecaster.evaluation.summary import summarise
+from forecaster.notes import notes_of
 
 LEVELS = (80, 95)
 COLUMNS = ["model", "series", "cutoff", "step", "time", "actual", "observed", "forecast"]
@@ -242,18 +243,18 @@ class TestLeftOut:
         table = backtest(make_panel((10, 60)), naive_models(), 4, origins=3, season=2, least=3)
         windows = table[["series", "cutoff"]].drop_duplicates()["series"].value_counts()
         assert windows.to_dict() == {"s1": 3, "s0": 1}
-        assert [str(note) for note in backtest_notes(table)] == [
+        assert [str(note) for note in notes_of(table)] == [
             "windows: 2 of 6 left out (their series are too short for this many origins and rows before the first)"
         ]
-        assert backtest_notes(table)[0].warning
+        assert notes_of(table)[0].warning
 
     def test_nothing_left_out_is_nothing_said(self) -> None:
-        assert backtest_notes(backtest(make_panel(), naive_models(), 4, season=7)) == []
+        assert notes_of(backtest(make_panel(), naive_models(), 4, season=7)) == []
 
     def test_a_season_that_cannot_be_repeated_is_counted(self) -> None:
         table = backtest(make_panel((30, 60)), naive_models(30), 5, origins=2, season=30)
         assert "seasonal-naive: 2 windows without a season (fewer than 30 rows before the cutoff" in str(
-            backtest_notes(table)[0]
+            notes_of(table)[0]
         )
 
     def test_missing_forecasts_and_intervals_are_counted(self) -> None:
@@ -266,7 +267,7 @@ class TestLeftOut:
             return values
 
         table = backtest(make_panel(), {**naive_models(), "silent": silent, "bare": bare}, 4, origins=2, season=7)
-        assert [(note.name, note.value) for note in backtest_notes(table)] == [
+        assert [(note.name, note.value) for note in notes_of(table)] == [
             ("silent", "no forecast in 6 windows"),
             ("bare", "no interval in 2 windows"),
         ]
@@ -374,7 +375,7 @@ class TestSummary:
         summary = summarise(table, {"s0": 2.0, "s1": float("nan"), "s2": 2.0})
         two = summarise(table[table["series"] != "s1"], {"s0": 2.0, "s2": 2.0})
         pd.testing.assert_frame_equal(summary[["mase", "skill"]], two[["mase", "skill"]])
-        assert "mase: 1 series left out" in str(backtest_notes(summary)[0])
+        assert "mase: 1 series left out" in str(notes_of(summary)[0])
 
     def test_skill_of_one_series_needs_no_scale(self) -> None:
         table = backtest(make_panel((60,)), naive_models(), 4, season=7)

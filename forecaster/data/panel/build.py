@@ -22,13 +22,12 @@ from forecaster.data.panel.outliers import outlier_note, sentinel_note
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.touched_rows import count_per_series
 from forecaster.data.readers.dataframe import frame_of
-from forecaster.data.readers.origin import notes_of
 from forecaster.data.schema import Column
 from forecaster.data.time.find_freq import infer_freq, resolve_row_freq
 from forecaster.data.time.freq import DAY, FIXED_UNITS, Freq, month_anchor, month_numbers, week_anchor
 from forecaster.data.time.zones import local_times
 from forecaster.errors import DataError, SettingError
-from forecaster.notes import Note
+from forecaster.notes import Note, notes_of
 from forecaster.words import plural, setting
 
 #: Readings must be smaller than this, as squares of larger ones overflow float64.

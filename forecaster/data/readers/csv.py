@@ -26,9 +26,9 @@ from forecaster.data.readers.csv_numbers import (
     plan_columns,
     writing_note,
 )
-from forecaster.data.readers.origin import add_note, all_columns, notes_of, set_origin
+from forecaster.data.readers.origin import add_note, all_columns, set_origin
 from forecaster.errors import DataError, SettingError
-from forecaster.notes import Note
+from forecaster.notes import Note, notes_of
 from forecaster.words import plural, quote_names, setting
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import pandas as pd
 
-from forecaster.notes import Note
+from forecaster.notes import TABLE_NOTES, Note, attach_notes
 
 #: The keys: names of all columns, also of those not read; notes on inferences, as ``Note.to_dict``; True if the label
 #: of a row is its line number less two (the header is line 1); and the targets that one column holds below each other.
-COLUMNS, NOTES, LINES, MELTED = "columns", "notes", "lines", "melted"
+COLUMNS, NOTES, LINES, MELTED = "columns", TABLE_NOTES, "lines", "melted"
 
 Rows = TypeVar("Rows", pd.DataFrame, pd.Series)
 
@@ -23,7 +23,8 @@ def set_origin(
     frame: pd.DataFrame, columns: Iterable[str], notes: Iterable[Note] = (), lines: bool = False
 ) -> pd.DataFrame:
     """Record on a table its columns, the notes on it, and whether row labels are lines; return it."""
-    frame.attrs = {COLUMNS: list(columns), NOTES: [note.to_dict() for note in notes]}
+    frame.attrs = {COLUMNS: list(columns)}
+    attach_notes(frame, notes)
     if lines:
         frame.attrs[LINES] = True
     return frame
@@ -32,11 +33,6 @@ def set_origin(
 def add_note(frame: pd.DataFrame, note: Note) -> None:
     """Add a note to those of a table that has an origin."""
     frame.attrs[NOTES].append(note.to_dict())
-
-
-def notes_of(frame: pd.DataFrame) -> list[Note]:
-    """Return the notes on a table; none for one that no reader made."""
-    return [Note(**note) for note in frame.attrs.get(NOTES, [])]
 
 
 def all_columns(frame: pd.DataFrame) -> list[str]:
