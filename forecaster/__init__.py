@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from forecaster.api.evaluation import Evaluation
     from forecaster.api.forecast import Forecast
     from forecaster.api.forecaster import Forecaster
+    from forecaster.api.pretrained import PretrainedForecaster
     from forecaster.config import Config
     from forecaster.data.readers.sources import Source
     from forecaster.data.writers import save_table
@@ -32,6 +33,7 @@ _HOMES = {
     "Forecaster": "forecaster.api.forecaster",
     "ForecasterError": "forecaster.errors",
     "Inspection": "forecaster.inspection.inspect",
+    "PretrainedForecaster": "forecaster.api.pretrained",
     "Source": "forecaster.data.readers.sources",
     "Windows": "forecaster.features.windows",
     "inspect_table": "forecaster.inspection.inspect",
@@ -47,6 +49,7 @@ __all__ = [
     "Forecaster",
     "ForecasterError",
     "Inspection",
+    "PretrainedForecaster",
     "Source",
     "Windows",
     "inspect_table",

@@ -45,24 +45,24 @@ class Config:
         forecaster.errors.SettingError: lookback must be 2 or more, got 1
     """
 
-    # What the data are
+    # How the table is read, which a forecast with no fit uses too; and, in the group data, what a fit makes of it
     time: str | None = _setting(
-        None, "data", "Time column, or the columns it is split over: year,month,day,hour.", several=True
+        None, "table", "Time column, or the columns it is split over: year,month,day,hour.", several=True
     )
     target: str | None = _setting(
-        None, "data", "Column to forecast; several, a,b, become series of a panel.", several=True
+        None, "table", "Column to forecast; several, a,b, become series of a panel.", several=True
     )
     series: str | None = _setting(
-        None, "data", "Column or columns that identify the series of a long table; '' for one series.", several=True
+        None, "table", "Column or columns that identify the series of a long table; '' for one series.", several=True
     )
     wide: str = _setting(
         "auto",
-        "data",
+        "table",
         "Layout of a wide table: a series per column, or per row.",
         choices=("auto", "no", "columns", "rows"),
     )
-    dates: str = _setting("auto", "data", "How to read 1/4/1999.", choices=("auto", "day-first", "month-first"))
-    zone: str | None = _setting(None, "data", "Time zone of times written without one: Europe/Berlin, UTC.")
+    dates: str = _setting("auto", "table", "How to read 1/4/1999.", choices=("auto", "day-first", "month-first"))
+    zone: str | None = _setting(None, "table", "Time zone of times written without one: Europe/Berlin, UTC.")
     past: str | None = _setting(None, "data", "Covariates known up to the cutoff: a,b; none for none.", several=True)
     future_columns: str | None = _setting(
         None, "data", "Covariates also known after the cutoff: a,b; none for none.", several=True
@@ -74,11 +74,11 @@ class Config:
     holidays: str | None = _setting(None, "data", "Country whose public holidays the network reads: DE, US, US-CA.")
     freq: str | None = _setting(
         None,
-        "data",
+        "table",
         "Time step as a pandas frequency: h, D, B, W-SAT, MS, 15min; row where each row is a step.",
     )
     season: tuple[int, ...] | None = _setting(
-        None, "data", "Seasonal period in steps, or several: 24,168; 1 for none.", low=1
+        None, "table", "Seasonal period in steps, or several: 24,168; 1 for none.", low=1
     )
     horizon: str | None = _setting(
         None, "data", "How far to forecast: steps (10), a span (30d) or a date (2027-01-31)."
@@ -112,19 +112,19 @@ class Config:
     )
     gaps: str = _setting(
         "mask",
-        "data",
+        "table",
         "Missing time steps: mask them for the network, fill them from the past unmasked, or stop.",
         choices=("mask", "fill", "error"),
     )
     missing: str = _setting(
         "mask",
-        "data",
+        "table",
         "Empty target cells: mask them for the network, interpolate, repeat the last season, or stop.",
         choices=("mask", "interpolate", "seasonal", "error"),
     )
     duplicates: str = _setting(
         "error",
-        "data",
+        "table",
         "Several readings of one series at one time.",
         choices=("error", "first", "last", "mean", "sum"),
     )

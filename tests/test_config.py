@@ -20,7 +20,7 @@ def test_the_examples_of_the_docstrings_run():
 def test_every_setting_says_what_it_is():
     for name, field in FIELDS.items():
         assert field.metadata["help"].endswith((".", ")")), name
-        assert field.metadata["group"] in {"data", "network", "training"}, name
+        assert field.metadata["group"] in {"table", "data", "network", "training"}, name
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -157,7 +157,23 @@ class Rolling:
         return Origins(count, self.rows_apart, self.gap, least, self.window == "sliding")
 
 
-def assess(
+@dataclass(frozen=True)
+class Contender:
+    """A network in a backtest.
+
+    Attributes:
+        forecast: forecasts from the end of a panel.
+        seasons: seasonal periods in steps, the main one first; the baselines read them too.
+        learned: the rows that it was trained on, to the end of each series; None where it has seen no row that is
+            scored.
+    """
+
+    forecast: ForecastFunction
+    seasons: tuple[int, ...]
+    learned: Panel | None = None
+
+
+def assess_model(
     ready: ReadyModel,
     panel: Panel,
     rolling: Rolling,
@@ -165,7 +181,7 @@ def assess(
     baselines: Sequence[str],
     tell: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Backtest a model on a panel, next to baselines.
+    """Backtest a trained model on a panel, next to baselines.
 
     Args:
         ready: the trained model.
@@ -180,15 +196,41 @@ def assess(
         DataError: too few rows for one origin.
         SettingError: an unknown baseline, or a number below 1.
     """
-    model, names = ready.model, tuple(dict.fromkeys(baselines))
-    plan = model.plan
-    season, count = plan.season, rolling.origins
+    plan, history, count = ready.model.plan, ready.model.history, rolling.origins
     if count is None:
-        count = unseen_origins(panel, model.history, rolling.gap + rolling.horizon, rolling.rows_apart)
-    models = {NETWORK: _network_forecast(ready, panel, rolling, levels, tell)}
-    models |= {name: baseline_forecast(name, season, levels, plan.seasons) for name in names}
-    table = backtest(panel, models, rolling.horizon, rolling.at(count, plan.least), season=season, levels=levels)
-    seen = np.zeros(len(table), bool) if rolling.refit else seen_rows(table, model.history)
+        count = unseen_origins(panel, history, rolling.gap + rolling.horizon, rolling.rows_apart)
+    forecast = _network_forecast(ready, panel, rolling, levels, tell)
+    network = Contender(forecast, plan.seasons, None if rolling.refit else history)
+    return assess(network, panel, rolling.horizon, rolling.at(count, plan.least), levels, baselines)
+
+
+def assess(
+    network: Contender,
+    panel: Panel,
+    horizon: int,
+    origins: Origins,
+    levels: tuple[int, ...],
+    baselines: Sequence[str],
+) -> Evaluation:
+    """Backtest a network on a panel, next to baselines.
+
+    Args:
+        network: what is judged.
+        panel: the rows.
+        horizon: steps of each forecast that are scored.
+        origins: the cutoffs, and the rows known at each.
+        levels: as of :func:`assess_model`.
+        baselines: likewise.
+
+    Raises:
+        DataError: too few rows for one origin.
+        SettingError: an unknown baseline, or a number below 1.
+    """
+    names, season = tuple(dict.fromkeys(baselines)), network.seasons[0]
+    models = {NETWORK: network.forecast}
+    models |= {name: baseline_forecast(name, season, levels, network.seasons) for name in names}
+    table = backtest(panel, models, horizon, origins, season=season, levels=levels)
+    seen = np.zeros(len(table), bool) if network.learned is None else seen_rows(table, network.learned)
     table.insert(5, "seen", seen)
     for name, scales in scales_before(panel, table, season).items():
         table[name] = table["series"].map(scales).astype(float)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import pandas as pd
 
-from forecaster.api.evaluation import Evaluation, Rolling, assess, assess_directions
-from forecaster.api.forecast import Forecast, make_forecast
+from forecaster.api.evaluation import Evaluation, Rolling, assess_directions, assess_model
+from forecaster.api.forecast import Forecast, draw_forecast, make_forecast
+from forecaster.api.pretrained import PretrainedForecaster
 from forecaster.api.ready_model import ReadyModel
 from forecaster.api.session import FitOptions, FitSession
 from forecaster.api.summary import constructor_text, summary_html, summary_text
@@ -32,7 +33,6 @@ from forecaster.fitting.rebuild import rebuild_network
 from forecaster.fitting.warm_start import fit_further, settings_for_warm_start
 from forecaster.levels import parse_levels
 from forecaster.notes import Note, ReportedNotes
-from forecaster.plotting import plot_forecast
 from forecaster.prediction.given_rows import Data, training_panel, without_holdout
 from forecaster.prediction.table import readings_table
 from forecaster.training.checkpoint import Checkpoints
@@ -299,7 +299,7 @@ class Forecaster:
             refuse_levels(levels)
             found = assess_directions(ready, panel, rolling, baselines, tell)
         else:
-            found = assess(ready, panel, rolling, levels, baselines, tell)
+            found = assess_model(ready, panel, rolling, levels, baselines, tell)
         found.notes[:0] = notes
         if refit and data is None and len(panel.values) < ready.model.record["rows"]:
             rows = f"{len(panel.values):,} of {ready.model.record['rows']:,} rows"
@@ -367,6 +367,20 @@ class Forecaster:
         forecaster._given = {}
         return forecaster
 
+    @classmethod
+    def pretrained(cls, horizon: int | str | None = None, **settings: Any) -> PretrainedForecaster:
+        """Return a forecaster that needs no fit: its network was trained on generated series, and reads any table.
+
+        Args:
+            horizon: as in the constructor; the usual one of the freq by default.
+            settings: those fields of :class:`forecaster.Config` that say how a table is read: ``time``, ``target``,
+                ``series``, ``wide``, ``dates``, ``zone``, ``freq``, ``season``, ``gaps``, ``missing``, ``duplicates``.
+
+        Raises:
+            SettingError: a setting is unknown, has a wrong value, or is used by :meth:`fit` only.
+        """
+        return PretrainedForecaster(horizon, **settings)
+
     def network(self) -> keras.Model:
         """Return the trained network as a Keras model, rebuilt from the configuration; imports TensorFlow.
 
@@ -397,10 +411,7 @@ class Forecaster:
         refuse_drawing(self.config)
         table = self.forecast().table if forecast is None else forecast
         panel, _ = self.panel(data)
-        longest = int(table.groupby("series", dropna=False).size().max())
-        rows = max(3 * longest, 2 * self.model.plan.season, 48)
-        options = {"target": panel.roles.target, "history_rows": rows, **options}
-        return plot_forecast(table, readings_table(panel), **options)
+        return draw_forecast(table, panel, self.model.plan.season, options)
 
     def panel(self, data: Data | None = None) -> tuple[Panel, list[Note]]:
         """Return the panel to forecast from (the model's history, or ``data`` joined to it), and notes on repairs."""

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecaster.cli.options import force_option, json_option, quiet_option, read_source, setting_options, source_options
+from forecaster.cli.options import (
+    force_option,
+    json_option,
+    quiet_option,
+    read_source,
+    setting_options,
+    source_options,
+    split_options,
+)
 from forecaster.cli.output import check_picture, check_table, echo_json, printable_line, say, write_table
 from forecaster.data.writers import format_names
 
@@ -29,7 +37,7 @@ WIDTH = 100
 @force_option
 @json_option
 @quiet_option
-@setting_options("data")
+@setting_options("table", "data")
 @source_options
 @click.pass_context
 def command(
@@ -58,9 +66,8 @@ def command(
 
     check_table(output, force)
     check_picture(plot, force)
-    source = {name: options.pop(name) for name in ("sql", "delimiter", "decimal", "encoding", "sheet")}
-    config = Config.of(**{name: value for name, value in options.items() if value is not None})
-    found = inspect_table(read_table(read_source(data, **source)), config)
+    source, settings = split_options(options)
+    found = inspect_table(read_table(read_source(data, **source)), Config.of(**settings))
     if output and (output != "-" or not as_json):
         write_table(found.series, output, force)
     if as_json:

@@ -45,12 +45,17 @@ level_option = click.option(
 )
 
 
-def setting_options(*groups: str) -> Callable[[F], F]:
-    """Return a decorator that adds a flag for every field of Config, or those of some groups; None where not given."""
+def setting_options(*groups: str, without: str = "") -> Callable[[F], F]:
+    """Return a decorator that adds a flag for every field of Config, or those of some groups; None where not given.
+
+    Args:
+        groups: of fields; all where none is named.
+        without: a field to leave out.
+    """
 
     def decorated(command: F) -> F:
         for name, setting in reversed(FIELDS.items()):
-            if not groups or setting.metadata["group"] in groups:
+            if name != without and (not groups or setting.metadata["group"] in groups):
                 command = _setting_option(name, setting)(command)
         return command
 
@@ -98,6 +103,12 @@ def source_options(command: F) -> F:
     for name, (metavar, help) in reversed(_SOURCE_OPTIONS.items()):
         command = click.option(f"--{name}", name, metavar=metavar, help=help)(command)
     return command
+
+
+def split_options(options: dict[str, Any]) -> tuple[dict[str, str | None], dict[str, Any]]:
+    """Return the values of :func:`source_options`, and those of :func:`setting_options` that were given."""
+    source = {name: options[name] for name in _SOURCE_OPTIONS}
+    return source, {name: value for name, value in options.items() if name not in source and value is not None}
 
 
 def read_source(place: str, **options: str | None) -> Source:

@@ -133,7 +133,7 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
             or a reading is too far from the others.
         SettingError: the horizon cannot be read.
     """
-    horizon, why_horizon = _choose_horizon(panel, config)
+    horizon, why_horizon = choose_horizon(panel, config.horizon)
     steps = min(config.output_steps or horizon, horizon)
     whole = -(-horizon // steps) * steps  # steps of whole runs of the network
     validation, why_validation = validation_rows(panel, config, whole)
@@ -191,10 +191,19 @@ def make_plan(panel: Panel, config: Config) -> tuple[Plan, list[Note]]:
     return plan, notes
 
 
-def _choose_horizon(panel: Panel, config: Config) -> tuple[int, str]:
-    if config.horizon is None:
+def choose_horizon(panel: Panel, horizon: str | None) -> tuple[int, str]:
+    """Return the steps to forecast of the series that ends first, and the reason.
+
+    Args:
+        panel: the series.
+        horizon: steps, a span or a date; None for the steps that are usual for the freq.
+
+    Raises:
+        SettingError: the horizon cannot be read, or does not reach beyond the cutoff.
+    """
+    if horizon is None:
         return default_horizon(panel.freq), f"usual for freq {panel.freq}; {setting('horizon')}"
-    return horizon_steps(config.horizon, panel.last.min(), panel.freq), f"given as {config.horizon}"
+    return horizon_steps(horizon, panel.last.min(), panel.freq), f"given as {horizon}"
 
 
 def validation_rows(panel: Panel, config: Config, horizon: int) -> tuple[int, str]:

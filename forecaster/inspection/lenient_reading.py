@@ -62,7 +62,7 @@ def read_leniently(frame: pd.DataFrame, config: Config) -> ParsedTable:
 
     Args:
         frame: the table, as :func:`forecaster.data.readers.sources.read_table` returns it.
-        config: its settings of the group ``data``.
+        config: its settings of the groups ``table`` and ``data``.
 
     Raises:
         SettingError: a setting has a wrong value.

@@ -12,9 +12,10 @@ from forecaster.data.panel.future_table import read_future, template_hint
 from forecaster.data.panel.panel import Panel
 from forecaster.data.time.horizon import horizon_steps
 from forecaster.errors import SettingError
+from forecaster.features.plan import choose_horizon
 from forecaster.notes import Note
 from forecaster.prediction.given_rows import Data, frame_given
-from forecaster.words import first_few, setting
+from forecaster.words import first_few, plural, setting
 
 
 def steps_ahead(panel: Panel, horizon: str) -> np.ndarray:
@@ -26,6 +27,24 @@ def steps_ahead(panel: Panel, horizon: str) -> np.ndarray:
     ends, place = np.unique(panel.last, return_inverse=True)
     horizon_steps(horizon, ends[0], panel.freq)  # an error where not even the first to end can be forecast
     return np.array([_steps_or_none(horizon, end, panel.freq) for end in ends])[place]
+
+
+def choose_steps_ahead(panel: Panel, horizon: str | None) -> tuple[np.ndarray, Note]:
+    """Return the steps to forecast of each series, ``(series,)`` int, and a note on the most of them.
+
+    Args:
+        panel: the series.
+        horizon: steps, a span or a date; None for the steps that are usual for the freq.
+
+    Raises:
+        SettingError: an invalid horizon, or a date before the end of every series.
+    """
+    steps, why = choose_horizon(panel, horizon)
+    ahead = np.full(len(panel), steps) if horizon is None else steps_ahead(panel, horizon)
+    most, rows = int(ahead.max()), int(panel.lengths.max())
+    if most > rows:
+        why = f"{why}; more than the {plural(rows, 'row')} that it is forecast from"
+    return ahead, Note("horizon", plural(most, "step"), why, warning=most > rows)
 
 
 def _steps_or_none(horizon: str, last: Any, freq: str) -> int:

@@ -25,6 +25,8 @@ MOST_STATIC_CATEGORIES = 10_000
 
 #: The setting that names the covariates of each role.
 SETTINGS = {"past": "past", "future": "future_columns", "static": "static"}
+#: Names of the notes on covariates, and on the columns that cannot be any.
+COVARIATE_NOTES = (*SETTINGS, "not used", "unreadable")
 
 
 @dataclass(frozen=True)

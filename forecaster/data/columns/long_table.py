@@ -43,7 +43,7 @@ def shape_table(
 
     Args:
         frame: a table with text column names, as :func:`forecaster.data.readers.dataframe.frame_of` returns it.
-        config: its settings of the group ``data``.
+        config: its settings of the groups ``table`` and ``data``.
         like: the roles of a model: the table is shaped in the same way, and nothing is inferred.
         future_names: columns of the file of known future values, which makes a covariate a future one.
 

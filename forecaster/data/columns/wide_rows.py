@@ -52,7 +52,7 @@ def find_rows(
 
     Args:
         table: the table.
-        config: its settings of the group ``data``.
+        config: its settings of the groups ``table`` and ``data``.
         like: the roles of a model of such a table.
         timeless: no column holds times, so columns named by numbers (``V1``, ``V2``, ...) are positions in time.
 

@@ -43,7 +43,7 @@ def build_panel(
 
     Args:
         data: a table, or a Series whose index holds the times.
-        config: settings; those of the group ``data`` are used, and override what would be inferred.
+        config: settings; those of the groups ``table`` and ``data`` are used, and override what would be inferred.
         like: the panel of a model; the table is read with its roles, covariates, zone and freq.
         future_names: columns of the table of future covariates.
 

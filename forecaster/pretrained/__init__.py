@@ -1,0 +1,1 @@
+"""A network that comes along, trained on generated series alone, and forecasts with no fit."""
