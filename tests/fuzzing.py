@@ -179,7 +179,7 @@ def _kinds(parameter: click.Parameter) -> tuple[Any, Any]:
         return OUTPUTS[:2] if pictures else OUTPUTS[2:6], (*OUTPUTS, *TABLES, *MODELS)
     if name in ("model", "start", "places"):
         return (*MODELS, "run.csv") if name == "places" else MODELS, (*PLACES, *TABLES)
-    if shape in ("DATA", "FILE", "[FORECAST]"):
+    if shape in ("DATA", "[DATA]", "FILE", "[FORECAST|DATA]"):
         return ("drawn.toml", "good.toml") if name == "config_file" else TABLES, (*PLACES, *ADDRESSES, *MODELS)
     if "SPAN" in shape or name == "horizon":
         return ("1", "3", "10", "5d", "2020-03-05"), HORIZONS
@@ -302,7 +302,8 @@ def lines(draw: Callable[..., Any]) -> Line:
             words += [flag, value(str(option.name))]
     for parameter in COMMANDS[path].params:
         if isinstance(parameter, click.Argument):
-            count = 1 if odd <= 0 else draw(st.sampled_from([1, 1, 1, 1, 0, 2]))
+            usual = 1 if parameter.required else draw(st.integers(0, 1))
+            count = usual if odd <= 0 else draw(st.sampled_from([1, 1, 1, 1, 0, 2]))
             words += [value(str(parameter.name)) for _ in range(count + (parameter.nargs == -1))]
     if odd > 0 and draw(st.integers(0, 4)) == 0:
         flags = sorted({flag for option in options for flag in option.opts})

@@ -1,8 +1,8 @@
-"""``forecaster evaluate``: backtest a model against the baselines."""
+"""``forecaster evaluate``: backtest a model, or the pretrained network, against the baselines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,7 @@ from forecaster.cli.evaluation_options import (
     save_picture,
     stride_option,
 )
+from forecaster.cli.no_fit import load_forecaster, say_unused_model, table_alone, table_argument
 from forecaster.cli.options import (
     force_option,
     horizon_option,
@@ -32,7 +33,9 @@ from forecaster.cli.options import (
     model_option,
     quiet_option,
     read_source,
+    setting_options,
     source_options,
+    split_options,
 )
 from forecaster.cli.output import check_picture, check_table, echo_json, say, say_notes, write_and_print_result
 from forecaster.data.writers import format_names
@@ -44,11 +47,12 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
+@table_argument
 @model_option
 @click.option(
     "--data", metavar="FILE", help="Table with newer rows, or other series. [default: the rows the model keeps]"
 )
-@horizon_option("How far each forecast goes: 10, 30d. [default: as trained]")
+@horizon_option("How far each forecast goes: 10, 30d. [default: as trained, or usual for the freq]")
 @origins_option(", of directions 500")
 @stride_option
 @gap_option
@@ -85,7 +89,9 @@ if TYPE_CHECKING:
 @force_option
 @json_option
 @quiet_option
+@setting_options("table")
 def command(
+    table: str | None,
     model: str,
     data: str | None,
     horizon: str | None,
@@ -108,17 +114,21 @@ def command(
     force: bool,
     as_json: bool,
     quiet: bool,
-    **source: str | None,
+    **options: Any,
 ) -> None:
     """Backtest the network against the baselines over rolling origins, and say if it is better.
 
     \b
+    forecaster evaluate sales.csv
     forecaster evaluate --data newer.csv
     forecaster evaluate --data newer.csv --by step --baselines naive,AutoARIMA
     forecaster evaluate --refit --origins 3
     forecaster evaluate --horizon 1 --stride 1 --origins 50 --residuals --residual-plot errors.png
     forecaster evaluate --output backtest.csv --plot backtest.png
     forecaster evaluate --fail-if "skill<0 or coverage-80<75%"
+
+    DATA alone needs no model: the network that comes along is judged, which has seen none of its rows. With --model M
+    it is the same as --data DATA. The flags from --time on say how DATA is read with no fit.
 
     "Better" means that the 95 % interval on skill and a Diebold-Mariano test agree. --fail-if exits with code 7 where
     its condition holds, or cannot be checked because the network was trained on these rows. It takes the measures of
@@ -134,6 +144,9 @@ def command(
     from forecaster.direction.backtest import DirectionEvaluation
     from forecaster.evaluation.summary import check_split
 
+    source, settings = split_options(options)
+    needs_model = {"refit": refit, "refit-every": refit_every, "adaptive": adaptive}
+    alone = table_alone(table, data, settings, needs_model)
     check_table(output, force)
     for picture in (plot, residual_plot):
         check_picture(picture, force)
@@ -141,37 +154,41 @@ def command(
     gate = fail_if_of(fail_if, levels, names)
     for split in splits:
         check_split(split)
-    forecaster = Forecaster.load(model)
-    if forecaster.config.task == "direction":
-        options = {"by": splits, "metrics": metrics, "residuals": residuals, "residual-plot": residual_plot}
-        refuse_unused({**options, "fail-if": fail_if, "adaptive": adaptive})
-    rows = read_source(data, **source) if data else None
-    found = forecaster.evaluate(
-        rows,
-        horizon=horizon,
-        origins=origins,
-        stride=stride,
-        gap=gap,
-        window=window,
-        refit=_refit(refit, refit_every),
-        adaptive=adaptive,
-        levels=levels,
-        baselines=names,
-        tell=None if quiet else lambda line: say(f"  {line}"),
-    )
+    place = table if data is None else data
+    rows = None if place is None else read_source(place, **source)
+    rolling: dict[str, Any] = {"horizon": horizon, "origins": origins, "stride": stride, "gap": gap, "window": window}
+    rolling |= {"levels": levels, "baselines": names}
+    found: Evaluation | DirectionEvaluation
+    if alone is not None and rows:
+        found = Forecaster.pretrained(**settings).evaluate(rows, **rolling)
+    else:
+        forecaster = load_forecaster(model)
+        if forecaster.config.task == "direction":
+            unused = {"by": splits, "metrics": metrics, "residuals": residuals, "residual-plot": residual_plot}
+            refuse_unused({**unused, "fail-if": fail_if, "adaptive": adaptive})
+        found = forecaster.evaluate(
+            rows,
+            refit=_refit(refit, refit_every),
+            adaptive=adaptive,
+            tell=None if quiet else lambda line: say(f"  {line}"),
+            **rolling,
+        )
     say_notes(found.notes, quiet)
+    if alone is not None:
+        say_unused_model(model, quiet)
     if isinstance(found, DirectionEvaluation):
         return echo_directions(found, model, rows, plot, output, force, as_json, quiet)
+    subject = "the pretrained network" if alone is not None else model
     if plot:
-        save_picture(found.plot(title=picture_title("backtest", model, rows)), plot, force, quiet)
+        save_picture(found.plot(title=picture_title("backtest", subject, rows)), plot, force, quiet)
     if residual_plot:
-        title = picture_title("errors", model, rows)
+        title = picture_title("errors", subject, rows)
         save_picture(found.plot_residuals(title=title), residual_plot, force, quiet)
     write_and_print_result(
         found.table,
         output,
         force,
-        (lambda: _echo_document(found, model)) if as_json else None,
+        (lambda: _echo_document(found, None if alone is not None else model)) if as_json else None,
         lambda: _echo_result(found, shown, splits, metrics, residuals),
     )
     if gate:
@@ -188,7 +205,7 @@ def _refit(refit: bool, every: int | None) -> int:
     return int(refit) if every is None else every
 
 
-def _echo_document(found: Evaluation, model: str) -> None:
+def _echo_document(found: Evaluation, model: str | None) -> None:
     tables = {"summary": found.summary, "tests": found.tests, "residuals": found.residuals()}
     tables |= {f"by_{split}": found.by(split) for split in ("series", "step", "level")}
     document = {name: table.to_dict(orient="records") for name, table in tables.items()}

@@ -22,9 +22,9 @@ os.environ.pop("MPLBACKEND", None)
 COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("inspect", "Report what a table holds, what is wrong with it, and how to fix it."),
     "fit": ("fit", "Train a network on a table of readings."),
-    "predict": ("predict", "Forecast from a trained model, with intervals."),
+    "predict": ("predict", "Forecast a table with no fit, or from a trained model."),
     "make-future": ("make_future", "Write the table of future covariates to fill in."),
-    "evaluate": ("evaluate", "Backtest a model against the baselines."),
+    "evaluate": ("evaluate", "Backtest against the baselines, with no fit or a model."),
     "compare": ("compare", "Compare models, or saved backtests, on the same windows."),
     "plot": ("plot", "Draw a forecast to PNG or SVG."),
     "datasets": ("datasets", "List or copy the bundled data sets."),
@@ -103,6 +103,7 @@ def cli(ctx: click.Context, traceback: bool, version: bool) -> None:
     """Forecast a table of readings: stock prices, weather, sales, load.
 
     \b
+    forecaster predict data.csv
     forecaster fit data.csv
     forecaster predict --horizon 10
     forecaster plot

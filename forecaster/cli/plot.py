@@ -1,24 +1,38 @@
-"""``forecaster plot``: draw a forecast table, or a model's forecast, to PNG or SVG."""
+"""``forecaster plot``: draw a forecast table, a model's forecast, or one with no fit, to PNG or SVG."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from forecaster.cli.make_future import hints_of
-from forecaster.cli.options import force_option, horizon_option, level_option, model_option, quiet_option
+from forecaster.cli.no_fit import is_model_named, load_forecaster, say_unused_model, table_alone
+from forecaster.cli.options import (
+    force_option,
+    horizon_option,
+    level_option,
+    model_option,
+    quiet_option,
+    read_source,
+    setting_options,
+    source_options,
+    split_options,
+)
 from forecaster.cli.output import check_picture, say, say_notes
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecaster.api.pretrained import PretrainedForecaster
+    from forecaster.data.readers.sources import Source
+    from forecaster.errors import DataError
+
 
 @click.command("plot")
-@click.argument("forecast", metavar="[FORECAST]", required=False)
+@click.argument("place", metavar="[FORECAST|DATA]", required=False)
 @model_option
-@horizon_option("How far to forecast, where no table is given. [default: as trained]")
+@horizon_option("How far to forecast, where no forecast is given. [default: as trained, or usual for the freq]")
 @click.option(
     "--data",
     metavar="FILE",
@@ -32,9 +46,11 @@ if TYPE_CHECKING:
     "--series", "most", metavar="N", type=click.IntRange(1), default=12, show_default=True, help="Series drawn at most."
 )
 @force_option
+@source_options
 @quiet_option
+@setting_options("table", without="series")
 def command(
-    forecast: str | None,
+    place: str | None,
     model: str,
     horizon: str | None,
     data: str | None,
@@ -45,39 +61,79 @@ def command(
     most: int,
     force: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
-    """Draw FORECAST, a table that predict wrote, or else the model's own forecast.
+    """Draw FORECAST, a table that predict wrote, or the forecast of DATA with no fit, or else the model's own.
 
     \b
     forecaster plot
+    forecaster plot sales.csv
     forecaster plot --horizon 30d --output next-month.svg
     forecaster plot forecast.csv --data newer.csv --output check.png
 
-    History and actuals come from --data, or from the model named with --model; a table alone is drawn alone.
+    History and actuals come from --data, or from the model named with --model; a forecast alone is drawn alone.
+
+    A table without the columns series and forecast is DATA: it is forecast with no fit, or by the model named with
+    --model. The flags from --time on say how it is read with no fit; where its series columns have to be named, use
+    predict DATA --series COLUMN --plot FILE.
     """
     from forecaster.api.forecaster import Forecaster
+    from forecaster.data.readers.sources import read_table
     from forecaster.direction.settings import refuse_drawing
+    from forecaster.notes import Note
     from forecaster.plotting import plot_forecast, save_figure
 
     check_picture(output, force)
-    chosen = click.get_current_context().get_parameter_source("model") is not ParameterSource.DEFAULT
-    if forecast and not chosen:
-        table = _read_forecast(forecast)
-        readings = _read_readings(data, table, quiet) if data else None
-        figure = plot_forecast(table, readings, title=title, max_series=most)
+    source, settings = split_options(options)
+    given = read_table(read_source(place, **({} if data else source))) if place is not None else None
+    forecast, rows = (given, None) if given is None or _is_forecast(given, str(place)) else (None, given)
+    if rows is not None and data:
+        raise _refusal(str(place))
+    alone = table_alone(None if rows is None else place, None, settings, {"future": future})
+    newer = read_source(data, **source) if data else None
+    style: dict[str, Any] = {"title": title, "max_series": most}
+    if alone is not None and rows is not None:
+        pretrained = Forecaster.pretrained(horizon, **settings)
+        forecast = _predict_readings(pretrained, rows, levels, "" if settings else alone)
+        say_notes([Note("forecast", "with no fit", f"'{alone}' holds readings, and is no forecast")], quiet)
+        say_notes(pretrained.notes, quiet)
+        say_unused_model(model, quiet)
+        figure = pretrained.plot(rows, forecast, **style)
+    elif forecast is not None and not is_model_named():
+        figure = plot_forecast(forecast, None if newer is None else _read_readings(newer, forecast, quiet), **style)
     else:
-        forecaster = Forecaster.load(model)
+        forecaster = load_forecaster(model)
         refuse_drawing(forecaster.config)
-        with hints_of(model, None):
-            table = _read_forecast(forecast) if forecast else forecaster.predict(horizon, levels=levels, future=future)
+        if forecast is None:
+            with hints_of(model, None if rows is None else place):
+                forecast = forecaster.predict(horizon, rows, levels, future)
         say_notes(forecaster.notes, quiet)
-        figure = forecaster.plot(table, data, title=title, max_series=most)
+        figure = forecaster.plot(forecast, rows if newer is None else newer, **style)
     save_figure(figure, output, force)
     if not quiet:
         say(f"picture: {output}")
 
 
-def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFrame:
+def _predict_readings(
+    forecaster: PretrainedForecaster, rows: pd.DataFrame, levels: tuple[int, ...], path: str
+) -> pd.DataFrame:
+    """Forecast a table of readings; where it cannot be read as that either, say that ``path`` is no forecast.
+
+    Raises:
+        DataError: it cannot be read as readings.
+        NotFoundError: a column that is named is absent.
+    """
+    from forecaster.errors import DataError, NotFoundError
+
+    try:
+        return forecaster.predict(rows, levels=levels)
+    except (DataError, NotFoundError) as error:
+        if not path:
+            raise
+        raise DataError(f"{_refusal(path).message}; as readings: {error.message}", error.hint) from None
+
+
+def _read_readings(data: Source, forecast: pd.DataFrame, quiet: bool) -> pd.DataFrame:
     """Return the readings of a table that has the time column of the forecast."""
     from forecaster.config import Config
     from forecaster.data.panel.build import build_panel
@@ -90,20 +146,26 @@ def _read_readings(data: str, forecast: pd.DataFrame, quiet: bool) -> pd.DataFra
     return readings_table(panel)
 
 
-def _read_forecast(path: str) -> pd.DataFrame:
-    """Read a table that predict wrote."""
-    from forecaster.data.readers.sources import read_table
-    from forecaster.errors import DataError, SettingError
+def _is_forecast(table: pd.DataFrame, path: str) -> bool:
+    """Return True if predict wrote a table.
 
-    table = read_table(path)
-    if "direction" in table.columns and "forecast" not in table.columns:
+    Raises:
+        SettingError: it holds directions.
+    """
+    from forecaster.errors import SettingError
+
+    if {"series", "direction", "engine"} <= {*table.columns} and "forecast" not in table.columns:
         raise SettingError(
             f"'{path}' holds directions, which have no curve to draw",
             "draw their reliability with: forecaster evaluate --plot reliability.png",
         )
-    if "forecast" not in table.columns or "series" not in table.columns:
-        raise DataError(
-            f"'{path}' is not a forecast: it has no columns 'series' and 'forecast'",
-            "make one with: forecaster predict --output forecast.csv",
-        )
-    return table
+    return {"series", "forecast"} <= {*table.columns}
+
+
+def _refusal(path: str) -> DataError:
+    from forecaster.errors import DataError
+
+    return DataError(
+        f"'{path}' is not a forecast: it has no columns 'series' and 'forecast'",
+        "make one with: forecaster predict --output forecast.csv",
+    )

@@ -45,6 +45,9 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "missing": good.assign(sales=good["sales"].where(~good.index.isin([5, 6, 99]))),
         "short": good.head(20),
         "tiny": good.head(5),
+        "two": good.head(2),
+        "one": good.head(1),
+        "words": good.head(5).assign(shop=list("abcab"))[["date", "shop"]],
         "constant": good.assign(sales=5.0),
         "nothing": good.assign(sales=np.nan),
         "newer": newer,
@@ -148,6 +151,50 @@ MISTAKES = [
     ("evaluate", NOT_FOUND, "no model at 'forecaster-model'", "make one with: forecaster fit DATA"),
     ("plot", NOT_FOUND, "no model at 'forecaster-model'", "make one with: forecaster fit DATA"),
     ("predict --model good.csv", NOT_FOUND, "no model at 'good.csv'", "name one with --model"),
+    *(
+        (name, NOT_FOUND, "no model at 'forecaster-model'", f"with no model: forecaster {name} DATA")
+        for name in ("predict", "evaluate", "plot", "make-future")
+    ),
+    # no fit
+    *(
+        (f"{name} {place}", code, message, hint)
+        for name in ("predict", "evaluate")
+        for place, code, message, hint in (
+            ("none.csv", NOT_FOUND, "there is no file 'none.csv'", ""),
+            ("empty.csv", BAD, "'empty.csv' is empty", ""),
+            ("header.csv", BAD, "'header.csv' has column names but no rows", ""),
+            ("binary.csv", BAD, "'binary.csv' is not text", "--encoding"),
+            ("one.csv", BAD, "no series has two rows, so the freq cannot be inferred", "give it with --freq"),
+            ("words.csv", NOT_FOUND, "no column of readings to forecast: tried 'shop'", "name it with --target COLUMN"),
+            ("nothing.csv", NOT_FOUND, "no column of readings to forecast: tried 'sales' .nothing", "--target"),
+            ("text.csv", BAD, "column 'sales', line 43: 'oops' is text, expected a number", "leave the cell empty"),
+            ("duplicate.csv", BAD, "two readings at 2020-01-11", "--duplicates"),
+            ("infinite.csv", BAD, "'inf' is infinite", ""),
+            ("missing.csv --missing error", BAD, "line 7: empty", "--missing mask"),
+            ("good.csv --target sale", NOT_FOUND, "there is no column 'sale'", "'sales'"),
+            ("good.csv --season x", USAGE, "season must be whole numbers", ""),
+            ("good.csv --horizon soon", USAGE, "horizon 'soon' cannot be read", "a span"),
+            ("good.csv --horizon 2010-01-01", USAGE, "not after the last reading, 2020-07-18", ""),
+            ("good.csv --level 0", USAGE, "level must be a whole number between 1 and 99", ""),
+            ("good.csv --epochs 3", USAGE, "No such option '--epochs'", ""),
+            ("good.csv --model none", NOT_FOUND, "no model at 'none'", ""),
+        )
+    ),
+    ("predict good.csv --future newer.csv", USAGE, "--future needs a fitted model, and 'good.csv' alone", "fit DATA"),
+    *(
+        (
+            f"evaluate good.csv {flag}",
+            USAGE,
+            f"{flag.split()[0]} needs a fitted model",
+            "fit a model: forecaster fit DATA",
+        )
+        for flag in ("--refit", "--refit-every 2", "--adaptive")
+    ),
+    ("evaluate two.csv", BAD, "no series is long enough for a backtest: the longest has 2 rows", "shorter --horizon"),
+    ("plot good.csv --future newer.csv", USAGE, "--future needs a fitted model", ""),
+    ("plot good.csv --target sale", NOT_FOUND, "there is no column 'sale'", ""),
+    ("plot words.csv", BAD, "'words.csv' is not a forecast: .*; as readings: no column of readings", "--target"),
+    ("make-future good.csv", BAD, "has no column beside 'sales' that may be a future covariate", "predict good.csv"),
 ]
 
 #: The same beside a trained model.
@@ -189,7 +236,18 @@ MISTAKES_WITH_A_MODEL = [
     ("evaluate --origins 1 --output /dev/full", FAILED, "cannot write '/dev/full'", "free some space"),
     ("evaluate --data far-few.csv", BAD, "no series is long enough for a backtest", ""),
     ("plot none.csv", NOT_FOUND, "there is no file 'none.csv'", ""),
-    ("plot good.csv", BAD, "'good.csv' is not a forecast", "make one with: forecaster predict --output"),
+    (
+        "plot text.csv",
+        BAD,
+        "'text.csv' is not a forecast.* as readings: column 'sales', line 43",
+        "leave the cell empty",
+    ),
+    ("plot good.csv --data newer.csv", BAD, "'good.csv' is not a forecast", "forecaster predict --output"),
+    ("predict good.csv --data newer.csv", USAGE, "the readings are given twice: 'good.csv' and --data 'newer.csv'", ""),
+    ("predict --target sales", USAGE, "--target is for readings given by position", "forecaster predict DATA --target"),
+    ("evaluate --model forecaster-model good.csv --season 7", USAGE, "--season is for readings given by position", ""),
+    ("plot forecast.csv --freq D", USAGE, "--freq is for readings given by position", ""),
+    ("make-future", USAGE, "the model 'forecaster-model' uses no future covariates", "--future-columns COLUMN"),
     ("plot forecast.csv --data newer-no-target.csv", NOT_FOUND, "no column of readings", ""),
     ("plot --output x.pdf", USAGE, "cannot tell the format from the name 'x.pdf'", ".png or .svg"),
     ("plot --output -", USAGE, "cannot tell the format from the name '-'", ".png or .svg"),

@@ -88,6 +88,13 @@ def test_predict_imports_neither_what_trains_nor_what_draws(model):
     assert not modules & (TRAINERS | {"scipy", "statsmodels", "statsforecast", "rich", "matplotlib", "holidays"})
 
 
+def test_a_forecast_with_no_fit_imports_neither_what_trains_nor_what_draws(folder):
+    name = "predict dataset:airline"
+    code, err, modules = imported_by([name])[name]
+    assert code == 0, err
+    assert not modules & (TRAINERS | {"statsmodels", "statsforecast", "rich", "matplotlib", "holidays"})
+
+
 def test_predict_leaves_nothing_behind_and_reports_to_nobody(model, folder):
     """ONNX Runtime would write an identifier of the machine, and report each model, were it not told not to."""
     for name in ("home", "temporary"):
@@ -117,6 +124,15 @@ def test_no_command_but_fit_imports_what_trains(model, folder):
         "predict --model broken": 5,
         "predict --data empty.csv": 5,
         "predict --output /dev/full": 1,
+        "predict airline.csv --plot b.png": 0,
+        "evaluate airline.csv --baselines naive": 0,
+        "plot airline.csv --output c.png": 0,
+        "make-future dataset:synthetic_stock": 0,
+        "predict short.csv": 0,
+        "predict constant.csv": 0,
+        "predict empty.csv": 5,
+        "predict text.csv": 5,
+        "evaluate airline.csv --refit": 2,
         "plot --model none": 4,
         "plot none.csv": 4,
         "evaluate --model none": 4,

@@ -58,6 +58,12 @@ def future_template(panel: Panel, steps: int | np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(columns)[within].reset_index(drop=True)
 
 
+def expect_future(panel: Panel) -> Panel:
+    """Return the panel with every covariate that changes over time as a future one, unknown beyond the ends."""
+    columns = tuple(replace(one, role="future") if one.role == "past" else one for one in panel.columns)
+    return replace(panel, columns=columns, beyond=None)
+
+
 def _known_values(panel: Panel, place: int, steps: int) -> np.ndarray:
     """Return the known values of a future covariate, ``(series, steps)`` float32, NaN where unknown."""
     values = np.full((len(panel), steps), np.nan, np.float32)
