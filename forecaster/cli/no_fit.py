@@ -68,8 +68,8 @@ def say_unused_model(model: str, quiet: bool) -> None:
         )
 
 
-def load_forecaster(model: str, newest_only: bool = False) -> Forecaster:
-    """Read a model; where there is none, the hint names the way that needs none.
+def load_forecaster(model: str, **options: bool) -> Forecaster:
+    """Read a model, with options of ``Forecaster.load``; where there is none, the hint names the way that needs none.
 
     Raises:
         NotFoundError: there is no model.
@@ -79,7 +79,7 @@ def load_forecaster(model: str, newest_only: bool = False) -> Forecaster:
     from forecaster.errors import NotFoundError
 
     try:
-        return Forecaster.load(model, newest_only)
+        return Forecaster.load(model, **options)
     except NotFoundError as error:
         with_none = f"with no model: forecaster {click.get_current_context().info_name} DATA"
         raise NotFoundError(error.message, f"{error.hint}; or {with_none}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster, PretrainedForecaster, Source
+from forecaster.api import pretrained
 from forecaster.config import FIELDS
 from forecaster.data.panel.panel import Panel
 from forecaster.errors import DataError, NotFoundError, SettingError
@@ -256,3 +258,7 @@ class TestPlot:
         planted.calls.clear()
         figure = forecaster.plot(sales(), table[table["series"] == "a"], title="own")
         assert len(figure.axes) == 1 and not planted.calls
+
+
+def test_the_example_runs() -> None:
+    assert doctest.testmod(pretrained) == (0, 3)
