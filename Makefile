@@ -8,7 +8,7 @@ LOCK := requirements-ci.txt
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: forecast quick test coverage lint audit lock benchmark clean
+.PHONY: forecast pretrained quick test coverage lint audit lock benchmark clean
 
 forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
 	mkdir -p $(OUT)
@@ -16,6 +16,9 @@ forecast: $(VENV)/run.stamp  ## fit and predict the airline passengers
 	$(BIN)/forecaster fit $(DATA) --model $(OUT)/model
 	$(BIN)/forecaster predict --model $(OUT)/model --horizon 12 --output $(OUT)/forecast.csv --plot $(OUT)/forecast.png
 	@printf '%s\n' $(OUT)/model $(OUT)/forecast.csv $(OUT)/forecast.png
+
+pretrained: $(VENV)/test.stamp  ## train the network that comes along anew, on generated series; three quarters of an hour
+	$(BIN)/python -m forecaster.pretrained.train
 
 quick: $(VENV)/test.stamp  ## every test that needs no TensorFlow, in under a minute
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --quick

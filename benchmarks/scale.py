@@ -3,9 +3,10 @@
     python benchmarks/scale.py [--series 1000,10000,100000] [--rows 200] [--folder DIR]
 
 Writes a folder of Parquet files (a text id, a date and a float32 value, generated), then runs ``forecaster fit`` for
-one epoch and ``forecaster predict --horizon 24`` of all series to a CSV file, with intervals of 80 % and 95 %, each as
-a process of its own. The seconds are those of the whole command, start and files included; the peak of its resident
-memory stands beside that of a process that imports TensorFlow, or ONNX Runtime with pandas and pyarrow, and stops.
+one epoch and ``forecaster predict --horizon 24`` of all series to a CSV file, with intervals of 80 % and 95 %, with
+this model and, of the folder itself, with no fit; each as a process of its own. The seconds are those of the whole
+command, start and files included; the peak of its resident memory stands beside that of a process that imports
+TensorFlow, or ONNX Runtime with pandas and pyarrow, and stops.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ FILES, HORIZON = 8, 24
 IMPORTS = {
     "fit": "import tensorflow, keras, pandas, pyarrow.parquet",
     "predict": "import onnxruntime, pandas, pyarrow.parquet",
+    "no fit": "import onnxruntime, pandas, pyarrow.parquet",
 }
 
 
@@ -63,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", default="1000,10000,100000")
     parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--commands", default="fit,predict,no fit", help="predict needs fit")
     parser.add_argument("--folder", type=Path, help="where to write; a temporary folder by default")
     given = parser.parse_args()
     base = {name: measured([sys.executable, "-c", code])[1] for name, code in IMPORTS.items()}
@@ -78,7 +81,10 @@ def main() -> None:
                 "fit": ["fit", str(folder), "--epochs", "1", "--no-final", "--model", str(model), "-q"],
                 "predict": ["predict", "--horizon", str(HORIZON), "--model", str(model), "-q"],
             }
-            commands["predict"] += ["--output", str(place / f"forecast-{series}.csv")]
+            commands["no fit"] = ["predict", str(folder), "--horizon", str(HORIZON), "-q"]
+            commands = {name: commands[name] for name in given.commands.split(",")}
+            for name in commands.keys() - {"fit"}:
+                commands[name] += ["--output", str(place / f"{name}-{series}.csv")]
             size = series * given.rows * 4 / 1e6
             for command, words in commands.items():
                 seconds, peak = measured([*forecaster, *words])

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.api.evaluation import Evaluation, Rolling, assess_directions, assess_model
-from forecaster.api.forecast import Forecast, draw_forecast, make_forecast
+from forecaster.api.forecast import Forecast, draw_forecast
+from forecaster.api.model_forecast import make_forecast
 from forecaster.api.pretrained import PretrainedForecaster
 from forecaster.api.ready_model import ReadyModel
 from forecaster.api.session import FitOptions, FitSession

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecaster.api.evaluation import Contender, Evaluation, Rolling, assess
 from forecaster.api.forecast import Forecast, ahead_table, draw_forecast, raise_to_zero
 from forecaster.config import FIELDS, Config
 from forecaster.data.columns.find_covariates import COVARIATE_NOTES
@@ -29,6 +28,8 @@ from forecaster.words import first_few, plural, setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from forecaster.api.evaluation import Evaluation, Rolling
 
 
 class PretrainedForecaster:
@@ -157,6 +158,8 @@ class PretrainedForecaster:
             NotFoundError: as of :meth:`predict`.
             DataError: likewise, or too few rows for one origin.
         """
+        from forecaster.api.evaluation import Contender, Rolling, assess
+
         levels, baselines = parse_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
         panel, notes = self._read(data)
         ahead, horizon_note = self._steps_ahead(panel, horizon)

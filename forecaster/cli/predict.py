@@ -69,9 +69,7 @@ def command(
     With --model M it is the same as --data DATA. The flags from --time on say how DATA is read with no fit; a model
     reads tables as it was fitted.
     """
-    from forecaster.api.forecaster import Forecaster
     from forecaster.data.readers.sources import read_table
-    from forecaster.direction.settings import refuse_drawing
     from forecaster.plotting import save_figure
     from forecaster.words import plural
 
@@ -80,7 +78,9 @@ def command(
     source, settings = split_options(options)
     alone, rows = table_alone(table, data, settings, {"future": future}), table if data is None else data
     if alone is not None:
-        pretrained, frame = Forecaster.pretrained(**settings), read_table(read_source(alone, **source))
+        from forecaster.api.pretrained import PretrainedForecaster  # what a trained model needs takes a third more time
+
+        pretrained, frame = PretrainedForecaster(**settings), read_table(read_source(alone, **source))
         forecast = pretrained.predict(frame, horizon, levels)
         say_notes(pretrained.notes, quiet)
         say_unused_model(model, quiet)
@@ -88,6 +88,8 @@ def command(
     else:
         forecaster = load_forecaster(model, newest_only=rows is None and plot is None)
         if plot:
+            from forecaster.direction.settings import refuse_drawing
+
             refuse_drawing(forecaster.config)
         needed = forecaster.model.history.roles.needed()
         newer = read_table(read_source(rows, **source), needed) if rows is not None else None

@@ -28,11 +28,11 @@ from forecaster.fitting.ensemble import (
     refuse_unreasonable_network,
     train_members,
 )
-from forecaster.fitting.onnx_export import export_onnx
 from forecaster.fitting.trainable import refuse_untrainable, trainable_series
 from forecaster.networks.ensemble import weights_by_path
 from forecaster.networks.factory import unread_settings
 from forecaster.networks.keras import start_keras
+from forecaster.networks.onnx_export import export_onnx
 from forecaster.networks.optimizers import LOWERED
 from forecaster.networks.outputs import refuse_unlike_counts
 from forecaster.notes import Note

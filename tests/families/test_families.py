@@ -168,7 +168,7 @@ def test_a_window_is_forecast_alike_alone_and_in_a_batch_of_any_size(name):
 def test_the_export_equals_keras(name):
     """What is about the family is exported; bases and normalisations of the window are in
     tests/networks/test_networks.py."""
-    from forecaster.fitting.onnx_export import export_onnx
+    from forecaster.networks.onnx_export import export_onnx
 
     model, feeds = built(name, base="last", window_norm="last"), inputs(FULL)
     make_others(model)

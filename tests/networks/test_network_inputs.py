@@ -104,7 +104,7 @@ def test_gradients_reach_every_weight(cell, head):
     ],
 )
 def test_the_export_equals_keras_with_each_kind_of_input(kind, options):
-    from forecaster.fitting.onnx_export import export_onnx
+    from forecaster.networks.onnx_export import export_onnx
 
     shapes = KINDS[kind]
     model, feeds = network(shapes, **options), inputs(shapes)

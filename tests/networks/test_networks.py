@@ -11,7 +11,7 @@ from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import SettingError
 from forecaster.families import NETWORKS
 from forecaster.families.shapes import Shapes
-from forecaster.fitting.onnx_export import export_onnx
+from forecaster.networks.onnx_export import export_onnx
 from forecaster.losses import LOSSES
 from forecaster.networks.factory import build_network
 from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts

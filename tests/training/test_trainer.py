@@ -176,7 +176,7 @@ def test_the_untrained_network_is_lent_and_given_back():
 
 def test_recurrent_layers_are_unrolled_for_training_and_loops_in_the_exported_file():
     from forecaster.engines.onnx import OnnxEngine
-    from forecaster.fitting.onnx_export import export_onnx
+    from forecaster.networks.onnx_export import export_onnx
 
     windows = windows_of(wave(), 8, 2)
     network = tiny_network(8, 2, 1, learning_rate=0.05, dropout=0.0)

@@ -10,8 +10,8 @@ import numpy as np
 
 #: Numbers that a recurrent layer computes for each unit of all steps before it starts.
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-#: ONNX element types and the bytes of each: float32, int32, int64, bool and float64.
-NUMBERS = {1: 4, 6: 4, 7: 8, 9: 1, 11: 8}
+#: ONNX element types and the bytes of each: float32, int32, int64, bool, float16 and float64.
+NUMBERS = {1: 4, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8}
 #: ONNX Runtime pads the channels of images to a multiple of this if there is a convolution.
 BLOCK = 16
 #: Numbers at most of an array that shapes are computed from.

@@ -1,0 +1,127 @@
+"""Run the pretrained network on windows of many lengths: blocks of one length, and steps beyond those it decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecaster.engines.engine import Engine
+from forecaster.pretrained.inputs import LONGEST, Frame, make_frame
+from forecaster.pretrained.network import MIDDLE, QUANTILES
+from forecaster.pretrained.simple import NAMES, PAST, WINDOW, YEARS
+
+#: Rows up to which every row of a window is read; of a longer one the newest whole eights, so that few lengths differ.
+EXACT, WHOLE = 128, 8
+#: Likewise for windows that only tell how wide intervals must be, of which there are many, each of its own length.
+ROUGH = 32
+#: Numbers of a block at once, and windows: bounds memory, changes no number.
+BLOCK_NUMBERS, BLOCK = 6_000_000, 256
+#: How fast intervals grow beyond the decoded steps, as a power of the step, at least and at most; and the decoded step
+#: from which that is measured.
+GROWTH, MEASURED_FROM = (0.0, 0.6), 12
+
+
+def rows_read(lengths: np.ndarray, season: int, rough: bool = False) -> np.ndarray:
+    """Return the newest rows that are read of series of some lengths, ``(series,)`` int.
+
+    Args:
+        lengths: rows of each, ``(series,)``.
+        season: the seasonal period in rows.
+        rough: read whole :data:`ROUGH` rows of all but the shortest, so that fewer lengths differ.
+    """
+    most = PAST if season in YEARS else WINDOW
+    read = np.minimum(lengths, most)
+    if rough:
+        return np.where(read > 2 * ROUGH, read - read % ROUGH, read)
+    return np.where(read > EXACT, read - read % WHOLE, read)
+
+
+@dataclass(frozen=True)
+class Cutoffs:
+    """Cutoffs in series that are laid end to end.
+
+    Attributes:
+        values: ``(rows,)`` of all series.
+        observed: likewise, bool.
+        ends: ``(cutoffs,)``, the row after each.
+        lengths: ``(cutoffs,)``, rows of its series known there.
+    """
+
+    values: np.ndarray
+    observed: np.ndarray
+    ends: np.ndarray
+    lengths: np.ndarray
+
+
+def run_windows(engine: Engine, cutoffs: Cutoffs, season: int, steps: int, rough: bool = False) -> np.ndarray:
+    """Return quantiles of what follows cutoffs.
+
+    Args:
+        engine: runs the network.
+        cutoffs: where the windows end.
+        season: the seasonal period in rows.
+        steps: the horizon.
+        rough: as of :func:`rows_read`.
+
+    Returns:
+        ``(cutoffs, steps, len(QUANTILES))`` float64, not below 0 where no reading of the window is.
+    """
+    found = np.empty((len(cutoffs.ends), steps, len(QUANTILES)))
+    read = rows_read(cutoffs.lengths, season, rough)
+    for which, rows in _blocks(read, steps):
+        place = cutoffs.ends[which, None] - rows + np.arange(rows)
+        window = cutoffs.values[place].astype(float)
+        frame = make_frame(window, cutoffs.observed[place], season, steps)
+        output = engine.run(frame.inputs).astype(float)
+        quantiles = quantiles_of(frame, output, season if rows >= season + 2 else 1)
+        never_below = window.min(axis=1) >= 0
+        quantiles[never_below] = np.maximum(quantiles[never_below], 0.0)
+        still = np.ptp(window, axis=1) == 0
+        quantiles[still] = window[still, -1, None, None]
+        found[which] = quantiles
+    return found
+
+
+def _blocks(read: np.ndarray, steps: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the numbers of windows of one length, and this length."""
+    most = max(1, min(BLOCK, BLOCK_NUMBERS // (max(steps, LONGEST) * 200)))
+    order = np.argsort(read, kind="stable")
+    lengths, starts = np.unique(read[order], return_index=True)
+    for rows, start, stop in zip(lengths.tolist(), starts.tolist(), [*starts[1:].tolist(), len(read)], strict=True):
+        for first in range(start, stop, most):
+            yield order[first : min(first + most, stop)], rows
+
+
+def quantiles_of(frame: Frame, output: np.ndarray, season: int) -> np.ndarray:
+    """Return the quantiles of every step in units of the series, ``(windows, steps, len(QUANTILES))``.
+
+    A step beyond those that are decoded takes over trust, correction and widths from the decoded step of the same phase
+    of the season, the last one where there is no season, and its widths grow on as a power of the step.
+
+    Args:
+        frame: what the network has read.
+        output: what it gave, ``(windows, LONGEST, OUTPUTS)``.
+        season: the seasonal period in rows.
+    """
+    steps = frame.blend.shape[1]
+    decoded = output[:, : min(steps, LONGEST), : len(QUANTILES)]
+    if steps > LONGEST:
+        source, step = source_steps(steps, season), np.arange(LONGEST, steps)
+        trust = output[:, source, len(QUANTILES) : len(QUANTILES) + len(NAMES)]
+        middle = (trust * frame.gaps[:, LONGEST:]).sum(axis=2) + output[:, source, -1]
+        away = decoded[:, source] - decoded[:, source, MIDDLE, None]
+        width = decoded[:, :, -3] - decoded[:, :, 2]
+        per = max(season, 4) if season <= MEASURED_FROM else MEASURED_FROM
+        early, late = width[:, MEASURED_FROM - per : MEASURED_FROM].mean(axis=1), width[:, -per:].mean(axis=1)
+        power = np.log(np.maximum(late, 1e-12) / np.maximum(early, 1e-12)) / np.log(LONGEST / MEASURED_FROM)
+        growth = ((step + 1) / (source + 1)) ** np.clip(power, *GROWTH)[:, None]
+        decoded = np.concatenate([decoded, middle[:, :, None] + away * growth[:, :, None]], axis=1)
+    return np.asarray(frame.blend[:, :, None] + frame.error[:, None, None] * decoded)
+
+
+def source_steps(steps: int, season: int) -> np.ndarray:
+    """Return the decoded step, from 0, that each step beyond :data:`.inputs.LONGEST` follows."""
+    beyond = np.arange(steps - LONGEST)
+    return LONGEST - season + beyond % season if season <= LONGEST else np.full(len(beyond), LONGEST - 1)
