@@ -138,8 +138,11 @@ def find_factors(panel: Panel, season: int, steps: int, levels: tuple[int, ...])
     away, covered = np.abs(actual - middle), []
     for number, level in enumerate(levels):
         low, high = bounds_of(quantiles, level)
-        half = np.maximum(np.where(actual < middle, middle - low, high - middle), 1e-12 * np.abs(middle) + 1e-300)
-        scores = np.where(away > 0, away / half, 0.0)
+        half = np.where(actual < middle, middle - low, high - middle)
+        measured = half * FACTORS[1] > away
+        scores = np.full(away.shape, FACTORS[1])
+        np.divide(away, half, out=scores, where=measured)
+        scores[away == 0] = 0.0
         covered.append(f"{level} % covered {np.mean(scores[seen] <= 1):.0%}" if seen.any() else "")
         factors[number] = _factors_by_step(scores, seen, level / 100)
     ends_of = [(f"{row.min():.2f}", f"{row.max():.2f}") for row in factors]

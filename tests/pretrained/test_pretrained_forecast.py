@@ -216,3 +216,28 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str, read, damage: str)
 def test_the_middle_quantile_is_the_median() -> None:
     assert QUANTILES[MIDDLE] == 0.5
     np.testing.assert_allclose(np.array(QUANTILES) + np.array(QUANTILES)[::-1], 1)
+
+
+ODD = {
+    "a last step": np.where(np.arange(60) < 59, 5.0, 6.0),
+    "a first step": np.where(np.arange(60) < 1, 5.0, 6.0),
+    "a jump to 1e90": np.repeat([0.0, 1e90], 50),
+    "growth to e^200": np.exp(np.linspace(0, 200, 300)),
+    "hardly anything": np.random.default_rng(0).standard_normal(100).cumsum() * 1e-200,
+    "rare and huge": np.where(np.random.default_rng(0).random(600) < 0.05, 1e12, 0.0),
+    "rare": np.random.default_rng(0).poisson(0.05, 400).astype(float),
+    "two values": np.tile([0.0, 0.0, 1.0], 40),
+    "a line": np.linspace(0, 1, 50),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(("season", "steps"), [(1, 10), (7, 60), (365, 7)])
+def test_odd_series_end_in_finite_numbers_without_a_warning(odd: str, season: int, steps: int) -> None:
+    """Warnings are errors in these tests."""
+    values = forecast_pretrained(panel_of(ODD[odd]), (season,), steps, (80, 95)).values
+    assert np.isfinite(values).all()
+    point, low, high = np.moveaxis(values[:, :, :3], 2, 0)
+    slack = 1e-9 * np.abs(point)
+    assert (low <= point + slack).all()
+    assert (point <= high + slack).all()
