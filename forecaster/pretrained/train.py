@@ -42,8 +42,9 @@ CLIP = 20.0
 LARGE = 1e9
 #: Share of the windows that stand still at their end which are left out: there is hardly anything to learn from them.
 STILL = 0.8
-#: A window counts as in MASE: by its blend's error over that of repeating the last season, up to this.
-MOST_WEIGHT = 3.0
+#: A window's weight is e / (e + this), e its blend's error in its deviations; otherwise few windows with hardly any
+#: error would be all that counts.
+SMALL_ERROR = 0.03
 #: Optimisation steps before the learning rate falls, and between two lines of the log.
 WARM_UP, LOGGED = 200, 500
 
@@ -73,10 +74,8 @@ def _windows(random: np.random.Generator, without: str) -> Arrays:
     target, weight = np.zeros((2, len(past), LONGEST))
     with np.errstate(over="ignore"):  # of windows that stand still
         target[:, : drawn.horizon] = np.clip((ahead - frame.blend) / frame.error[:, None], -CLIP, CLIP)
-    season = drawn.season if rows > drawn.season else 1
-    scale = np.abs(past[:, season:] - past[:, :-season]).mean(axis=1)
-    scaled = frame.error / np.maximum(scale, frame.error / MOST_WEIGHT)
-    weight[:, : drawn.horizon] = (scaled / drawn.horizon)[:, None]
+    error = np.exp(frame.inputs["static"][:, 6])
+    weight[:, : drawn.horizon] = (error / (error + SMALL_ERROR) / drawn.horizon)[:, None]
     newest = past[:, -max(drawn.season, min(12, rows)) :]
     still = (np.ptp(newest, axis=1) == 0) & (random.random(len(past)) < STILL)
     arrays = {**frame.inputs, "target": target, "weight": weight}

@@ -27,9 +27,7 @@ def business(random: Generator, rows: int, steps: int, season: int) -> np.ndarra
     """
     one, size = (rows, 1), (rows, steps)
     year = max(season, 1)
-    rough = log_uniform(random, 0.003, 0.25 if season > 1 else 0.1, one) * sometimes(
-        random, 0.2, np.full(one, 0.15), 1.0
-    )
+    rough = log_uniform(random, 0.003, 0.25 if season > 1 else 0.1, one)
     values = _trend(random, rows, steps, year, rough) + _irregular(random, rows, steps) * rough
     if season > 1:
         values += _season(random, rows, steps, season) * sometimes(random, 0.72, log_uniform(random, 0.01, 0.45, one))
