@@ -17,11 +17,11 @@ from forecaster.errors import ModelError, SettingError
 from forecaster.families.shapes import Shapes
 from forecaster.features.members import Member
 from forecaster.features.plan import Plan
-from forecaster.networks.onnx_export import export_onnx
 from forecaster.fitting.rebuild import rebuild_network
 from forecaster.networks.ensemble import build_ensemble, find_shares, weights_by_path
 from forecaster.networks.factory import build_network
 from forecaster.networks.keras import start_keras
+from forecaster.networks.onnx_export import export_onnx
 from forecaster.training.member_fit import TrainingData
 
 start_keras()

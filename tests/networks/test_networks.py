@@ -11,11 +11,11 @@ from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import SettingError
 from forecaster.families import NETWORKS
 from forecaster.families.shapes import Shapes
-from forecaster.networks.onnx_export import export_onnx
 from forecaster.losses import LOSSES
 from forecaster.networks.factory import build_network
 from forecaster.networks.initial.simple_forecasts import simple_forecast_names, simple_forecasts
 from forecaster.networks.initial.start import Start
+from forecaster.networks.onnx_export import export_onnx
 from forecaster.networks.optimizers import OPTIMIZERS, SCHEDULES
 
 pytestmark = pytest.mark.tensorflow
