@@ -730,7 +730,7 @@ def test_refit_tells_that_it_saw_only_the_rows_that_are_kept(monkeypatch):
 @pytest.mark.parametrize("size", [1e9, -1e9])
 def test_an_exploding_roll_is_refused(airline, monkeypatch, size):
     """Before what is below 0 is raised to it."""
-    monkeypatch.setattr("forecaster.api.forecast.forecast_unclipped", lambda *given: np.full((1, 60, 5), size))
+    monkeypatch.setattr("forecaster.api.model_forecast.forecast_unclipped", lambda *given: np.full((1, 60, 5), size))
     with pytest.raises(
         ForecasterError, match=r"rolled forward 60 steps, the forecast of the series reaches 1e\+09"
     ) as error:
