@@ -67,7 +67,7 @@ def forecast_pretrained(
     notes = [] if long.all() else [_short_note(panel, ~long)]
     if long.any():
         factors, found = find_factors(panel, seasons[0], steps, levels)
-        never_below = np.minimum.reduceat(panel.values, panel.offsets[:-1]) >= 0
+        never_below = panel.ranges[:, 0] >= 0
         numbers = np.flatnonzero(long)
         for first in range(0, len(numbers), SERIES_AT_ONCE):
             some = numbers[first : first + SERIES_AT_ONCE]

@@ -34,7 +34,7 @@ LEAST_ERROR = 0.003
 #: Errors of the blend that a simple forecast is away from it at most, and the largest input.
 FURTHEST, LARGEST = 30.0, 12.0
 #: Largest row before a window, in deviations of the window.
-FARTHEST = 1e9
+LARGEST_PAST = 1e9
 #: Seasons ago whose readings the network sees at each step ahead.
 SEASONS_AGO = (1, 2, 3, 4)
 
@@ -74,7 +74,7 @@ def make_frame(values: np.ndarray, observed: np.ndarray, season: int, steps: int
     largest = np.abs(window).max(axis=1) + 1e-300
     size = largest * ((window / largest[:, None]).std(axis=1) + 1e-9)
     with np.errstate(over="ignore"):
-        scaled = np.clip(values / size[:, None], -FARTHEST, FARTHEST)
+        scaled = np.clip(values / size[:, None], -LARGEST_PAST, LARGEST_PAST)
     unit, decoded = scaled[:, -WINDOW:], min(steps, LONGEST)
     simple = simple_forecasts(scaled, observed, season, steps, decoded)
     there = simple.there[0]

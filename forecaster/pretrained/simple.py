@@ -160,9 +160,8 @@ def _of_rows(values: np.ndarray, steps: int) -> dict[str, np.ndarray]:
     if rows > 1:
         found["shifted"] = last + (last - values[:, -2:-1]) * np.cumsum(0.7**ahead)
         newest = values[:, -10:]
-        place = np.arange(newest.shape[1]) - (newest.shape[1] - 1) / 2
-        slope = (newest @ place / (place @ place))[:, None]
-        found["rising"] = newest.mean(axis=1, keepdims=True) + slope * (ahead + place[-1])
+        middle = newest.mean(axis=1, keepdims=True)
+        found["rising"] = middle + _slope(newest) * (ahead + (newest.shape[1] - 1) / 2)
     return found
 
 

@@ -59,7 +59,7 @@ def write_network(network: keras.Model, units: int, width: int, record: dict[str
 
     whole = build_pretrained(units, width, steps=LONGEST)
     whole.set_weights([_rounded(array) for array in network.get_weights()])
-    arrays = {weight.path: _rounded(weight.numpy()) for weight in whole.weights}
+    arrays = {weight.path: weight.numpy() for weight in whole.weights}
     arrays = {path: array.astype(np.float16) if array.size > FEW else array for path, array in arrays.items()}
     np.savez(folder / WEIGHTS, allow_pickle=False, **arrays)
     whole({name: np.zeros((1, *shape), np.float32) for name, shape in SHAPES.items()})  # the export asks for a call

@@ -9,7 +9,6 @@ processes make them. On the same machine the same command gives the same weights
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Generator
@@ -26,14 +25,15 @@ from forecaster.networks.keras import start_keras
 from forecaster.pretrained.generator.draw import draw
 from forecaster.pretrained.inputs import LONGEST, SHAPES, make_frame
 from forecaster.pretrained.stored import LOG, TRAINED, write_network
+from forecaster.system.native import environment_variables
 
 if TYPE_CHECKING:
     import keras
 
 #: Windows of a draw, and draws of a shard.
 WINDOWS, DRAWS = 64, 16
-#: Windows of a batch, windows that wait to be drawn, times that each is drawn, and windows kept apart to measure.
-BATCH, WAITING, TIMES, KEPT_APART = 128, 24_000, 2, 8_000
+#: Windows of a batch, windows that wait to be drawn, times that each is drawn, and shards kept apart to measure.
+BATCH, WAITING, TIMES, KEPT_APART = 128, 24_000, 2, 8
 #: Steps ahead of a batch: the fewest that hold the horizon.
 BOXES = (12, 24, LONGEST)
 #: Bound of the targets in errors of the blend.
@@ -151,10 +151,8 @@ def pinball_loss(actual: Any, output: Any) -> Any:
 
 def make_shards(seed: int, processes: int, without: str) -> Generator[Arrays, None, None]:
     """Yield shards 0, 1, 2, ... for ever, made by other processes, a few ahead."""
-    context = get_context("spawn")
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    os.environ |= one_thread
-    with ProcessPoolExecutor(processes, context) as executor:
+    one_thread: dict[str, str | None] = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    with environment_variables(one_thread), ProcessPoolExecutor(processes, get_context("spawn")) as executor:
         ahead: list[Future[Arrays]] = []
         number = 0
         try:
@@ -204,9 +202,8 @@ def train(how: Training, log: Path) -> tuple[keras.Model, dict[str, Any]]:
     )
     optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0, use_ema=True, ema_momentum=0.995)
     network.compile(optimizer=optimizer, loss=pinball_loss)
-    apart = [split_by_steps(make_shard(how.seed + 1_000_000, number)) for number in range(max(1, KEPT_APART // 1_000))]
-    if how.steps < 10 * LOGGED:
-        apart = apart[:1]
+    count = KEPT_APART if how.steps >= 10 * LOGGED else 1
+    apart = [split_by_steps(make_shard(how.seed + 1_000_000, number)) for number in range(count)]
     pool, shards, shown = Pool(np.random.default_rng(how.seed)), make_shards(how.seed, how.processes, how.without), 0
     clock, busy, losses = time.perf_counter(), time.process_time(), []
     lines = [{"step": 0, "loss_apart": measure(network, apart)}]

@@ -15,9 +15,7 @@ from forecaster.pretrained.generator.parts import (
     standard,
     trend,
 )
-
-#: Steps of a year, by season.
-YEARS = {5: 261, 7: 365}
+from forecaster.pretrained.simple import DAYS, YEARS
 
 
 def compositions(random: Generator, rows: int, steps: int, season: int) -> np.ndarray:
@@ -34,7 +32,7 @@ def _composed(random: Generator, rows: int, steps: int, season: int) -> np.ndarr
     values = trend(random, rows, steps) * log_uniform(random, 0.2, 6, one)
     if season > 1:
         values += seasonal(random, rows, steps, season) * sometimes(random, 0.78, log_uniform(random, 0.1, 5, one))
-    if season in (24, 48):
+    if season in DAYS:
         values += seasonal(random, rows, steps, 7 * season) * sometimes(random, 0.6, log_uniform(random, 0.1, 2, one))
     period, phase = log_uniform(random, 20, 1500, one), random.uniform(0, 2 * np.pi, one)
     cycle = np.cos(2 * np.pi * np.arange(steps) / period + phase)
