@@ -20,6 +20,7 @@ from forecaster.pretrained.inputs import LEAST
 from forecaster.pretrained.outside import Outside, rows_before
 from forecaster.pretrained.stored import engine_of_bytes, onnx_of, pretrained_bytes, read_manifest
 from forecaster.training.fit_progress import FitProgress
+from forecaster.training.member_fit import retry_once_after_interrupt
 from forecaster.training.phases import Progress
 from forecaster.words import plural, setting
 
@@ -60,19 +61,20 @@ def join_pretrained(ensemble: Ensemble, progress: FitProgress, kept: bytes | Non
     data, split = ensemble.data, ensemble.data.split
     content, tuned = kept or pretrained_bytes(), None
     outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
-    if kept is None and len(split.training) >= LEAST_TUNED:
+    if kept is None and not ensemble.interrupted:
         tuned = _tune(ensemble, outside, progress)
-        if tuned.epoch:
+        if tuned and tuned.epoch:
             manifest = read_manifest()
             content = onnx_of(tuned.network, manifest.units, manifest.width)[1]
             outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
-        ensemble.fits[0].run.interrupted |= tuned.interrupted
-    share = _average(ensemble, outside, content)
+        ensemble.fits[0].run.interrupted |= bool(tuned and tuned.interrupted)
+    runs = [fit.run for fit in ensemble.fits]
+    share = retry_once_after_interrupt(lambda: _average(ensemble, outside, content), runs)
     progress.notes.append(_note(ensemble, share, tuned, kept is not None))
 
 
-def _tune(ensemble: Ensemble, outside: Outside, progress: FitProgress) -> Tuning:
-    """Return the fine-tuned network, with the pretrained weights where its gain may be luck."""
+def _tune(ensemble: Ensemble, outside: Outside, progress: FitProgress) -> Tuning | None:
+    """Return the fine-tuned network, with the pretrained weights where its gain may be luck; None for few windows."""
     from forecaster.pretrained.tune import tune, tuning_windows
 
     data, plan = ensemble.data, ensemble.data.plan
@@ -89,9 +91,11 @@ def _tune(ensemble: Ensemble, outside: Outside, progress: FitProgress) -> Tuning
 
     began, epochs = time.monotonic(), -(-config.epochs // SLOWER)
     training, choosing = (
-        _long_enough(windows, outside).thinned(most)
+        _long_enough(windows.thinned(most), outside)
         for windows, most in ((data.split.training, MOST_TUNED), (data.split.validation, CHOOSING))
     )
+    if len(training) < LEAST_TUNED or not len(choosing):
+        return None
     found = tune(windows_of(training), windows_of(choosing), epochs, config.seed, report)
     before, after = found.before.mean(), found.after.mean()
     needed = EASIER * needed_gain(config, plan, data.panel)
@@ -128,7 +132,8 @@ def _average(ensemble: Ensemble, outside: Outside, content: bytes) -> float:
 def _note(ensemble: Ensemble, share: float, tuned: Tuning | None, kept: bool) -> Note:
     mase = ensemble.scores["mase"]["network"]
     if tuned is None:
-        how = "as the model has it" if kept else "as it comes: few windows to tune it on"
+        why = "the training was interrupted" if ensemble.interrupted else "few windows to tune it on"
+        how = "as the model has it" if kept else f"as it comes: {why}"
     elif tuned.epoch:
         gain = 1 - tuned.after.mean() / tuned.before.mean()
         how = f"fine-tuned for {plural(tuned.epoch, 'epoch')}, validation loss {gain:.1%} lower"
