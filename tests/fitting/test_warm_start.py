@@ -69,12 +69,13 @@ def test_validation_is_the_newer_half_and_is_said(before, after):
 def test_it_starts_from_the_weights_of_the_model(before, after):
     """The validation loss of epoch 0 is that of the old network on the new rows."""
     old, new = before.model, after.model
+    trained = Forecaster._of(replace(old, pretrained=None))
     newest = table(ROWS + NEWER)["y"].to_numpy()
     scaled = (newest - old.scaler.center[0]) / old.scaler.scale[0]
     squares = []
     for cutoff in range(ROWS + NEWER - new.plan.validation, ROWS + NEWER - 2):
         known = table(ROWS + NEWER).head(cutoff)
-        forecast = (before.predict(data=known)["forecast"].to_numpy() - old.scaler.center[0]) / old.scaler.scale[0]
+        forecast = (trained.predict(data=known)["forecast"].to_numpy() - old.scaler.center[0]) / old.scaler.scale[0]
         squares.append((forecast - scaled[cutoff : cutoff + 3]) ** 2)
     assert new.record["untrained_val_loss"] == pytest.approx(np.mean(squares), rel=1e-3)
 
@@ -187,7 +188,7 @@ def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("given", [{"deterministic": True}, {}])
 def test_the_new_model_is_deterministic_where_it_was_trained_so(before, monkeypatch, own, given):
-    for name in ("fix_threads", "train_members", "member_networks"):
+    for name in ("fix_threads", "train_members", "member_networks", "join_pretrained"):
         monkeypatch.setattr(warm_start, name, lambda *_, **__: [])
     monkeypatch.setattr(warm_start, "finish_model", lambda *_: before.model)
     start = replace(before.model, config=before.model.config.replace(deterministic=own))
