@@ -152,6 +152,15 @@ class TestPredict:
             pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
             assert one.notes == other.notes
 
+    def test_a_table_is_read_once_for_several_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        forecaster = Forecaster.pretrained(horizon=3)
+        expected, read = forecaster.forecast(sales()), forecaster.read(sales())
+        monkeypatch.setattr(pretrained, "build_panel", None)
+        found = forecaster.forecast(read)
+        pd.testing.assert_frame_equal(found.table, expected.table)
+        assert found.notes == expected.notes
+        assert len(forecaster.plot(read, found.table).axes) == 2
+
     def test_the_table_of_the_caller_stays_as_it_was(self) -> None:
         table = sales()
         before = table.copy(deep=True)
