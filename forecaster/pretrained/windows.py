@@ -17,8 +17,8 @@ from forecaster.system.limits import core_count
 EXACT, WHOLE = 128, 8
 #: Likewise for windows that only tell how wide intervals must be, of which there are many, each of its own length.
 ROUGH = 32
-#: Numbers of a block at once, and windows: bounds memory, changes no number.
-BLOCK_NUMBERS, BLOCK = 6_000_000, 256
+#: Numbers of a block at once, windows of it, and those of them that the network reads at once: bounds memory.
+BLOCK_NUMBERS, BLOCK, NETWORK = 6_000_000, 256, 64
 #: Threads that compute blocks at most, each of which takes memory; beyond some, they wait for Python.
 THREADS = 4
 #: How fast intervals grow beyond the decoded steps, as a power of the step, at least and at most; and the decoded step
@@ -88,8 +88,9 @@ def _run_block(engine: Engine, cutoffs: Cutoffs, which: np.ndarray, rows: int, s
     place = cutoffs.ends[which, None] - rows + np.arange(rows)
     window = cutoffs.values[place].astype(float)
     frame = make_frame(window, cutoffs.observed[place], season, steps)
-    output = engine.run(frame.inputs).astype(float)
-    quantiles = quantiles_of(frame, output, season if rows >= season + 2 else 1)
+    parts = (slice(first, first + NETWORK) for first in range(0, len(which), NETWORK))
+    output = [engine.run({name: array[part] for name, array in frame.inputs.items()}) for part in parts]
+    quantiles = quantiles_of(frame, np.concatenate(output).astype(float), season if rows >= season + 2 else 1)
     never_below = window.min(axis=1) >= 0
     quantiles[never_below] = np.maximum(quantiles[never_below], 0.0)
     still = np.ptp(window, axis=1) == 0
