@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecaster.api.forecast import Forecast, ahead_table, draw_forecast, raise_to_zero
+from forecaster.api.forecast import Forecast, ahead_table, draw_forecast, raised_note
 from forecaster.config import FIELDS, Config
 from forecaster.data.columns.find_covariates import COVARIATE_NOTES
 from forecaster.data.panel.build import build_panel
@@ -151,9 +151,8 @@ class PretrainedForecaster:
         ahead, horizon_note = self._steps_ahead(panel, horizon)
         seasons, season_note = find_seasons(panel, panel.freq, self.config.season)
         found = forecast_pretrained(panel, seasons, int(ahead.max()), levels)
-        reason = "no reading of its series is negative"
         notes = [*notes, season_note, horizon_note, *found.notes]
-        notes += raise_to_zero(found.values, _impossible(panel, found.values), ahead, reason)
+        notes += raised_note(found.raised, ahead, "no reading of its series is negative")
         return Forecast(ahead_table(panel, ahead, found.values, levels, found.engines, panel.ranges), notes)
 
     def evaluate(
@@ -206,7 +205,6 @@ class PretrainedForecaster:
 
         def forecast(panel: Panel, steps: int) -> np.ndarray:
             found = forecast_pretrained(panel, seasons, steps, levels)
-            found.values[_impossible(panel, found.values)] = 0.0
             for note in found.notes:  # those of the first origin, which has the fewest rows
                 said.setdefault(note.name, note)
             return found.values
@@ -239,11 +237,6 @@ class PretrainedForecaster:
 
     def _steps_ahead(self, panel: Panel, horizon: int | str | None) -> tuple[np.ndarray, Note]:
         return choose_steps_ahead(panel, self.config.horizon if horizon is None else str(horizon))
-
-
-def _impossible(panel: Panel, values: np.ndarray) -> np.ndarray:
-    """Return a mask of negative forecasts of series without a negative reading, bool of the shape of ``values``."""
-    return (values < 0) & (panel.ranges[:, 0] >= 0)[:, None, None]
 
 
 def _choose_origins(panel: Panel, rolling: Rolling) -> tuple[int, list[Note]]:

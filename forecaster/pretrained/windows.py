@@ -69,7 +69,7 @@ def run_windows(engine: Engine, cutoffs: Cutoffs, season: int, steps: int, rough
         rough: as of :func:`rows_read`.
 
     Returns:
-        ``(cutoffs, steps, len(QUANTILES))`` float64, not below 0 where no reading of the window is.
+        ``(cutoffs, steps, len(QUANTILES))`` float64.
     """
     found = np.empty((len(cutoffs.ends), steps, len(QUANTILES)))
 
@@ -91,8 +91,6 @@ def _run_block(engine: Engine, cutoffs: Cutoffs, which: np.ndarray, rows: int, s
     parts = (slice(first, first + NETWORK) for first in range(0, len(which), NETWORK))
     output = [engine.run({name: array[part] for name, array in frame.inputs.items()}) for part in parts]
     quantiles = quantiles_of(frame, np.concatenate(output).astype(float), season if rows >= season + 2 else 1)
-    never_below = window.min(axis=1) >= 0
-    quantiles[never_below] = np.maximum(quantiles[never_below], 0.0)
     still = np.ptp(window, axis=1) == 0
     quantiles[still] = window[still, -1, None, None]
     return quantiles

@@ -167,15 +167,6 @@ def test_threads_and_blocks_change_no_number(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_allclose(run_windows(Planted("season"), cutoffs, 12, 10), found[1], rtol=1e-9)
 
 
-def test_nothing_is_below_zero_where_nothing_was() -> None:
-    values = np.concatenate([np.zeros(30), np.abs(np.random.default_rng(0).standard_normal(30))])
-    ends, lengths, seen = np.array([60]), np.array([60]), np.ones(60, bool)
-    found = run_windows(Planted("naive", apart=5.0), Cutoffs(values, seen, ends, lengths), 1, 10)
-    assert found.min() == 0
-    below = run_windows(Planted("naive", apart=5.0), Cutoffs(values - 1, seen, ends, lengths), 1, 10)
-    assert below.min() < -1
-
-
 def test_a_series_that_stands_still_stays() -> None:
     values, seen = np.full(60, 3.5), np.ones(60, bool)
     found = run_windows(Planted("naive"), Cutoffs(values, seen, np.array([60]), np.array([60])), 7, 5)
