@@ -156,6 +156,11 @@ def find_factors(panel: Panel, season: int, steps: int, levels: tuple[int, ...])
 def _factors_by_step(scores: np.ndarray, seen: np.ndarray, level: float) -> np.ndarray:
     """Return the factor of each step, ``(steps,)``, a line in the logarithm of the step between stretches of steps.
 
+    The rank is that of a split-conformal interval, more than the level where windows are few. On training rows of the
+    seven sets of ``benchmarks/accuracy.py``, each as a table of its own, intervals of 80 % and 95 % covered 79 % and
+    96 % of what came after long histories and 81 % and 95 % after short ones; with the level as the rank, 76 % and
+    93 %, and 77 % and 95 %.
+
     Args:
         scores: ``(windows, steps)``.
         seen: likewise, bool: whether there was a reading.
