@@ -134,12 +134,15 @@ def _compare(simple: Simple, unit: np.ndarray, seen: np.ndarray) -> _Record:
     for number, cutoff in enumerate(simple.cutoffs.tolist()):
         compared = min(simple.backtests.shape[2], unit.shape[1] - cutoff)
         rows = slice(cutoff, cutoff + compared)
-        missed = (simple.backtests[number, :, :compared] - unit[:, rows, None]) * seen[:, rows, None]
+        missed = simple.backtests[number, :, :compared] - unit[:, rows, None]
+        if not seen[:, rows].all():
+            missed *= seen[:, rows, None]
         weight, fade = seen[:, rows].sum(axis=1)[:, None] * simple.there[1 + number], 0.5**number
-        absolute = np.abs(missed).sum(axis=1) * simple.there[1 + number]
+        bias = missed.sum(axis=1) * simple.there[1 + number]
+        absolute = np.abs(missed, out=missed).sum(axis=1) * simple.there[1 + number]
         sums["error"] += absolute
         sums["newest"] += fade * absolute
-        sums["bias"] += missed.sum(axis=1) * simple.there[1 + number]
+        sums["bias"] += bias
         sums["count"] += weight
         sums["recent"] += fade * weight
     known = sums["count"] > 0

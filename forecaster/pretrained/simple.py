@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from forecaster.pretrained.smoothing import ANY_SEASON, WITH_BOTH, WITH_NONE, WITH_SEASON, WITH_TREND, smooth
 
@@ -217,14 +218,15 @@ def _analog(values: np.ndarray, season: int, steps: int) -> np.ndarray | None:
         return None
     shape = values[:, rows - cycles * season :].reshape(len(values), cycles, season)
     level = shape.mean(axis=2)
-    past, follow = shape[:, : cycles - after], np.arange(cycles - after) + 1
+    past = shape[:, : cycles - after]
     moved = level[:, -1:] - level[:, : cycles - after]
     away = np.abs(past + 0.7 * moved[:, :, None] - shape[:, -1:]).mean(axis=2) + 0.3 * np.abs(moved)
     near = away / (np.partition(away, 1, axis=1)[:, 1:2] + 1e-9 * np.abs(values).max(axis=1, keepdims=True) + 1e-300)
     weights = np.exp(-3.0 * np.minimum(near, 50.0))
     weights /= weights.sum(axis=1, keepdims=True) + 1e-300
-    start = rows - cycles * season + follow * season
-    ahead = (weights[:, None] @ values[:, start[:, None] + np.arange(steps)])[:, 0]
+    start = rows - cycles * season + season
+    follow = sliding_window_view(values[:, start:], steps, axis=1)[:, ::season][:, : cycles - after]
+    ahead = np.einsum("wc,wcs->ws", weights, follow)
     return np.asarray(ahead + 0.7 * (weights * moved).sum(axis=1, keepdims=True))
 
 
@@ -397,10 +399,10 @@ def _roll(
         ahead: as of :func:`_regress`.
     """
     count, longest, most = len(values), max(lags), max(ahead.values())
-    known = [values[:, :cutoff] - own[:, None] for cutoff, own in zip(ahead, centre, strict=True)]
-    bound = 1.5 * np.concatenate([np.abs(rows).max(axis=1) for rows in known])
+    highest, lowest = (np.stack([f(values[:, :cutoff], axis=1) for cutoff in ahead]) for f in (np.max, np.min))
+    bound = 1.5 * np.maximum(highest - centre, centre - lowest).ravel()
     rolled = np.empty((longest + most, len(bound)))
-    rolled[:longest] = np.concatenate([rows[:, -longest:] for rows in known]).T
+    rolled[:longest] = np.concatenate([values[:, cutoff - longest : cutoff] for cutoff in ahead]).T - centre.ravel()
     weights, back = weights.reshape(len(bound), -1).T.copy(), longest - np.array(lags)
     for step in range(most):
         some = slice(count * sum(steps > step for steps in ahead.values()))

@@ -79,8 +79,8 @@ class Smoothed:
         damped = np.cumsum(TRENDS[1][1] ** np.arange(1, steps + 1))
         found = mean(self.level)[:, None] + mean(self.trend)[:, None] * damped
         if len(self.phases) > 1:
-            pattern = np.stack([mean(phase) for phase in self.phases[:steps]], axis=1)
-            found += pattern[:, np.arange(steps) % len(self.phases)]
+            pattern = np.einsum("tslw,ptslw->pw", weights, self.phases[(slice(steps), *which)])
+            found += pattern[np.arange(steps) % len(self.phases)].T
         return found
 
 
