@@ -54,19 +54,18 @@ def ahead_table(
     return table if asked.all() else table[asked.ravel()].reset_index(drop=True)
 
 
-def raise_to_zero(values: np.ndarray, below: np.ndarray, ahead: np.ndarray, reason: str) -> list[Note]:
-    """Raise forecasts below zero to it, in place; return a note that counts those of the steps asked.
+def raised_note(raised: np.ndarray, ahead: np.ndarray, reason: str) -> list[Note]:
+    """Return a note that counts the numbers raised to zero at the steps asked; none if there are none.
 
     Args:
-        values: ``(series, steps, 1 + 2 * levels)``.
-        below: bool, likewise: those to raise.
+        raised: bool, ``(series, steps, 1 + 2 * levels)``.
         ahead: steps asked of each series, ``(series,)`` int.
         reason: why they cannot be negative.
     """
-    values[below] = 0.0
-    asked = np.arange(values.shape[1]) < ahead[:, None]
-    raised = int(below[asked].sum())
-    return [Note("bounds", f"{raised:,} of {values[asked].size:,} numbers raised to 0", reason)] if raised else []
+    asked = np.arange(raised.shape[1]) < ahead[:, None]
+    count = int((raised.sum(axis=2) * asked).sum())
+    of = int(asked.sum()) * raised.shape[2]
+    return [Note("bounds", f"{count:,} of {of:,} numbers raised to 0", reason)] if count else []
 
 
 def draw_forecast(table: pd.DataFrame, panel: Panel, season: int, options: dict[str, Any]) -> Figure:

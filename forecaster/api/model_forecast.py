@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecaster.api.forecast import Forecast, ahead_table, raise_to_zero
+from forecaster.api.forecast import Forecast, ahead_table, raised_note
 from forecaster.api.ready_model import ReadyModel
 from forecaster.config import Config
 from forecaster.data.panel.panel import Panel
@@ -62,7 +62,9 @@ def make_forecast(
     ranges = panel.ranges if data is not None or model.ranges is None else model.ranges
     refuse_unreasonable_forecast(panel, values, steps, ranges)
     notes += [*engine_notes(model, panel), *interval_notes(model, steps, levels)]
-    notes += raise_to_zero(values, below_zero(model, panel, values), ahead, "no reading of the training was negative")
+    below = below_zero(model, panel, values)
+    values[below] = 0.0
+    notes += raised_note(below, ahead, "no reading of the training was negative")
     return Forecast(ahead_table(panel, ahead, values, levels, engines_of(model, panel), ranges), notes)
 
 

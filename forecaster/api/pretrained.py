@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from forecaster.api.forecast import Forecast, ahead_table, draw_forecast, raise_to_zero
+from forecaster.api.forecast import Forecast, ahead_table, draw_forecast, raised_note
 from forecaster.config import FIELDS, Config
 from forecaster.data.columns.find_covariates import COVARIATE_NOTES
 from forecaster.data.panel.build import build_panel
 from forecaster.data.panel.panel import Panel
 from forecaster.data.panel.seasons import find_seasons
+from forecaster.data.readers.arrow import return_memory
 from forecaster.errors import SettingError
 from forecaster.evaluation.baselines import USUAL_BASELINES
 from forecaster.evaluation.trained_rows import ORIGINS
@@ -30,6 +31,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from forecaster.api.evaluation import Evaluation, Rolling
+
+
+@dataclass(frozen=True)
+class ReadTable:
+    """A table as :meth:`PretrainedForecaster.read` has read it, for several calls.
+
+    Attributes:
+        panel: its series, without covariates; it keeps no reference to the table.
+        notes: what was inferred and done.
+    """
+
+    panel: Panel
+    notes: list[Note]
 
 
 class PretrainedForecaster:
@@ -68,14 +82,32 @@ class PretrainedForecaster:
         self.config = Config.of(horizon=None if horizon is None else str(horizon), **settings)
         self.notes: list[Note] = []
 
+    def read(self, data: Data) -> ReadTable:
+        """Return a table read as the settings say, which :meth:`predict` and :meth:`plot` take in its place.
+
+        Args:
+            data: as of :meth:`predict`.
+
+        Raises:
+            NotFoundError: as of :meth:`predict`.
+            DataError: likewise.
+        """
+        panel, notes = build_panel(frame_given(data), self.config)
+        notes = [note for note in notes if note.name not in COVARIATE_NOTES]
+        if panel.columns:
+            names = first_few([column.name for column in panel.columns])
+            notes.append(Note("left aside", names, "covariates, which only a fit can learn from"))
+        bare = replace(panel, columns=(), covariates=panel.covariates[:, :0].copy(), static=panel.static[:, :0].copy())
+        return ReadTable(bare, notes)
+
     def predict(
-        self, data: Data, horizon: int | str | None = None, levels: int | Sequence[int] = (80, 95)
+        self, data: Data | ReadTable, horizon: int | str | None = None, levels: int | Sequence[int] = (80, 95)
     ) -> pd.DataFrame:
         """Forecast from the end of each series of a table.
 
         Args:
             data: a DataFrame, a Series indexed by time, a path, a :class:`forecaster.Source`, ``dataset:NAME`` or
-                ``-`` for standard input.
+                ``-`` for standard input; or what :meth:`read` returned.
             horizon: as in the constructor; the usual one of the freq by default.
             levels: intervals to give, in percent.
 
@@ -93,7 +125,7 @@ class PretrainedForecaster:
         return found.table
 
     def forecast(
-        self, data: Data, horizon: int | str | None = None, levels: int | Sequence[int] = (80, 95)
+        self, data: Data | ReadTable, horizon: int | str | None = None, levels: int | Sequence[int] = (80, 95)
     ) -> Forecast:
         """Return the table of :meth:`predict` with its notes; ``notes`` of the forecaster stay as they are.
 
@@ -108,23 +140,24 @@ class PretrainedForecaster:
             DataError: likewise.
         """
         levels = parse_levels(levels)
-        panel, notes = self._read(data)
-        return self._forecast_panel(panel, notes, horizon, levels)
+        return self._forecast_table(self._given(data), horizon, levels)
 
-    def _forecast_panel(
-        self, panel: Panel, notes: list[Note], horizon: int | str | None, levels: tuple[int, ...]
-    ) -> Forecast:
+    def _given(self, data: Data | ReadTable) -> ReadTable:
+        return data if isinstance(data, ReadTable) else self.read(data)
+
+    def _forecast_table(self, table: ReadTable, horizon: int | str | None, levels: tuple[int, ...]) -> Forecast:
+        panel, notes = table.panel, table.notes
+        return_memory()  # that reading took: more than the panel
         ahead, horizon_note = self._steps_ahead(panel, horizon)
         seasons, season_note = find_seasons(panel, panel.freq, self.config.season)
         found = forecast_pretrained(panel, seasons, int(ahead.max()), levels)
-        reason = "no reading of its series is negative"
         notes = [*notes, season_note, horizon_note, *found.notes]
-        notes += raise_to_zero(found.values, _impossible(panel, found.values), ahead, reason)
+        notes += raised_note(found.raised, ahead, "no reading of its series is negative")
         return Forecast(ahead_table(panel, ahead, found.values, levels, found.engines, panel.ranges), notes)
 
     def evaluate(
         self,
-        data: Data,
+        data: Data | ReadTable,
         *,
         horizon: int | str | None = None,
         origins: int | None = None,
@@ -161,7 +194,8 @@ class PretrainedForecaster:
         from forecaster.api.evaluation import Contender, Rolling, assess
 
         levels, baselines = parse_levels(levels), (baselines,) if isinstance(baselines, str) else tuple(baselines)
-        panel, notes = self._read(data)
+        table = self._given(data)
+        panel, notes = table.panel, table.notes
         ahead, horizon_note = self._steps_ahead(panel, horizon)
         rolling = Rolling(int(ahead.max()), origins, stride, gap, window)
         count, origins_notes = _choose_origins(panel, rolling)
@@ -171,7 +205,6 @@ class PretrainedForecaster:
 
         def forecast(panel: Panel, steps: int) -> np.ndarray:
             found = forecast_pretrained(panel, seasons, steps, levels)
-            found.values[_impossible(panel, found.values)] = 0.0
             for note in found.notes:  # those of the first origin, which has the fewest rows
                 said.setdefault(note.name, note)
             return found.values
@@ -181,7 +214,7 @@ class PretrainedForecaster:
         found.notes[:0] = [*notes, season_note, horizon_note, *origins_notes, *said.values()]
         return found
 
-    def plot(self, data: Data, forecast: pd.DataFrame | None = None, **options: Any) -> Figure:
+    def plot(self, data: Data | ReadTable, forecast: pd.DataFrame | None = None, **options: Any) -> Figure:
         """Draw a forecast after its history, with intervals, and actual readings where they are known.
 
         Args:
@@ -197,27 +230,13 @@ class PretrainedForecaster:
             NotFoundError: likewise.
             DataError: likewise.
         """
-        panel, notes = self._read(data)
-        table = self._forecast_panel(panel, notes, None, (80, 95)).table if forecast is None else forecast
-        seasons, _ = find_seasons(panel, panel.freq, self.config.season)
-        return draw_forecast(table, panel, seasons[0], options)
-
-    def _read(self, data: Data) -> tuple[Panel, list[Note]]:
-        """Return the panel of a table without its covariates, and the notes that a fit has on how it was read."""
-        panel, notes = build_panel(frame_given(data), self.config)
-        notes = [note for note in notes if note.name not in COVARIATE_NOTES]
-        if panel.columns:
-            names = first_few([column.name for column in panel.columns])
-            notes.append(Note("left aside", names, "covariates, which only a fit can learn from"))
-        return replace(panel, columns=(), covariates=panel.covariates[:, :0], static=panel.static[:, :0]), notes
+        read = self._given(data)
+        table = self._forecast_table(read, None, (80, 95)).table if forecast is None else forecast
+        seasons, _ = find_seasons(read.panel, read.panel.freq, self.config.season)
+        return draw_forecast(table, read.panel, seasons[0], options)
 
     def _steps_ahead(self, panel: Panel, horizon: int | str | None) -> tuple[np.ndarray, Note]:
         return choose_steps_ahead(panel, self.config.horizon if horizon is None else str(horizon))
-
-
-def _impossible(panel: Panel, values: np.ndarray) -> np.ndarray:
-    """Return a mask of negative forecasts of series without a negative reading, bool of the shape of ``values``."""
-    return (values < 0) & (panel.ranges[:, 0] >= 0)[:, None, None]
 
 
 def _choose_origins(panel: Panel, rolling: Rolling) -> tuple[int, list[Note]]:

@@ -41,9 +41,13 @@ from forecaster.cli.output import check_picture, check_table, echo_json, say, sa
 from forecaster.data.writers import format_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from forecaster.api.evaluation import Evaluation
+    from forecaster.data.readers.sources import Source
+    from forecaster.direction.backtest import DirectionEvaluation
 
 
 @click.command("evaluate")
@@ -158,32 +162,22 @@ def command(
     rows = None if place is None else read_source(place, **source)
     rolling: dict[str, Any] = {"horizon": horizon, "origins": origins, "stride": stride, "gap": gap, "window": window}
     rolling |= {"levels": levels, "baselines": names}
-    found: Evaluation | DirectionEvaluation
     if alone is not None and rows:
-        found = Forecaster.pretrained(**settings).evaluate(rows, **rolling)
+        found: Evaluation | DirectionEvaluation = Forecaster.pretrained(**settings).evaluate(rows, **rolling)
     else:
-        forecaster = load_forecaster(model)
-        if forecaster.config.task == "direction":
-            unused = {"by": splits, "metrics": metrics, "residuals": residuals, "residual-plot": residual_plot}
-            refuse_unused({**unused, "fail-if": fail_if, "adaptive": adaptive})
-        found = forecaster.evaluate(
-            rows,
-            refit=_refit(refit, refit_every),
-            adaptive=adaptive,
-            tell=None if quiet else lambda line: say(f"  {line}"),
-            **rolling,
-        )
+        of_values = {"by": splits, "metrics": metrics, "residuals": residuals, "residual-plot": residual_plot}
+        of_values |= {"fail-if": fail_if, "adaptive": adaptive}
+        rolling |= {"refit": _refit(refit, refit_every), "adaptive": adaptive}
+        found = _backtest_model(model, rows, rolling, of_values, quiet)
     say_notes(found.notes, quiet)
     if alone is not None:
         say_unused_model(model, quiet)
     if isinstance(found, DirectionEvaluation):
         return echo_directions(found, model, rows, plot, output, force, as_json, quiet)
     subject = "the pretrained network" if alone is not None else model
-    if plot:
-        save_picture(found.plot(title=picture_title("backtest", subject, rows)), plot, force, quiet)
-    if residual_plot:
-        title = picture_title("errors", subject, rows)
-        save_picture(found.plot_residuals(title=title), residual_plot, force, quiet)
+    for path, draw, what in ((plot, found.plot, "backtest"), (residual_plot, found.plot_residuals, "errors")):
+        if path:
+            save_picture(draw(title=picture_title(what, subject, rows)), path, force, quiet)
     write_and_print_result(
         found.table,
         output,
@@ -194,6 +188,27 @@ def command(
     if gate:
         gate.check_unseen(found.table, NETWORK)
         gate.check(found.measures)
+
+
+def _backtest_model(
+    model: str, rows: Source | None, options: Mapping[str, Any], of_values: Mapping[str, object], quiet: bool
+) -> Evaluation | DirectionEvaluation:
+    """Backtest a model, and say how far it is.
+
+    Args:
+        model: its directory.
+        rows: newer rows, or other series; None for those that the model keeps.
+        options: of :meth:`forecaster.Forecaster.evaluate`.
+        of_values: flags that do not apply to directions, by their names; empty ones were not given.
+        quiet: say nothing.
+
+    Raises:
+        SettingError: such a flag was given, and the model forecasts directions.
+    """
+    forecaster = load_forecaster(model)
+    if forecaster.config.task == "direction":
+        refuse_unused(of_values)
+    return forecaster.evaluate(rows, tell=None if quiet else lambda line: say(f"  {line}"), **options)
 
 
 def _refit(refit: bool, every: int | None) -> int:

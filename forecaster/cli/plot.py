@@ -24,7 +24,7 @@ from forecaster.cli.output import check_picture, say, say_notes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.api.pretrained import PretrainedForecaster
+    from forecaster.api.pretrained import PretrainedForecaster, ReadTable
     from forecaster.data.readers.sources import Source
     from forecaster.errors import DataError
 
@@ -94,11 +94,12 @@ def command(
     style: dict[str, Any] = {"title": title, "max_series": most}
     if alone is not None and rows is not None:
         pretrained = Forecaster.pretrained(horizon, **settings)
-        forecast = _predict_readings(pretrained, rows, levels, "" if settings else alone)
+        readings = _read_as_readings(pretrained, rows, "" if settings else alone)
+        forecast = pretrained.predict(readings, levels=levels)
         say_notes([Note("forecast", "with no fit", f"'{alone}' holds readings, and is no forecast")], quiet)
         say_notes(pretrained.notes, quiet)
         say_unused_model(model, quiet)
-        figure = pretrained.plot(rows, forecast, **style)
+        figure = pretrained.plot(readings, forecast, **style)
     elif forecast is not None and not is_model_named():
         figure = plot_forecast(forecast, None if newer is None else _read_readings(newer, forecast, quiet), **style)
     else:
@@ -114,10 +115,8 @@ def command(
         say(f"picture: {output}")
 
 
-def _predict_readings(
-    forecaster: PretrainedForecaster, rows: pd.DataFrame, levels: tuple[int, ...], path: str
-) -> pd.DataFrame:
-    """Forecast a table of readings; where it cannot be read as that either, say that ``path`` is no forecast.
+def _read_as_readings(forecaster: PretrainedForecaster, rows: pd.DataFrame, path: str) -> ReadTable:
+    """Read a table as readings; where it cannot be read as these either, say that ``path`` is no forecast.
 
     Raises:
         DataError: it cannot be read as readings.
@@ -126,7 +125,7 @@ def _predict_readings(
     from forecaster.errors import DataError, NotFoundError
 
     try:
-        return forecaster.predict(rows, levels=levels)
+        return forecaster.read(rows)
     except (DataError, NotFoundError) as error:
         if not path:
             raise

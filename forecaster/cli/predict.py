@@ -79,12 +79,16 @@ def command(
     alone, rows = table_alone(table, data, settings, {"future": future}), table if data is None else data
     if alone is not None:
         from forecaster.api.pretrained import PretrainedForecaster  # what a trained model needs takes a third more time
+        from forecaster.data.readers.arrow import return_memory
 
-        pretrained, frame = PretrainedForecaster(**settings), read_table(read_source(alone, **source))
-        forecast = pretrained.predict(frame, horizon, levels)
+        pretrained = PretrainedForecaster(**settings)
+        readings = pretrained.read(read_table(read_source(alone, **source)))  # which frees the table
+        forecast = pretrained.predict(readings, horizon, levels)
         say_notes(pretrained.notes, quiet)
         say_unused_model(model, quiet)
-        figure = pretrained.plot(frame, forecast) if plot else None
+        figure = pretrained.plot(readings, forecast) if plot else None
+        del readings
+        return_memory()  # for writing
     else:
         forecaster = load_forecaster(model, newest_only=rows is None and plot is None)
         if plot:

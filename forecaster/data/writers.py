@@ -86,7 +86,9 @@ def _keep_index(table: pd.DataFrame) -> pd.DataFrame:
         table = table.reset_index(names=unnamed if index.nlevels == 1 and index.name is None else None)
     if not table.columns.is_unique:
         raise DataError("the table has two columns of one name", "give every column its own name")
-    return table.set_axis([str(name) for name in table.columns], axis=1)
+    named = table.copy(deep=False)
+    named.columns = pd.Index([str(name) for name in table.columns])
+    return named
 
 
 def text_time(table: pd.DataFrame) -> pd.DataFrame:

@@ -37,11 +37,13 @@ class PretrainedForecast:
         values: ``(series, steps, 1 + 2 * levels)`` float64: forecast, then lower and upper bound of each level; these
             are NaN for a series of one row.
         engines: ``(series,)`` object, :data:`ENGINE`, or :data:`SHORT` for a series that has too few rows for it.
+        raised: bool, as ``values``: those that were negative, of series without a negative reading, and are 0.
         notes: what the intervals rest on, and what was forecast otherwise.
     """
 
     values: np.ndarray
     engines: np.ndarray
+    raised: np.ndarray
     notes: list[Note] = field(default_factory=list)
 
 
@@ -67,27 +69,25 @@ def forecast_pretrained(
     notes = [] if long.all() else [_short_note(panel, ~long)]
     if long.any():
         factors, found = find_factors(panel, seasons[0], steps, levels)
-        never_below = panel.ranges[:, 0] >= 0
         numbers = np.flatnonzero(long)
         for first in range(0, len(numbers), SERIES_AT_ONCE):
             some = numbers[first : first + SERIES_AT_ONCE]
             now = Cutoffs(panel.values, panel.observed, panel.offsets[1:][some], panel.lengths[some])
             quantiles = run_windows(pretrained_engine(), now, seasons[0], steps)
-            values[some] = with_intervals(quantiles, levels, factors, never_below[some])
+            values[some] = with_intervals(quantiles, levels, factors)
         notes += found
-    return PretrainedForecast(values, engines, notes)
+    raised = (values < 0) & (panel.ranges[:, 0] >= 0)[:, None, None]
+    values[raised] = 0.0
+    return PretrainedForecast(values, engines, raised, notes)
 
 
-def with_intervals(
-    quantiles: np.ndarray, levels: tuple[int, ...], factors: np.ndarray, never_below: np.ndarray
-) -> np.ndarray:
+def with_intervals(quantiles: np.ndarray, levels: tuple[int, ...], factors: np.ndarray) -> np.ndarray:
     """Return medians and intervals, ``(windows, steps, 1 + 2 * levels)``; a wider level holds the narrower ones.
 
     Args:
         quantiles: ``(windows, steps, len(QUANTILES))``.
         levels: in percent.
         factors: of the widths, ``(levels, steps)``.
-        never_below: ``(windows,)`` bool: no bound may be below 0.
     """
     middle = quantiles[:, :, MIDDLE]
     values = np.empty((*middle.shape, 1 + 2 * len(levels)))
@@ -97,7 +97,6 @@ def with_intervals(
         inner_low = np.minimum(inner_low, middle + factors[number] * (low - middle))
         inner_high = np.maximum(inner_high, middle + factors[number] * (high - middle))
         values[:, :, 1 + 2 * number], values[:, :, 2 + 2 * number] = inner_low, inner_high
-    values[never_below] = np.maximum(values[never_below], 0.0)
     return values
 
 
@@ -156,6 +155,11 @@ def find_factors(panel: Panel, season: int, steps: int, levels: tuple[int, ...])
 
 def _factors_by_step(scores: np.ndarray, seen: np.ndarray, level: float) -> np.ndarray:
     """Return the factor of each step, ``(steps,)``, a line in the logarithm of the step between stretches of steps.
+
+    The rank is that of a split-conformal interval, more than the level where windows are few. On training rows of the
+    seven sets of ``benchmarks/accuracy.py``, each as a table of its own, intervals of 80 % and 95 % covered 79 % and
+    96 % of what came after long histories and 81 % and 95 % after short ones; with the level as the rank, 76 % and
+    93 %, and 77 % and 95 %.
 
     Args:
         scores: ``(windows, steps)``.

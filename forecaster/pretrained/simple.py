@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from forecaster.pretrained.smoothing import WITH_BOTH, WITH_NONE, WITH_SEASON, WITH_TREND, average, smooth
+from forecaster.pretrained.smoothing import ANY_SEASON, WITH_BOTH, WITH_NONE, WITH_SEASON, WITH_TREND, smooth
 
 #: The simple forecasts, in the order in which the network weighs them.
 NAMES = (
@@ -56,8 +58,8 @@ DAYS = (24, 48)
 BACKTESTS = 6
 #: Rows that exponential smoothing passes over, at least, and seasons of them.
 SMOOTHED, SMOOTHED_SEASONS = 192, 9
-#: Numbers of all forecasts of all parameters at once: bounds memory.
-MOST_NUMBERS = 60_000_000
+#: Multiplications of a matrix product that OpenBLAS leaves to one thread.
+ONE_THREAD = 1 << 17
 #: Harmonics of a season at most, and seasons after which a row weighs 1/e in the harmonic regression.
 HARMONICS, FADING = 6, 4.0
 
@@ -100,12 +102,13 @@ def simple_forecasts(past: np.ndarray, observed: np.ndarray, season: int, steps:
     cutoffs = earlier_cutoffs(rows, compared)
     ahead = {rows: steps} | dict.fromkeys(cutoffs, compared)
     numbers = {cutoff: number for number, cutoff in enumerate(ahead)}
-    found = {cutoff: np.zeros((count, length, len(NAMES))) for cutoff, length in ahead.items()}
+    forecasts, backtests = np.zeros((len(NAMES), count, steps)), np.zeros((len(cutoffs), len(NAMES), count, compared))
+    found = {rows: forecasts} | dict(zip(cutoffs, backtests, strict=True))  # names first: each is written as a whole
     there = np.zeros((1 + len(cutoffs), len(NAMES)), bool)
     for cutoff, name, values in _all(past, observed, season, ahead, before):
-        found[cutoff][..., NAMES.index(name)] = values
+        found[cutoff][NAMES.index(name)] = values
         there[numbers[cutoff], NAMES.index(name)] = True
-    return Simple(found[rows], np.stack([found[cutoff] for cutoff in cutoffs]), there, np.array(cutoffs))
+    return Simple(np.moveaxis(forecasts, 0, -1), np.moveaxis(backtests, 1, -1), there, np.array(cutoffs))
 
 
 def _all(
@@ -116,10 +119,10 @@ def _all(
     for cutoff, steps in ahead.items():
         known, at = window[:, :cutoff], season if cutoff > season else 1
         parts = _without_recursion(known, at, steps)
-        parts |= _autoregressions(known, seen[:, :cutoff], at, steps)
         parts |= _past_years(past[:, : before + cutoff], at, steps)
         for name, values in parts.items():
             yield cutoff, name, values
+    yield from _autoregressions(window, seen, season, ahead)
     yield from _smoothed(window, seen, season, ahead)
 
 
@@ -215,15 +218,16 @@ def _analog(values: np.ndarray, season: int, steps: int) -> np.ndarray | None:
         return None
     shape = values[:, rows - cycles * season :].reshape(len(values), cycles, season)
     level = shape.mean(axis=2)
-    past, follow = shape[:, : cycles - after], np.arange(cycles - after) + 1
+    past = shape[:, : cycles - after]
     moved = level[:, -1:] - level[:, : cycles - after]
     away = np.abs(past + 0.7 * moved[:, :, None] - shape[:, -1:]).mean(axis=2) + 0.3 * np.abs(moved)
     near = away / (np.partition(away, 1, axis=1)[:, 1:2] + 1e-9 * np.abs(values).max(axis=1, keepdims=True) + 1e-300)
     weights = np.exp(-3.0 * np.minimum(near, 50.0))
     weights /= weights.sum(axis=1, keepdims=True) + 1e-300
-    start = rows - cycles * season + follow * season
-    ahead = values[:, start[:, None] + np.arange(steps)] + 0.7 * moved[:, :, None]
-    return np.asarray((weights[:, None] @ ahead)[:, 0])
+    start = rows - cycles * season + season
+    follow = sliding_window_view(values[:, start:], steps, axis=1)[:, ::season][:, : cycles - after]
+    ahead = np.einsum("wc,wcs->ws", weights, follow)
+    return np.asarray(ahead + 0.7 * (weights * moved).sum(axis=1, keepdims=True))
 
 
 def _harmonic(values: np.ndarray, season: int, steps: int) -> np.ndarray:
@@ -239,70 +243,173 @@ def _harmonic(values: np.ndarray, season: int, steps: int) -> np.ndarray:
     square = known.T * weights @ known
     square[np.diag_indices(len(square))] += 0.02 * weights.sum() * (np.arange(len(square)) > 0)
     solved = np.linalg.solve(square, known.T * weights).T
-    coefficients = values @ solved
-    rest = values[:, -min(rows, 8 * max(season, 8)) :] - coefficients @ known[-min(rows, 8 * max(season, 8)) :].T
+    coefficients, newest = _product(values, solved), min(rows, 8 * max(season, 8))
+    rest = values[:, -newest:] - _product(coefficients, known[-newest:].T)
     fade = (rest[:, 1:] * rest[:, :-1]).sum(axis=1) / ((rest * rest).sum(axis=1) + 1e-300)
     fade = np.clip(fade, 0.0, 0.98)[:, None]
-    return np.asarray(coefficients @ design[rows:].T + rest[:, -1:] * fade ** np.arange(1, steps + 1))
+    return np.asarray(_product(coefficients, design[rows:].T) + rest[:, -1:] * fade ** np.arange(1, steps + 1))
 
 
-def _autoregressions(values: np.ndarray, observed: np.ndarray, season: int, steps: int) -> dict[str, np.ndarray]:
-    """Return autoregressions on a few lags, of the values and of their seasonal changes."""
-    rows = values.shape[1]
-    if rows < 12:
-        return {}
-    near = [1, 2, 3, 4] if rows >= 60 else [1, 2]
-    lags = (season - 1, season, season + 1, 2 * season) if season > 4 else (season,)
-    far = [lag for lag in lags if lag > max(near) and rows > 2.5 * lag + 8]
-    week = 7 * season if season in DAYS and rows > 14 * season + 20 else 0
-    found = {
-        "autoregression": _regress(values, observed, near + far + ([week - 1, week, week + 1] if week else []), steps)
-    }
-    if rows > season + 12:
-        changes = values[:, season:] - values[:, :-season]
-        seen = observed[:, season:] & observed[:, :-season]
-        seasonal = [season] if season > 4 and rows > 3 * season + 8 else []
-        ahead = _regress(changes, seen, near + seasonal, steps)
-        if season > 1:
-            cycles = np.concatenate([values[:, -season:], ahead], axis=1)
-            for step in range(season, season + steps):
-                cycles[:, step] += cycles[:, step - season]
-            found["autoregression-changes"] = cycles[:, season:]
-        else:
-            found["autoregression-changes"] = values[:, -1:] + np.cumsum(ahead, axis=1)
-    if season > 1:
-        further = [lag for lag in (season - 1, season, season + 1) if lag > max(near) and rows > 2.5 * lag + 8]
-        steps_ahead = _regress(np.diff(values, axis=1), observed[:, 1:] & observed[:, :-1], near + further, steps)
-        found["autoregression-steps"] = values[:, -1:] + np.cumsum(steps_ahead, axis=1)
-    positive = values.min(axis=1, keepdims=True) > 0
-    if positive.any():
-        logs = np.log(np.where(positive, values, 1.0))
-        few = (season, season + 1) if season > 1 else ()
-        further = [lag for lag in few if lag > max(near) and rows > 2.5 * lag + 8]
-        ahead = _regress(logs, observed, near + further, steps)
-        found["autoregression-log"] = np.where(positive, np.exp(ahead), found["autoregression"])
-    else:
-        found["autoregression-log"] = found["autoregression"]
+def _product(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return the matrix product with every window, ``(windows, columns)``, some windows at once.
+
+    A product as small as that is not shared among threads, which would wait for each other for longer than it takes.
+
+    Args:
+        values: ``(windows, rows)``.
+        matrix: ``(rows, columns)``.
+    """
+    at_once = max(1, ONE_THREAD // matrix.size)
+    return np.concatenate([values[first : first + at_once] @ matrix for first in range(0, len(values), at_once)])
+
+
+def _autoregressions(
+    window: np.ndarray, observed: np.ndarray, season: int, ahead: Mapping[int, int]
+) -> Iterator[tuple[int, str, np.ndarray]]:
+    """Yield a cutoff, a name and ``(windows, steps)``, by autoregressions on a few lags.
+
+    They are of the values, of their changes from season to season and from row to row, and of their logarithms.
+
+    Args:
+        window: ``(windows, rows)``.
+        observed: likewise, bool.
+        season: seasonal period.
+        ahead: the cutoffs, each with the steps to forecast from there, in falling order of both.
+    """
+    seasons = {cutoff: season if cutoff > season else 1 for cutoff in ahead if cutoff >= 12}
+    plain = _regress_each(window, observed, 0, {rows: _lags(rows, at, "values") for rows, at in seasons.items()}, ahead)
+    for cutoff, values in plain.items():
+        yield cutoff, "autoregression", values
+    for at in set(seasons.values()):
+        lags = {c: _lags(c, at, "changes") for c, own in seasons.items() if own == at and c > at + 12}
+        for cutoff, changes in _regress_each(window, observed, at, lags, ahead).items():
+            yield cutoff, "autoregression-changes", _summed(window[:, cutoff - at : cutoff], changes)
+    lags = {cutoff: _lags(cutoff, at, "steps") for cutoff, at in seasons.items() if at > 1}
+    for cutoff, changes in _regress_each(window, observed, 1, lags, ahead).items():
+        yield cutoff, "autoregression-steps", _summed(window[:, cutoff - 1 : cutoff], changes)
+    logs = np.log(np.where(window > 0, window, 1.0))
+    lags = {cutoff: _lags(cutoff, at, "logs") for cutoff, at in seasons.items()}
+    for cutoff, values in _regress_each(logs, observed, 0, lags, ahead).items():
+        positive = window[:, :cutoff].min(axis=1, keepdims=True) > 0
+        raised = np.exp(np.where(positive, values, 0.0))
+        yield cutoff, "autoregression-log", np.where(positive, raised, plain[cutoff])
+
+
+def _lags(rows: int, season: int, of: str) -> tuple[int, ...]:
+    """Return the lags of an autoregression: the nearest rows, and those about a season and a week ago.
+
+    Args:
+        rows: known.
+        season: seasonal period.
+        of: ``values``, ``changes`` from season to season, ``steps`` from row to row, or ``logs``.
+    """
+    near = (1, 2, 3, 4) if rows >= 60 else (1, 2)
+    if of == "changes":
+        return (*near, season) if season > 4 and rows > 3 * season + 8 else near
+    about = {"values": (-1, 0, 1, season), "steps": (-1, 0, 1), "logs": (0, 1)}[of]
+    if season == 1 or (of == "values" and season <= 4):
+        about = (0,)
+    far = (season + beside for beside in about)
+    week = 7 * season if of == "values" and season in DAYS and rows > 14 * season + 20 else 0
+    weeks = (week - 1, week, week + 1) if week else ()
+    return (*near, *(lag for lag in far if lag > near[-1] and rows > 2.5 * lag + 8), *weeks)
+
+
+def _summed(before: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Return what follows the rows of one period from the changes against the period before, ``(windows, steps)``.
+
+    Args:
+        before: ``(windows, period)``.
+        changes: ``(windows, steps)``.
+    """
+    (count, period), steps = before.shape, changes.shape[1]
+    periods = -(-steps // period)
+    whole = np.zeros((count, periods * period))
+    whole[:, :steps] = changes
+    return (before[:, None] + whole.reshape(count, periods, period).cumsum(axis=1)).reshape(count, -1)[:, :steps]
+
+
+def _regress_each(
+    values: np.ndarray, observed: np.ndarray, back: int, lags: Mapping[int, tuple[int, ...]], ahead: Mapping[int, int]
+) -> dict[int, np.ndarray]:
+    """Return :func:`_regress` at every cutoff that has lags; cutoffs of the same lags are computed at once.
+
+    Args:
+        values: ``(windows, rows)``.
+        observed: likewise, bool.
+        back: rows back from which changes are regressed, 0 for the values themselves.
+        lags: of the cutoffs.
+        ahead: steps to forecast from each.
+    """
+    if back:
+        values, observed = values[:, back:] - values[:, :-back], observed[:, back:] & observed[:, :-back]
+    found: dict[int, np.ndarray] = {}
+    for some in dict.fromkeys(lags.values()):
+        cutoffs = {cutoff - back: ahead[cutoff] for cutoff, own in lags.items() if own == some}
+        found |= {cutoff + back: forecast for cutoff, forecast in _regress(values, observed, some, cutoffs).items()}
     return found
 
 
-def _regress(values: np.ndarray, observed: np.ndarray, lags: list[int], steps: int) -> np.ndarray:
-    """Return a ridge regression on lags, rolled forward within one and a half times the largest value."""
-    count, rows = values.shape
-    longest, which = max(lags), np.array(lags)
-    middle = values.mean(axis=1, keepdims=True)
-    centred = values - middle
-    inputs = np.stack([centred[:, longest - lag : rows - lag] for lag in lags], axis=1)
-    weighted = inputs * observed[:, None, longest:]
-    square, product = weighted @ inputs.transpose(0, 2, 1), (weighted @ centred[:, longest:, None])[:, :, 0]
-    diagonal = np.arange(len(lags))
-    square[:, diagonal, diagonal] += 0.02 * square[:, diagonal, diagonal].mean(axis=1, keepdims=True) + 1e-9
-    solved = np.linalg.solve(square, product[:, :, None])[:, :, 0]
-    bound = 1.5 * np.abs(centred).max(axis=1)
-    ahead = np.concatenate([centred[:, -longest:], np.zeros((count, steps))], axis=1)
-    for step in range(longest, longest + steps):
-        ahead[:, step] = np.clip((solved * ahead[:, step - which]).sum(axis=1), -bound, bound)
-    return np.asarray(ahead[:, longest:] + middle)
+def _regress(
+    values: np.ndarray, observed: np.ndarray, lags: tuple[int, ...], ahead: Mapping[int, int]
+) -> dict[int, np.ndarray]:
+    """Return, at each cutoff, a ridge regression on lags, rolled forward within 1.5 times the largest value.
+
+    The sums of products are taken once, from cutoff to cutoff, about the mean before the earliest, in which no later
+    row is, and then moved to the mean of each.
+
+    Args:
+        values: ``(windows, rows)``.
+        observed: likewise, bool.
+        lags: of the regression.
+        ahead: the cutoffs, each with the steps to forecast from there, in falling order of both.
+    """
+    cutoffs, longest, last = list(ahead), max(lags), max(ahead)
+    origin = values[:, : min(cutoffs)].mean(axis=1)
+    centred = values[:, :last] - origin[:, None]
+    of_lags = [centred[:, longest - lag : last - lag] for lag in (*lags, 0)]
+    terms = np.stack([*of_lags, np.ones_like(of_lags[0])], axis=1)
+    if not observed[:, longest:last].all():
+        terms *= observed[:, None, longest:last]
+    bounds = [0, *(cutoff - longest for cutoff in sorted(cutoffs))]
+    parts = (terms[:, :, first:end] for first, end in pairwise(bounds))
+    sums = np.stack([part @ part.transpose(0, 2, 1) for part in parts][::-1])
+    for number in range(len(cutoffs) - 1, 0, -1):
+        sums[number - 1] += sums[number]
+    middle = np.stack([centred[:, :cutoff].mean(axis=1) for cutoff in cutoffs])
+    sums[:, :, :-1] -= middle[:, :, None, None] * sums[:, :, -1:]
+    sums[:, :, :, :-1] -= middle[:, :, None, None] * sums[:, :, :, -1:]
+    square, product, diagonal = sums[:, :, :-2, :-2], sums[:, :, :-2, -2:-1], np.arange(len(lags))
+    ridge = 0.02 * square[:, :, diagonal, diagonal].mean(axis=2, keepdims=True) + 1e-9
+    square[:, :, diagonal, diagonal] += ridge
+    solved = np.linalg.solve(square, product)[..., 0]
+    return _roll(values, origin + middle, solved, lags, ahead)
+
+
+def _roll(
+    values: np.ndarray, centre: np.ndarray, weights: np.ndarray, lags: tuple[int, ...], ahead: Mapping[int, int]
+) -> dict[int, np.ndarray]:
+    """Return the forecasts of regressions, rolled forward from all cutoffs at once.
+
+    Args:
+        values: ``(windows, rows)``.
+        centre: means of the rows before each cutoff, ``(cutoffs, windows)``.
+        weights: of the lags, ``(cutoffs, windows, lags)``.
+        lags: of the regression.
+        ahead: as of :func:`_regress`.
+    """
+    count, longest, most = len(values), max(lags), max(ahead.values())
+    highest, lowest = (np.stack([f(values[:, :cutoff], axis=1) for cutoff in ahead]) for f in (np.max, np.min))
+    bound = 1.5 * np.maximum(highest - centre, centre - lowest).ravel()
+    rolled = np.empty((longest + most, len(bound)))
+    rolled[:longest] = np.concatenate([values[:, cutoff - longest : cutoff] for cutoff in ahead]).T - centre.ravel()
+    weights, back = weights.reshape(len(bound), -1).T.copy(), longest - np.array(lags)
+    for step in range(most):
+        some = slice(count * sum(steps > step for steps in ahead.values()))
+        near = np.einsum("lw,lw->w", weights[:, some], rolled[back + step, some])
+        rolled[longest + step, some] = np.minimum(np.maximum(near, -bound[some]), bound[some])
+    rolled = rolled[longest:].reshape(most, len(ahead), count).transpose(1, 2, 0) + centre[:, :, None]
+    return {cutoff: rolled[number, :, :steps] for number, (cutoff, steps) in enumerate(ahead.items())}
 
 
 def _past_years(past: np.ndarray, season: int, steps: int) -> dict[str, np.ndarray]:
@@ -342,7 +449,7 @@ def _smoothed(
     """
     enough = {cutoff: steps for cutoff, steps in ahead.items() if cutoff >= 2 * season + 2}
     at, ahead_of = (season, enough) if enough else (1, ahead)
-    count, rows = window.shape
+    rows = window.shape[1]
     first = max(0, min(rows - max(SMOOTHED, SMOOTHED_SEASONS * at), min(ahead_of) - 2 * at - 2))
     near = window[:, first:]
     positive = near.min(axis=1, keepdims=True) > 0
@@ -352,33 +459,33 @@ def _smoothed(
         cap = logs[:, :cutoff].max(axis=1, keepdims=True) + 1.5
         return np.where(positive, np.exp(np.minimum(values, cap)), otherwise)
 
-    cutoffs = {cutoff - first: steps for cutoff, steps in ahead_of.items()}
-    every = WITH_SEASON | WITH_BOTH
-    both = smooth(np.concatenate([near, logs]), np.tile(observed[:, first:], (2, 1)), at, cutoffs)
-    for cutoff, (forecasts, errors) in both.items():
-        plain, logged = (forecasts[:count], errors[:count]), (forecasts[count:], errors[count:])
-        half = 0.5 * np.arange(1, forecasts.shape[1] + 1)
+    cutoffs = [cutoff - first for cutoff in ahead_of]
+    plain = smooth(near, observed[:, first:], at, cutoffs)
+    logged = smooth(logs, observed[:, first:], at, cutoffs, seasonal=True)
+    for cutoff, steps in ahead_of.items():
+        by_value, by_log, known = plain[cutoff - first], logged[cutoff - first], cutoff - first
+        half = 0.5 * np.arange(1, steps + 1)
         parts = {
-            "season": average(*plain, WITH_SEASON),
-            "season-trend": average(*plain, WITH_BOTH),
-            "level": average(*plain, WITH_NONE),
-            "level-trend": average(*plain, WITH_TREND),
-            "season-log": raised(average(*logged, every), average(*plain, every), cutoff),
+            "season": by_value.average(WITH_SEASON, steps),
+            "season-trend": by_value.average(WITH_BOTH, steps),
+            "level": by_value.average(WITH_NONE, steps),
+            "level-trend": by_value.average(WITH_TREND, steps),
+            "season-log": raised(by_log.average(ANY_SEASON, steps), by_value.average(ANY_SEASON, steps), known),
         }
-        parts["theta"] = parts["season"] + _slope(near[:, :cutoff]) * half
+        parts["theta"] = parts["season"] + _slope(near[:, :known]) * half
         parts["theta-log"] = raised(
-            average(*logged, WITH_SEASON) + _slope(logs[:, :cutoff]) * half, parts["theta"], cutoff
+            by_log.average(WITH_SEASON, steps) + _slope(logs[:, :known]) * half, parts["theta"], known
         )
         for name, values in parts.items():
-            yield cutoff + first, name, values
+            yield cutoff, name, values
     week = 7 * season
     weeks = {cutoff: steps for cutoff, steps in ahead.items() if season in DAYS and cutoff >= 2 * week}
     if weeks:
-        for cutoff, (forecasts, errors) in smooth(window, observed, week, weeks).items():
-            yield cutoff, "week-smoothed", average(forecasts, errors, every)
+        for cutoff, states in smooth(window, observed, week, weeks, seasonal=True).items():
+            yield cutoff, "week-smoothed", states.average(ANY_SEASON, weeks[cutoff])
 
 
 def _slope(values: np.ndarray) -> np.ndarray:
     """Return the slope of a line through the rows, ``(windows, 1)``."""
     place = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
-    return np.asarray(values @ place / max(place @ place, 1e-300))[:, None]
+    return np.asarray(np.einsum("wr,r->w", values, place) / max(place @ place, 1e-300))[:, None]

@@ -1,8 +1,8 @@
-"""Run the pretrained network on windows of many lengths: blocks of one length, and steps beyond those it decodes."""
+"""Run the pretrained network on windows of many lengths: blocks of one length in threads, steps beyond the decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,16 @@ from forecaster.engines.engine import Engine
 from forecaster.pretrained.inputs import LONGEST, Frame, make_frame
 from forecaster.pretrained.network import MIDDLE, QUANTILES
 from forecaster.pretrained.simple import NAMES, PAST, WINDOW, YEARS
+from forecaster.system.limits import core_count
 
 #: Rows up to which every row of a window is read; of a longer one the newest whole eights, so that few lengths differ.
 EXACT, WHOLE = 128, 8
 #: Likewise for windows that only tell how wide intervals must be, of which there are many, each of its own length.
 ROUGH = 32
-#: Numbers of a block at once, and windows: bounds memory, changes no number.
-BLOCK_NUMBERS, BLOCK = 6_000_000, 256
+#: Numbers of a block at once, windows of it, and those of them that the network reads at once: bounds memory.
+BLOCK_NUMBERS, BLOCK, NETWORK = 6_000_000, 256, 64
+#: Threads that compute blocks at most, each of which takes memory; beyond some, they wait for Python.
+THREADS = 4
 #: How fast intervals grow beyond the decoded steps, as a power of the step, at least and at most; and the decoded step
 #: from which that is measured.
 GROWTH, MEASURED_FROM = (0.0, 0.6), 12
@@ -66,32 +69,44 @@ def run_windows(engine: Engine, cutoffs: Cutoffs, season: int, steps: int, rough
         rough: as of :func:`rows_read`.
 
     Returns:
-        ``(cutoffs, steps, len(QUANTILES))`` float64, not below 0 where no reading of the window is.
+        ``(cutoffs, steps, len(QUANTILES))`` float64.
     """
     found = np.empty((len(cutoffs.ends), steps, len(QUANTILES)))
-    read = rows_read(cutoffs.lengths, season, rough)
-    for which, rows in _blocks(read, steps):
-        place = cutoffs.ends[which, None] - rows + np.arange(rows)
-        window = cutoffs.values[place].astype(float)
-        frame = make_frame(window, cutoffs.observed[place], season, steps)
-        output = engine.run(frame.inputs).astype(float)
-        quantiles = quantiles_of(frame, output, season if rows >= season + 2 else 1)
-        never_below = window.min(axis=1) >= 0
-        quantiles[never_below] = np.maximum(quantiles[never_below], 0.0)
-        still = np.ptp(window, axis=1) == 0
-        quantiles[still] = window[still, -1, None, None]
-        found[which] = quantiles
+
+    def run_block(block: tuple[np.ndarray, int]) -> None:
+        which, rows = block
+        found[which] = _run_block(engine, cutoffs, which, rows, season, steps)
+
+    blocks = _blocks(rows_read(cutoffs.lengths, season, rough), steps)
+    with ThreadPoolExecutor(max(1, min(len(blocks), core_count(), THREADS))) as threads:
+        list(threads.map(run_block, blocks))
     return found
 
 
-def _blocks(read: np.ndarray, steps: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield the numbers of windows of one length, and this length."""
+def _run_block(engine: Engine, cutoffs: Cutoffs, which: np.ndarray, rows: int, season: int, steps: int) -> np.ndarray:
+    """Return the quantiles of some windows of one length, as :func:`run_windows` does."""
+    place = cutoffs.ends[which, None] - rows + np.arange(rows)
+    window = cutoffs.values[place].astype(float)
+    frame = make_frame(window, cutoffs.observed[place], season, steps)
+    parts = (slice(first, first + NETWORK) for first in range(0, len(which), NETWORK))
+    output = [engine.run({name: array[part] for name, array in frame.inputs.items()}) for part in parts]
+    quantiles = quantiles_of(frame, np.concatenate(output).astype(float), season if rows >= season + 2 else 1)
+    still = np.ptp(window, axis=1) == 0
+    quantiles[still] = window[still, -1, None, None]
+    return quantiles
+
+
+def _blocks(read: np.ndarray, steps: int) -> list[tuple[np.ndarray, int]]:
+    """Return the numbers of windows of one length, and this length, the longest first, which take the most time.
+
+    They do not depend on the number of threads, so that no rounding does.
+    """
     most = max(1, min(BLOCK, BLOCK_NUMBERS // (max(steps, LONGEST) * 200)))
-    order = np.argsort(read, kind="stable")
-    lengths, starts = np.unique(read[order], return_index=True)
-    for rows, start, stop in zip(lengths.tolist(), starts.tolist(), [*starts[1:].tolist(), len(read)], strict=True):
-        for first in range(start, stop, most):
-            yield order[first : min(first + most, stop)], rows
+    found = []
+    for rows in np.unique(read)[::-1].tolist():
+        which = np.flatnonzero(read == rows)
+        found += [(some, rows) for some in np.array_split(which, -(-len(which) // most))]
+    return found
 
 
 def quantiles_of(frame: Frame, output: np.ndarray, season: int) -> np.ndarray:

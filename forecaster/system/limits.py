@@ -10,7 +10,7 @@ from threading import Semaphore
 from forecaster.errors import ForecasterError
 
 #: Most threads that reading and forecasting start, and training: a fixed number, and a number per core.
-READING, TRAINING = (6, 2), (14, 6)
+READING, TRAINING = (6, 3), (14, 6)
 #: Bytes of address space that NumPy, SciPy and pandas take on two cores.
 ADDRESSES = 1_150_000_000
 

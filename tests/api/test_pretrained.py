@@ -49,7 +49,7 @@ class Planted:
         sides = np.concatenate([[0.0], np.tile([-1.0, 1.0], len(levels))])
         values = np.broadcast_to(self.level + sides, (len(panel), steps, len(sides))).copy()
         note = Note("rest", f"{len(panel.values)} rows", "planted")
-        return PretrainedForecast(values, np.full(len(panel), ENGINE, object), [note])
+        return PretrainedForecast(values, np.full(len(panel), ENGINE, object), values == 0, [note])
 
 
 @pytest.fixture
@@ -128,13 +128,13 @@ class TestPredict:
         (note,) = [note for note in forecaster.notes if note.name == "horizon"]
         assert note.warning and note.reason == "given as 90; more than the 9 rows that it is forecast from"
 
-    def test_what_was_never_negative_is_not_forecast_negative(self, planted: Planted) -> None:
-        planted.level, table = -5.0, sales()
-        table.loc[table["shop"] == "b", "sales"] -= 100
+    def test_what_was_raised_to_zero_is_counted_at_the_steps_asked(self, planted: Planted) -> None:
+        planted.level, table = 0.0, sales()
         found = Forecaster.pretrained(horizon=2).forecast(table, levels=80)
-        assert found.table.groupby("series")["forecast"].first().to_dict() == {"a": 0.0, "b": -5.0}
-        assert (found.table[found.table["series"] == "a"][["lo-80", "hi-80"]] == 0).all(axis=None)
-        assert Note("bounds", "6 of 12 numbers raised to 0", "no reading of its series is negative") in found.notes
+        assert Note("bounds", "4 of 12 numbers raised to 0", "no reading of its series is negative") in found.notes
+        later = table["day"].max() + pd.Timedelta("2D")
+        found = Forecaster.pretrained(horizon=f"{later:%Y-%m-%d}").forecast(table.iloc[:-3], levels=80)
+        assert Note("bounds", "7 of 21 numbers raised to 0", "no reading of its series is negative") in found.notes
 
     def test_notes_are_set_by_predict_alone(self, planted: Planted) -> None:
         forecaster = Forecaster.pretrained()
@@ -151,6 +151,15 @@ class TestPredict:
         for one, other in zip(alone, together, strict=True):
             pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
             assert one.notes == other.notes
+
+    def test_a_table_is_read_once_for_several_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        forecaster = Forecaster.pretrained(horizon=3)
+        expected, read = forecaster.forecast(sales()), forecaster.read(sales())
+        monkeypatch.setattr(pretrained, "build_panel", None)
+        found = forecaster.forecast(read)
+        pd.testing.assert_frame_equal(found.table, expected.table)
+        assert found.notes == expected.notes
+        assert len(forecaster.plot(read, found.table).axes) == 2
 
     def test_the_table_of_the_caller_stays_as_it_was(self) -> None:
         table = sales()

@@ -100,6 +100,16 @@ def test_counts_and_constants() -> None:
     assert (values[2] == 0).all()
 
 
+def test_what_was_never_negative_is_raised_to_zero_and_that_is_told() -> None:
+    never = np.abs(np.random.default_rng(0).standard_normal(100))
+    found = forecast_pretrained(panel_of(never, never - 1, np.array([9.0, 0.0])), (1,), 10, (80, 95))
+    assert found.values[0].min() == found.values[2].min() == 0
+    assert found.values[1].min() < 0
+    assert found.raised[[0, 2]].any(axis=(1, 2)).all()
+    assert not found.raised[1].any()
+    assert (found.values[found.raised] == 0).all()
+
+
 class Narrow:
     """An engine whose quantiles are those of a normal error of a given deviation about the blend, in its errors."""
 

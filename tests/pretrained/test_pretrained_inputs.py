@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from forecaster.pretrained import windows
 from forecaster.pretrained.inputs import LEAST, LEAST_ERROR, LONGEST, POWER, SHAPES, make_frame
 from forecaster.pretrained.network import MIDDLE, OUTPUTS, QUANTILES
 from forecaster.pretrained.simple import NAMES, simple_forecasts
@@ -153,13 +154,17 @@ def test_windows_of_many_lengths_are_each_forecast_as_alone() -> None:
         np.testing.assert_allclose(alone, together[one], rtol=1e-6)
 
 
-def test_nothing_is_below_zero_where_nothing_was() -> None:
-    values = np.concatenate([np.zeros(30), np.abs(np.random.default_rng(0).standard_normal(30))])
-    ends, lengths, seen = np.array([60]), np.array([60]), np.ones(60, bool)
-    found = run_windows(Planted("naive", apart=5.0), Cutoffs(values, seen, ends, lengths), 1, 10)
-    assert found.min() == 0
-    below = run_windows(Planted("naive", apart=5.0), Cutoffs(values - 1, seen, ends, lengths), 1, 10)
-    assert below.min() < -1
+def test_threads_and_blocks_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = wave(700, count=1)[0]
+    ends, seen = np.arange(100, 700), whole(values)
+    cutoffs = Cutoffs(values, seen, ends, np.minimum(ends, 97 + ends % 3))
+    found = {}
+    for threads in (1, 3):
+        monkeypatch.setattr(windows, "core_count", lambda threads=threads: threads)
+        found[threads] = run_windows(Planted("season"), cutoffs, 12, 10)
+    np.testing.assert_array_equal(found[1], found[3])
+    monkeypatch.setattr(windows, "BLOCK", 16)
+    np.testing.assert_allclose(run_windows(Planted("season"), cutoffs, 12, 10), found[1], rtol=1e-9)
 
 
 def test_a_series_that_stands_still_stays() -> None:

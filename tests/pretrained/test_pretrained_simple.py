@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecaster.pretrained.simple import NAMES, WINDOW, earlier_cutoffs, simple_forecasts
-from forecaster.pretrained.smoothing import GRID, average, smooth
+from forecaster.pretrained.smoothing import ANY_SEASON, GRID, LEVELS, SEASONS, TRENDS, Smoothed, Which, smooth
 
 
 def series(rows: int, count: int = 3, season: int = 7, seed: int = 0) -> np.ndarray:
@@ -49,33 +49,43 @@ def smooth_slowly(values: list[float], observed: list[bool], season: int, steps:
     ]
 
 
+def place_of(number: int) -> Which:
+    """Return the place of one set of parameters."""
+    trend, season, level = np.unravel_index(number, (len(TRENDS), len(SEASONS), len(LEVELS)))
+    return slice(trend, trend + 1), slice(season, season + 1), slice(level, level + 1)
+
+
 @pytest.mark.parametrize("season", [1, 4])
-def test_smoothing_is_that_of_the_equations(season: int) -> None:
-    values = series(30, season=season or 4)
+@pytest.mark.parametrize("steps", [3, 6])
+def test_smoothing_is_that_of_the_equations(season: int, steps: int) -> None:
+    values = series(30, season=4)
     observed = np.random.default_rng(1).random(values.shape) < 0.9
-    forecasts, errors = smooth(values, observed, season, {30: 6, 20: 3})[30]
-    assert forecasts.shape == (3, 6, len(GRID))
-    assert errors.shape == (3, len(GRID))
-    for number in (0, 5, 17, len(GRID) - 1):
+    states = smooth(values, observed, season, (30, 20))[30]
+    for number in range(len(GRID)):
+        forecasts = states.average(place_of(number), steps)
+        assert forecasts.shape == (3, steps)
         for window in range(3):
-            slow = smooth_slowly(values[window].tolist(), observed[window].tolist(), season, 6, GRID[number])
-            np.testing.assert_allclose(forecasts[window, :, number], slow, rtol=1e-9)
+            slow = smooth_slowly(values[window].tolist(), observed[window].tolist(), season, steps, GRID[number])
+            np.testing.assert_allclose(forecasts[window], slow, rtol=1e-9)
 
 
-def test_smoothing_from_an_earlier_cutoff_does_not_know_later_rows() -> None:
+@pytest.mark.parametrize("seasonal", [False, True])
+def test_smoothing_from_an_earlier_cutoff_does_not_know_later_rows(seasonal: bool) -> None:
     values = series(40)
     seen = np.ones(values.shape, bool)
-    early = smooth(values, seen, 7, {25: 5, 40: 5})[25]
-    alone = smooth(values[:, :25], seen[:, :25], 7, {25: 5})[25]
-    np.testing.assert_allclose(early[0], alone[0])
-    np.testing.assert_allclose(early[1], alone[1])
+    early = smooth(values, seen, 7, (25, 40))[25]
+    alone = smooth(values[:, :25], seen[:, :25], 7, (25,), seasonal)[25]
+    np.testing.assert_allclose(early.average(ANY_SEASON, 5), alone.average(ANY_SEASON, 5))
+    np.testing.assert_allclose(early.errors[ANY_SEASON], alone.errors[ANY_SEASON])
 
 
 def test_the_average_of_parameters_is_that_of_the_best_where_it_is_much_better() -> None:
-    forecasts = np.arange(len(GRID), dtype=float)[None, None].repeat(2, axis=1)
-    errors = np.full((1, len(GRID)), 10.0)
-    errors[0, 3] = 0.1
-    np.testing.assert_allclose(average(forecasts, errors, np.ones(len(GRID), bool)), 3.0, atol=1e-6)
+    level = np.arange(len(GRID), dtype=float).reshape(len(TRENDS), len(SEASONS), len(LEVELS), 1)
+    errors = np.full(level.shape, 10.0)
+    errors[0, 1, 2] = 0.1
+    nothing = np.zeros(level.shape)
+    states = Smoothed(level, nothing, np.stack([nothing] * 2), errors)
+    np.testing.assert_allclose(states.average(ANY_SEASON, 2), level[0, 1, 2, 0], atol=1e-6)
 
 
 def test_the_plain_ones_by_hand() -> None:
