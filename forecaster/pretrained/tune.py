@@ -12,7 +12,7 @@ from forecaster.pretrained.inputs import LONGEST, make_frame
 from forecaster.pretrained.network import build_pretrained
 from forecaster.pretrained.stored import read_manifest, read_weights
 from forecaster.pretrained.train import BOXES, CLIP, SMALL_ERROR, Arrays, inputs_of, pinball_loss
-from forecaster.pretrained.windows import Cutoffs, _blocks, rows_read
+from forecaster.pretrained.windows import Cutoffs, blocks_of, rows_read
 
 if TYPE_CHECKING:
     import keras
@@ -107,7 +107,7 @@ def tuning_windows(cutoffs: Cutoffs, season: int, steps: int) -> Arrays:
     steps = min(steps, LONGEST)
     box = next(size for size in BOXES if size >= steps)
     order, parts = [], []
-    for which, rows in _blocks(rows_read(cutoffs.lengths, season, rough=True), steps):
+    for which, rows in blocks_of(rows_read(cutoffs.lengths, season, rough=True), steps):
         place = cutoffs.ends[which, None] - rows + np.arange(rows)
         frame = make_frame(cutoffs.values[place], cutoffs.observed[place], season, steps)
         ahead = cutoffs.ends[which, None] + np.arange(steps)
