@@ -207,7 +207,7 @@ def test_forecasts_beyond_reason_name_their_series(fitted):
 @pytest.mark.parametrize(("rows", "season", "expected"), [(4, 4, 0), (3, 4, 1), (3, 1, 1), (0, 1, 1)])
 def test_without_a_season_the_last_value_is_repeated(rows, season, expected):
     plan, panel = SimpleNamespace(season=season, least=rows + 1), SimpleNamespace(lengths=np.array([rows]))
-    model = SimpleNamespace(plan=plan, network="lstm")
+    model = SimpleNamespace(plan=plan, network="lstm", pretrained=None)
     assert prediction.engines_of(model, panel).tolist() == [prediction.FALLBACKS[expected]]
 
 
