@@ -130,6 +130,12 @@ class Config:
     )
 
     # What the network is
+    start: str = _setting(
+        "pretrained",
+        "network",
+        "Average the trained network with the pretrained one, fine-tuned where that helps; or only train from scratch.",
+        choices=("pretrained", "scratch"),
+    )
     network: str = _setting(
         "lstm",
         "network",
@@ -316,6 +322,7 @@ class Config:
 
 #: Settings shared by the networks of the tutorials: standardised values in, no normalisation of a window, no base.
 _TUTORIAL: dict[str, Any] = {
+    "start": "scratch",
     "window_norm": "none",
     "base": "none",
     "transform": "none",

@@ -14,7 +14,7 @@ _arguments: ContextVar[Mapping[str, Mapping[str, Any]]] = ContextVar("_arguments
 _named: ContextVar[list[str] | None] = ContextVar("_named", default=None)
 
 #: Flags of the command line whose name differs from the argument in Python.
-_FLAGS = {"start": "from", "levels": "level", "directory": "model"}
+_FLAGS = {"further": "from", "levels": "level", "directory": "model"}
 
 
 @contextmanager

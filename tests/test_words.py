@@ -26,7 +26,7 @@ def test_the_examples_of_docstrings_are_true():
         ("learning_rate", 0.001, "learning_rate=0.001", "--learning-rate 0.001"),
         ("final", True, "final=True", "--final"),
         ("final", False, "final=False", "--no-final"),
-        ("start", "MODEL", 'start="MODEL"', "--from MODEL"),
+        ("further", "MODEL", 'further="MODEL"', "--from MODEL"),
         ("sql", 'SELECT "y"', "sql='SELECT \"y\"'", "--sql 'SELECT \"y\"'"),
         ("levels", 80, "levels=80", "--level 80"),
     ],

@@ -303,7 +303,7 @@ def _network_forecast(
     # negative forecasts.
     same_sign = never_negative(model, panel) == (model.record["smallest"] >= 0)
     if not rolling.refit and same_sign and set(panel.ids) <= set(model.ids):
-        return Batched(forecast, model.plan.read_rows)
+        return Batched(forecast, model.read_rows)
     return forecast
 
 

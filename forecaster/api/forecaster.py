@@ -68,10 +68,10 @@ class Forecaster:
     Example:
         >>> forecaster = Forecaster(horizon=3, network="nlinear", epochs=1, final=False).fit("dataset:airline")
         >>> forecaster.predict(levels=(80,))[["series", "month", "engine"]]
-          series      month   engine
-        0        1961-01-01  nlinear
-        1        1961-02-01  nlinear
-        2        1961-03-01  nlinear
+          series      month                engine
+        0        1961-01-01  nlinear + pretrained
+        1        1961-02-01  nlinear + pretrained
+        2        1961-03-01  nlinear + pretrained
         >>> print(forecaster)  # doctest: +ELLIPSIS
         Forecaster of 'passengers', 3 steps ahead
           rows        144, 1949-01-01 to 1960-12-01
@@ -119,19 +119,20 @@ class Forecaster:
         report: Report | None = None,
         tell: Callable[[Note], None] | None = None,
         future: Data | None = None,
-        start: Forecaster | str | Path | None = None,
+        further: Forecaster | str | Path | None = None,
         directory: str | Path | ModelPlace | None = None,
         resume: bool = False,
     ) -> Forecaster:
         """Train on a table: infer what is not given, choose the weights on validation rows, then use all rows.
 
-        With ``start``, a trained model is trained further on newer rows: a few epochs at a smaller learning rate, from
-        its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its weights are
-        kept unless the newest rows, which it has not seen, favour others; with ``keep="last"`` they never are.
+        With ``further``, a trained model is trained further on newer rows: a few epochs at a smaller learning rate,
+        from its weights, on its history and these rows. Settings, plan, scaling and network are the model's; its
+        weights are kept unless the newest rows, which it has not seen, favour others; with ``keep="last"`` they never
+        are.
 
         With ``directory``, checkpoints are kept next to it until :meth:`save` has written the model there. After the
         process was killed, or Ctrl-C, the same fit with ``resume`` continues from them, to the same weights to the
-        byte, on the same machine. With ``start`` in the same directory Ctrl-C leaves the model there as it was, for
+        byte, on the same machine. With ``further`` in the same directory Ctrl-C leaves the model there as it was, for
         ``resume``. :meth:`fit_into` does all of this in one call.
 
         Args:
@@ -139,7 +140,7 @@ class Forecaster:
             report: called with a :class:`forecaster.training.phases.Progress` after each epoch.
             tell: called with each :class:`forecaster.notes.Note` as soon as it is known; all are in ``notes``.
             future: a table of covariates known beyond the cutoff; its columns become future covariates.
-            start: a forecaster or model directory to train further.
+            further: a forecaster or model directory to train further.
             directory: the model directory to be, for one fit at a time.
             resume: continue the fit into ``directory`` that was cut off; if the same fit was finished, load its model.
 
@@ -147,21 +148,21 @@ class Forecaster:
             Forecaster: itself.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
+            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``further`` is in ``directory``.
             NotFoundError: no such file or column.
-            DataError: the data cannot be trained on as they are, or ``start`` knows them already.
-            SettingError: a setting contradicts ``start``, or the fit to resume.
+            DataError: the data cannot be trained on as they are, or ``further`` knows them already.
+            SettingError: a setting contradicts ``further``, or the fit to resume.
             DivergedError: training ended in NaN.
         """
         check_settings(self.config)
-        if start is not None and future is not None:
+        if further is not None and future is not None:
             hint = f"leave {setting('future')} out"
             raise SettingError("a model that is trained further has its own future covariates", hint)
         notes = ReportedNotes(tell)
         place = None if directory is None else ModelPlace.of(directory)
-        in_place = place is not None and isinstance(start, (str, Path)) and ModelPlace.of(start).real == place.real
+        in_place = place is not None and isinstance(further, (str, Path)) and ModelPlace.of(further).real == place.real
         with TRAINING, Checkpoints(place, notes) as checkpoints:
-            before = Forecaster.load(start) if isinstance(start, (str, Path)) else start
+            before = Forecaster.load(further) if isinstance(further, (str, Path)) else further
             old = None if before is None else before.model
             config = self.config if old is None else settings_for_warm_start(old.config, self._given)
             if before is None:
@@ -321,13 +322,13 @@ class Forecaster:
             directory: the model directory to be.
             data: as of :meth:`fit`.
             resume: continue the fit into ``directory`` that was cut off, from the start where there is none.
-            options: ``report``, ``tell``, ``future`` and ``start``, as of :meth:`fit`.
+            options: ``report``, ``tell``, ``future`` and ``further``, as of :meth:`fit`.
 
         Returns:
             Forecaster: itself.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``start`` is in ``directory``.
+            KeyboardInterrupt: Ctrl-C, before anything was trained, or where ``further`` is in ``directory``.
             SettingError: the directory exists and is not a model, or as of :meth:`fit`.
             ForecasterError: another process is writing it; or the model could not be written there, and the hint says
                 where it is instead. And whatever :meth:`fit` raises.

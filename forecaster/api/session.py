@@ -26,7 +26,7 @@ class FitOptions(TypedDict, total=False):
     report: Report | None
     tell: Callable[[Note], None] | None
     future: Data | None
-    start: Forecaster | str | Path | None
+    further: Forecaster | str | Path | None
 
 
 class FitSession:
@@ -51,7 +51,7 @@ class FitSession:
         Args:
             forecaster: what is trained.
             data: the readings.
-            options: ``report``, ``tell``, ``future`` and ``start`` of :meth:`forecaster.Forecaster.fit`.
+            options: ``report``, ``tell``, ``future`` and ``further`` of :meth:`forecaster.Forecaster.fit`.
 
         Raises:
             KeyboardInterrupt: Ctrl-C, and nothing was saved; see :attr:`resumable`.

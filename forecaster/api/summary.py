@@ -118,6 +118,8 @@ def _facts(config: Config, model: Model) -> Iterator[tuple[str, str]]:
     yield "validation", f"newest {plural(plan.validation, 'row')} of each series"
     count = sum(weight.size for weight in model.weights.values())
     yield "network", f"{model.network}, {count:,} weights{_training_state(record)}"
+    if part := model.pretrained:
+        yield "pretrained", f"averaged with it, share {part.share:.2f}"
     yield "settings", ", ".join(f"{name}={value!r}" for name, value in _changed_settings(config).items())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from forecaster.artifact.consistency import check_panel, check_parts, check_plan
 from forecaster.artifact.history import read_history
 from forecaster.artifact.manifest import Manifest, read_manifest
-from forecaster.artifact.model import FitRecord, Model
+from forecaster.artifact.model import FitRecord, Model, PretrainedPart
 from forecaster.artifact.names import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.npz import read_arrays
 from forecaster.artifact.open_files import AGAIN, open_model_files, refuse_absent
@@ -22,6 +22,8 @@ from forecaster.features.scaling import Scaler
 from forecaster.intervals.conformal import Conformal
 from forecaster.system.limits import is_out_of_memory
 
+#: Rows that a pretrained network reads at most.
+MOST_ROWS = 100_000
 #: Bytes that the network may have in addition to its weights, which it may hold twice.
 STRUCTURE = 8 << 20
 
@@ -70,12 +72,13 @@ def _state(file: BufferedReader) -> tuple[int, int]:
 
 def _build_model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:
     plan, config, arrays, onnx = manifest.plan, manifest.config, read_arrays(found[WEIGHTS]), found[NETWORK]
+    pretrained = _pretrained_part(_pop_group(arrays, "pretrained"))
     if len(onnx) > 2 * sum(array.nbytes for array in arrays.values()) + STRUCTURE:
         raise ValueError("the network is larger than its weights")
     intervals, kept, scaling = (_pop_group(arrays, name) for name in ("intervals", "history", "scaler"))
     if not {"static", "learned"} <= kept.keys() <= {"static", "learned", "beyond"}:
         raise ValueError(f"the history holds {', '.join(sorted(kept))}")
-    rows = plan.read_rows if newest_only else None
+    rows = max(plan.read_rows, pretrained.rows if pretrained else 0) if newest_only else None
     history, ranges = read_history(parquet, manifest.panel, kept["static"], rows)
     history = replace(history, beyond=kept.get("beyond"))
     check_plan(plan, config, int(history.lengths.max()))
@@ -94,8 +97,21 @@ def _build_model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedR
         weights=arrays,
         history=history,
         record=FitRecord(**manifest.record),
+        pretrained=pretrained,
         ranges=ranges,
     )
+
+
+def _pretrained_part(arrays: dict[str, np.ndarray]) -> PretrainedPart | None:
+    """Return the pretrained network from its arrays, None if there are none."""
+    if not arrays:
+        return None
+    if arrays.keys() != {"network", "share", "rows"} or arrays["network"].dtype != np.uint8:
+        raise ValueError(f"the pretrained network has {', '.join(sorted(arrays))}")
+    share, rows = float(arrays["share"]), int(arrays["rows"])
+    if not (0 <= share <= 1 and 1 <= rows <= MOST_ROWS):
+        raise ValueError(f"the pretrained network has a share of {share} and reads {rows} rows")
+    return PretrainedPart(arrays["network"].tobytes(), share, rows)
 
 
 def _pop_group(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

@@ -34,6 +34,7 @@ class FitRecord(TypedDict, total=False):
         final: all networks were then trained on all rows.
         interrupted: Ctrl-C ended the training.
         members: a row for each network of an ensemble.
+        pretrained: ``share`` of the pretrained network, and validation ``mase`` of it and of the trained ones alone.
         tried: a row for each candidate of ``network="auto"``.
         continued: of a model that was trained further: where it started from.
         notes: as of :meth:`forecaster.notes.Note.to_dict`.
@@ -56,6 +57,7 @@ class FitRecord(TypedDict, total=False):
     final: bool
     interrupted: bool
     members: list[dict[str, Any]]
+    pretrained: dict[str, Any]
     tried: list[dict[str, Any]]
     continued: dict[str, Any]
     notes: list[dict[str, Any]]
@@ -63,6 +65,21 @@ class FitRecord(TypedDict, total=False):
     seconds: float
     fit: str
     command: str
+
+
+@dataclass(frozen=True)
+class PretrainedPart:
+    """The pretrained network of a model, with which the trained one is averaged.
+
+    Attributes:
+        onnx: the network, fine-tuned or as it came.
+        share: weight of its forecast, from 0 to 1.
+        rows: newest rows of a series that it reads.
+    """
+
+    onnx: bytes
+    share: float
+    rows: int
 
 
 @dataclass
@@ -80,6 +97,7 @@ class Model:
         weights: the Keras weights by path.
         history: the newest rows of each series.
         record: training range, scores, notes, versions, command; keys of the manifest.
+        pretrained: the pretrained network beside the trained one; None for none.
         ranges: smallest and largest reading of each series of the history, ``(series, 2)`` float64, where ``history``
             holds fewer rows than it was saved with; None where it holds all.
     """
@@ -94,7 +112,13 @@ class Model:
     weights: dict[str, np.ndarray]
     history: Panel
     record: FitRecord = field(default_factory=FitRecord)
+    pretrained: PretrainedPart | None = None
     ranges: np.ndarray | None = None
+
+    @property
+    def read_rows(self) -> int:
+        """Rows before a cutoff that a forecast reads."""
+        return max(self.plan.read_rows, self.pretrained.rows if self.pretrained else 0)
 
     @property
     def network(self) -> str:

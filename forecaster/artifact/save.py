@@ -73,6 +73,9 @@ def _files(model: Model) -> Iterator[tuple[str, Iterable[bytes]]]:
     }
     if model.history.beyond is not None:
         others["history/beyond"] = model.history.beyond
+    if part := model.pretrained:
+        others["pretrained/network"] = np.frombuffer(part.onnx, np.uint8)
+        others["pretrained/share"], others["pretrained/rows"] = np.array(part.share), np.array(part.rows)
     np.savez(weights, allow_pickle=False, **model.weights, **others)
     yield WEIGHTS, [weights.getvalue()]
     yield NETWORK, [model.onnx]

@@ -50,7 +50,7 @@ EPILOG = "\b\nNetworks:\n" + "\n".join(f"  {name:<16}{says}" for name, says in F
 )
 @click.option(
     "--from",
-    "start",
+    "further",
     metavar="MODEL",
     help="Continue to train this model on DATA: newer rows, with its settings and weights.",
 )
@@ -72,7 +72,7 @@ def command(
     model: str,
     recipe: str | None,
     config_file: str | None,
-    start: str | None,
+    further: str | None,
     resume: bool,
     future: str | None,
     sql: str | None,
@@ -116,7 +116,7 @@ def command(
     source = read_source(data, sql=sql, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
     session, tell = FitSession(model, resume, {"command": command_line()}), lambda note: say_notes([note], quiet)
     with _resumable(session), _progress(quiet or no_progress or not sys.stderr.isatty()) as report:
-        session.fit(forecaster, source, report=report, tell=tell, future=future, start=start)
+        session.fit(forecaster, source, report=report, tell=tell, future=future, further=further)
     if plot:
         _plot_curve(forecaster.model, plot, force, quiet)
     echo = echo_fit if forecaster.config.task == "direction" else _echo_scores

@@ -20,8 +20,10 @@ from forecaster.cli.output import check_picture, check_table, echo_json, printab
 from forecaster.data.writers import format_names
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
+    from forecaster.data.panel.panel import Panel
     from forecaster.inspection.inspect import Inspection
     from forecaster.inspection.problems import Problem
 
@@ -33,7 +35,11 @@ WIDTH = 100
 @click.command("inspect")
 @click.argument("data", metavar="DATA")
 @click.option("--output", metavar="FILE", help=f"The table of all series, to {format_names()}; - prints CSV.")
-@click.option("--plot", metavar="FILE", help="Draw readings, decomposition and autocorrelation to a PNG or SVG.")
+@click.option(
+    "--plot",
+    metavar="FILE",
+    help="Draw readings, their forecast with no fit, decomposition and autocorrelation to a PNG or SVG.",
+)
 @force_option
 @json_option
 @quiet_option
@@ -182,12 +188,17 @@ def _cell(name: str, value: Any, days: bool) -> str:
 
 
 def _plot(found: Inspection, path: str, force: bool, quiet: bool) -> None:
+    from forecaster.data.time.horizon import default_horizon
     from forecaster.errors import DataError
     from forecaster.plotting.diagnosis import plot_diagnosis
     from forecaster.plotting.files import save_figure
+    from forecaster.pretrained.forecast import forecast_pretrained
+
+    def forecast(panel: Panel) -> np.ndarray:
+        return forecast_pretrained(panel, (found.season,), default_horizon(panel.freq), (80,)).values
 
     if found.panel is None:
         raise DataError("there is nothing to draw: the table cannot be read", "fix it as the report says")
-    save_figure(plot_diagnosis(found.panel, found.season), path, force)
+    save_figure(plot_diagnosis(found.panel, found.season, forecast=forecast), path, force)
     if not quiet:
         say(f"picture: {path}")

@@ -111,7 +111,7 @@ def evaluate_directions(
             model = refit.fit(past)
             engine = OnnxEngine(model.onnx)
         if known:
-            past = replace(past.keep_newest(model.plan.read_rows), beyond=past.beyond)
+            past = replace(past.keep_newest(model.read_rows), beyond=past.beyond)
         found.append(_outcomes(model, engine, panel, part, past, horizon))
     outcomes = _together(found)
     table = _table(actuals_of(panel, windows, horizon, 0), outcomes)

@@ -22,7 +22,8 @@ class Engine(Protocol):
         Args:
             inputs: ``past`` ``(windows, lookback, channels)`` float32, the scaled target first; ``future``
                 ``(windows, steps, features)`` float32; ``static`` ``(windows, numbers)`` float32; ``categories``
-                ``(windows, groups)`` int32. Arrays that are no input of the network are ignored.
+                ``(windows, groups)`` int32; ``outside`` ``(windows, steps, 1)`` float32, a forecast made outside the
+                network. Arrays that are no input of the network are ignored.
 
         Returns:
             np.ndarray: ``(windows, steps, outputs)`` float32, the point forecast first, see

@@ -15,8 +15,8 @@ def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indic
 
     Args:
         engine: runs one direct forecast of ``steps`` steps.
-        inputs: as for :meth:`Engine.run`, but ``future``, ``(windows, ahead, features)``, covers the horizon;
-            if the last run of the engine goes beyond the horizon, its last step is repeated.
+        inputs: as for :meth:`Engine.run`, but ``future`` and ``outside``, ``(windows, ahead, features)``, cover the
+            horizon; if the last run of the engine goes beyond the horizon, their last step is repeated.
         horizon: steps to forecast.
         steps: output steps of the engine.
         indicator: the last channel of ``past`` is 1 where the target was observed: a forecast counts as observed.
@@ -33,23 +33,23 @@ def roll_forward(engine: Engine, inputs: Inputs, horizon: int, steps: int, indic
 
 def _roll_chunk(engine: Engine, inputs: Inputs, horizon: int, steps: int, indicator: bool) -> np.ndarray:
     runs, found, inputs = -(-horizon // steps), [], dict(inputs)
-    known = _extend_future(inputs.get("future"), len(inputs["past"]), runs * steps)
+    known = {name: _extend_steps(inputs.get(name), len(inputs["past"]), runs * steps) for name in ("future", "outside")}
     for run in range(runs):
-        ahead = known[:, run * steps : (run + 1) * steps]
-        if ahead.shape[2]:
-            inputs["future"] = ahead
+        part = slice(run * steps, (run + 1) * steps)
+        inputs |= {name: array[:, part] for name, array in known.items() if array.shape[2]}
+        ahead = known["future"][:, part]
         found.append(engine.run(inputs))
         if run < runs - 1:
             inputs["past"] = _shift_window(inputs["past"], found[-1][:, :, :1], ahead, indicator)
     return np.concatenate(found, axis=1)[:, :horizon]
 
 
-def _extend_future(future: np.ndarray | None, windows: int, steps: int) -> np.ndarray:
-    """Return the future features of ``steps`` steps, ``(windows, steps, features)``, repeating the last one known."""
-    if future is None or not future.shape[2]:
+def _extend_steps(known: np.ndarray | None, windows: int, steps: int) -> np.ndarray:
+    """Return what is known of ``steps`` steps, ``(windows, steps, features)``, repeating the last one."""
+    if known is None or not known.shape[2]:
         return np.zeros((windows, steps, 0), np.float32)
-    absent = steps - future.shape[1]
-    return np.pad(future, ((0, 0), (0, absent), (0, 0)), mode="edge") if absent > 0 else future
+    absent = steps - known.shape[1]
+    return np.pad(known, ((0, 0), (0, absent), (0, 0)), mode="edge") if absent > 0 else known
 
 
 def _shift_window(past: np.ndarray, forecast: np.ndarray, ahead: np.ndarray, indicator: bool) -> np.ndarray:

@@ -338,7 +338,7 @@ def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int, hold
     verb = "is" if longest == 1 else "are"
     raise DataError(
         f"{rows} {verb} too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
-        _size_hint(longest, holdout, needed),
+        f"'forecaster predict DATA' needs no fit; otherwise {_size_hint(longest, holdout, needed)}",
     )
 
 

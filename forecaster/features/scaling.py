@@ -203,6 +203,29 @@ class Scaler:
         """
         return self.inverse_level(self.level(scaled), series, anchor)
 
+    def scaled(
+        self, targets: np.ndarray, series: np.ndarray, anchor: np.ndarray | None, floor: np.ndarray
+    ) -> np.ndarray:
+        """Return forecasts in units of the network, which :meth:`inverse` undoes, ``(windows, steps)`` float32.
+
+        Args:
+            targets: ``(windows, steps)`` float in the target's unit, all steps from the first.
+            series: number of each window's series, ``(windows,)`` int.
+            anchor: ``(windows,)`` float64 from :meth:`anchors`.
+            floor: ``(windows,)``, what a transformation that needs positive values takes for those below it.
+        """
+        of_series = (getattr(self, part)[series][:, None] for part in ("center", "scale", "power", "unit"))
+        center, scale, power, unit = of_series
+        if self.kind in POSITIVE:
+            targets = np.maximum(targets, floor[:, None])
+        level = forward(targets, self.kind, power, unit)
+        if self.changes:
+            assert anchor is not None, "changes are those from an anchor"
+            level = np.diff(level, axis=1, prepend=anchor[:, None])
+        largest = np.finfo(np.float32).max
+        with np.errstate(over="ignore"):
+            return np.clip((level - center) / scale, -largest, largest).astype(np.float32)
+
     def take(self, series: np.ndarray | slice) -> Scaler:
         """Return the scaler of some series, by numbers ``(n,)`` int or a mask ``(series,)`` bool."""
         return Scaler(self.kind, self.scaling, *(getattr(self, part)[series] for part in _PARTS))

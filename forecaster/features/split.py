@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 
 from forecaster.data.panel.panel import Panel
@@ -11,7 +12,7 @@ from forecaster.features.direction_rule import known_cutoffs
 from forecaster.features.inputs import padded_panel, window_maker
 from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
-from forecaster.features.windows import Windows
+from forecaster.features.windows import OutsideForecast, Windows
 from forecaster.words import setting
 
 #: Most windows that validation uses; more are thinned.
@@ -52,7 +53,14 @@ class Split:
 
     def reading(self, lookback: int) -> Split:
         """Return the same windows with only their newest ``lookback`` input steps."""
-        shorter = copy(self)
+        return self._each(lambda windows: windows.reading(lookback))
+
+    def with_outside(self, outside: OutsideForecast) -> Split:
+        """Return the same windows, whose inputs hold forecasts made outside the network."""
+        return self._each(lambda windows: windows.with_outside(outside))
+
+    def _each(self, change: Callable[[Windows], Windows]) -> Split:
+        changed = copy(self)
         for name in ("training", "validation", "scored", "everything"):
-            setattr(shorter, name, getattr(self, name).reading(lookback))
-        return shorter
+            setattr(changed, name, change(getattr(self, name)))
+        return changed

@@ -7,7 +7,8 @@ O(rows + batch).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from forecaster.errors import DataError, NotFoundError, SettingError, nearest
 from forecaster.words import plural
+
+#: Takes the row of the first target step of windows, ``(windows,)`` int, and steps; returns forecasts of them made
+#: outside the network, ``(windows, steps)`` float32, scaled.
+OutsideForecast = Callable[[np.ndarray, int], np.ndarray]
 
 
 class Windows:
@@ -49,6 +54,7 @@ class Windows:
     Attributes:
         values: ``(rows, channels)`` float32.
         first, before: row at which each span of windows begins, and the number of windows before it.
+        outside: makes the forecasts that come from outside the network; None for none.
 
     Raises:
         SettingError: lookback or horizon below 1.
@@ -101,6 +107,7 @@ class Windows:
         self.latest = None if causal is None or latest is None else np.ascontiguousarray(latest)
         self.static, self.categories = _as_table(static, np.float32), _as_table(categories, np.int32)
         self.first, self.before = self._spans(*newest, usable)
+        self.outside: OutsideForecast | None = None
 
     def _spans(self, first: int | None, last: int, usable: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return the spans of rows at which targets may begin, in order of series and time.
@@ -155,7 +162,8 @@ class Windows:
 
         Returns:
             ``past`` as :meth:`inputs`; ``future`` as :meth:`known`; ``static`` ``(batch, numbers)`` float32;
-            ``categories`` ``(batch, groups)`` int32. Inputs without columns are left out.
+            ``categories`` ``(batch, groups)`` int32; ``outside`` ``(batch, horizon, 1)`` float32, forecasts made
+            outside the network. Inputs without columns are left out.
         """
         starts = self._starts(which)
         found = {"past": self._inputs(starts)}
@@ -167,6 +175,8 @@ class Windows:
             found["static"] = self.static[series]
         if self.categories is not None:
             found["categories"] = self.categories[series]
+        if self.outside is not None:
+            found["outside"] = self.outside(starts, self.horizon)[:, :, None]
         return found
 
     def inputs(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -191,8 +201,7 @@ class Windows:
 
     def only(self, which: np.ndarray) -> Windows:
         """Return the windows with these numbers, ``(n,)`` int, in that order, over the same array."""
-        fewer = object.__new__(Windows)
-        fewer.__dict__.update(self.__dict__)
+        fewer = copy(self)
         fewer.first, fewer.before = self._starts(which), np.arange(len(which) + 1)
         return fewer
 
@@ -204,10 +213,15 @@ class Windows:
         """
         if lookback > self.lookback:
             raise SettingError(f"windows of {self.lookback} input steps do not hold {lookback}")
-        shorter = object.__new__(Windows)
-        shorter.__dict__.update(self.__dict__)
+        shorter = copy(self)
         shorter.lookback = lookback
         return shorter
+
+    def with_outside(self, outside: OutsideForecast) -> Windows:
+        """Return the same windows over the same array, whose inputs hold forecasts made outside the network."""
+        found = copy(self)
+        found.outside = outside
+        return found
 
     def _series(self, starts: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.offsets, starts, side="right") - 1

@@ -58,6 +58,16 @@ def try_shortlist(tried: Tried, began: float, progress: FitProgress) -> tuple[En
     return kept, rows
 
 
+def rows_with_pretrained(rows: list[Row], ensemble: Ensemble) -> list[Row]:
+    """Return the table with the pretrained network, alone and averaged with those that are kept, which is chosen."""
+    name = next(row["name"] for row in rows if row["chosen"])
+    added = [
+        row_of("pretrained", mase=ensemble.alone["pretrained"]),
+        row_of(f"{name} + pretrained", mase=ensemble.scores["mase"]["network"]),
+    ]
+    return [{**row, "chosen": row is added[1]} for row in [*rows, *added]]
+
+
 def _simple_forecasts(first: MemberFit) -> dict[str, float]:
     """Return the validation MASE of the forecasts that a network has to beat, by name."""
     simple = {name: first.scores["mase"][name] for name in ("naive", "seasonal-naive")}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.artifact.model import PretrainedPart
 from forecaster.direction.member_fit import fit_member
 from forecaster.engines.engine import CHUNK, Engine, Inputs
 from forecaster.engines.keras import KerasEngine, calibration_engine
@@ -45,6 +46,8 @@ class Ensemble:
         network: one Keras model.
         engine: runs it.
         shares: weight of each member, ``(members,)``.
+        pretrained: the pretrained network that their forecast is averaged with; None for none.
+        alone: with it, the validation MASE of the ``trained`` networks and of the ``pretrained`` one.
         scores, conformal: of the combined forecast, see :func:`forecaster.intervals.calibration.score_validation`.
         finished: names of the members whose final run is done.
         unfinished: members whose final run diverged; they have the weights of their validation run.
@@ -56,6 +59,8 @@ class Ensemble:
         self.diverged: Diverged = diverged or {}
         self.finished: set[str] = set()
         self.unfinished: Diverged = {}
+        self.pretrained: PretrainedPart | None = None
+        self.alone: dict[str, float] = {}
         if len(fits) == 1:
             self.network, self.engine, self.shares = first.trainer.network, first.trainer.engine, np.ones(1)
             self.scores, self.conformal = first.scores, first.conformal
@@ -65,7 +70,10 @@ class Ensemble:
     def _combine(self) -> None:
         data, config = self.data, self.data.config
         spans = len(data.panel) * data.plan.validation / data.plan.horizon
-        self.shares = find_shares([errors_of(fit) for fit in self.fits], [fit.member.kind for fit in self.fits], spans)
+        errors = [
+            errors_of(fit.trainer.engine, data.split.validation.reading(fit.member.lookback)) for fit in self.fits
+        ]
+        self.shares = find_shares(errors, [fit.member.kind for fit in self.fits], spans)
         networks = {fit.member.name: fit.trainer.network for fit in self.fits}
         self.network = build_ensemble(networks, self.shares, config.intervals == "ensemble")
         self.engine = KerasEngine(self.network)
@@ -204,12 +212,11 @@ def forecast_scale(inputs: Inputs, counts: bool) -> float:
     return max(1.0, float(np.abs(inputs["past"][:, :, 0]).max())) if counts else 1.0
 
 
-def errors_of(fit: MemberFit) -> np.ndarray:
-    """Return the scaled errors of a network on validation windows, ``(windows * steps,)``; 0 without a reading."""
-    windows = fit.data.split.validation.reading(fit.member.lookback)
+def errors_of(engine: Engine, windows: Windows) -> np.ndarray:
+    """Return the scaled errors of a network on windows, ``(windows * steps,)``; 0 without a reading."""
     numbers = np.arange(len(windows))
     parts = [numbers[i : i + CHUNK] for i in range(0, len(windows), CHUNK)]
-    found = np.concatenate([fit.trainer.engine.run(windows.batch(part))[:, :, 0] for part in parts])
+    found = np.concatenate([engine.run(windows.batch(part))[:, :, 0] for part in parts])
     weights = windows.target_weights()
     errors = (found - windows.targets()).astype(np.float64) * (1.0 if weights is None else np.sqrt(weights))
     return np.asarray(errors.ravel())

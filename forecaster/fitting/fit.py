@@ -19,7 +19,7 @@ from forecaster.engines.engine import Engine
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import ForecasterError
 from forecaster.features.plan import make_plan
-from forecaster.fitting.auto_network import try_shortlist
+from forecaster.fitting.auto_network import rows_with_pretrained, try_shortlist
 from forecaster.fitting.choices import drop_past_covariates, try_first_network
 from forecaster.fitting.ensemble import (
     COMPARED_WINDOWS,
@@ -28,6 +28,7 @@ from forecaster.fitting.ensemble import (
     refuse_unreasonable_network,
     train_members,
 )
+from forecaster.fitting.pretrained_part import join_pretrained, why_not_pretrained
 from forecaster.fitting.trainable import refuse_untrainable, trainable_series
 from forecaster.networks.ensemble import weights_by_path
 from forecaster.networks.factory import unread_settings
@@ -99,6 +100,13 @@ def fit_panel(
         ensemble, about["tried"] = try_shortlist(tried, began, progress)
     else:
         ensemble = train_members(first.data, progress, tried)
+    if config.start == "pretrained":
+        if reason := why_not_pretrained(config):
+            notes.append(Note("start", "scratch", f"the pretrained network is not used: {reason}"))
+        else:
+            join_pretrained(ensemble, progress)
+            if "tried" in about:
+                about["tried"] = rows_with_pretrained(about["tried"], ensemble)
     del tried  # the networks that were not chosen
     notes.extend(first.data.encoder.notes())
     if len(first.data.panel.columns) < len(panel.columns):
@@ -123,7 +131,7 @@ def finish_model(
         DivergedError: training ended in NaN, or in forecasts beyond reason.
         ForecasterError: the exported network does not agree with Keras.
     """
-    data, plan, interrupted = ensemble.data, ensemble.plan, ensemble.interrupted
+    data, plan, interrupted, pretrained = ensemble.data, ensemble.plan, ensemble.interrupted, ensemble.pretrained
     config, notes = data.config, progress.notes
     if config.final and not interrupted:
         interrupted = not ensemble.final_run(progress)
@@ -147,7 +155,8 @@ def finish_model(
         conformal=ensemble.conformal,
         onnx=onnx,
         weights={path: variable.numpy() for path, variable in weights_by_path(ensemble.network).items()},
-        history=panel.keep_newest(max(HISTORY_ROWS, plan.read_rows)),
+        history=panel.keep_newest(max(HISTORY_ROWS, plan.read_rows, pretrained.rows if pretrained else 0)),
+        pretrained=pretrained,
         record=_record(panel, ensemble, interrupted, notes) | about,
     )
 
@@ -233,6 +242,8 @@ def _record(panel: Panel, ensemble: Ensemble, interrupted: bool, notes: list[Not
     )
     if len(runs) > 1:
         record["members"] = ensemble.record()
+    if part := ensemble.pretrained:
+        record["pretrained"] = {"share": round(part.share, 4), "mase": ensemble.alone}
     record["notes"] = [note.to_dict() for note in notes]
     record["versions"] = {
         "python": platform.python_version(),

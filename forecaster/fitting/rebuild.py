@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from forecaster.artifact.model import Model
+from forecaster.engines.combined import CombinedEngine
 from forecaster.engines.engine import Engine
 from forecaster.engines.keras import DropoutEngine
 from forecaster.engines.onnx import OnnxEngine
@@ -25,9 +26,16 @@ if TYPE_CHECKING:
 def engine_of(model: Model) -> Engine:
     """Return the engine of a model: ONNX Runtime, or Keras, rebuilt, if its intervals come from dropout.
 
+    With a pretrained network beside the trained one it reads the forecasts of the former as ``outside``.
+
     Raises:
         ModelError: the network does not have the outputs of the model.
     """
+    engine = _trained_engine(model)
+    return CombinedEngine(engine, model.pretrained.share) if model.pretrained else engine
+
+
+def _trained_engine(model: Model) -> Engine:
     if model.config.intervals == "dropout":
         start_keras()
         fix_threads(model.config)

@@ -16,6 +16,7 @@ from forecaster.errors import DataError, SettingError
 from forecaster.features.plan import Plan, validation_rows
 from forecaster.fitting.ensemble import train_members
 from forecaster.fitting.fit import finish_model
+from forecaster.fitting.pretrained_part import join_pretrained
 from forecaster.fitting.rebuild import member_networks
 from forecaster.fitting.trainable import trainable_series
 from forecaster.networks.keras import start_keras
@@ -63,7 +64,7 @@ def settings_for_warm_start(
         if name not in MAY_DIFFER and own != other:
             raise SettingError(
                 f"{setting(name)} {other} contradicts the model, which has {own}",
-                f"leave {setting(name)} out, or fit anew without {setting('start')}",
+                f"leave {setting(name)} out, or fit anew without {setting('further')}",
             )
     usual = {"epochs": EPOCHS, "learning_rate": SLOWER * config.learning_rate, "validation": None, "holdout": 0}
     usual |= {"deterministic": False}  # BLAS has been limited to one thread only if that is given
@@ -133,6 +134,8 @@ def fit_further(
     ensemble = train_members(data, progress, weights=weights)
     origin = {"trained_until": model.record["trained_until"], "newer_rows": int(newer.sum())}
     smallest = min(model.record["smallest"], float(panel.values.min()))
+    if model.pretrained:
+        join_pretrained(ensemble, progress, model.pretrained.onnx)
     trained = finish_model(panel, ensemble, progress, {"continued": origin, "smallest": smallest})
     own_config = model.config.replace(deterministic=config.deterministic)
     return replace(trained, config=own_config, ids=panel.ids, scaler=scaler)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from forecaster.data.panel.outliers import find_outliers
+from forecaster.data.panel.packed import select_series
 from forecaster.data.panel.panel import Panel
-from forecaster.data.time.calendar import default_season
+from forecaster.data.time.calendar import default_season, future_times
 from forecaster.data.time.zones import local_times
 from forecaster.errors import SettingError, nearest
 from forecaster.plotting.axes import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ODD, ABSENT = BASELINE_STYLES[0][0], BASELINE_STYLES[2][0]
+ODD, FORECAST, ABSENT = (BASELINE_STYLES[i][0] for i in range(3))
 #: Series drawn at most, and newest rows of each.
 MOST_SERIES, MOST_ROWS = 3, 50_000
 #: Rows up to which the decomposition is robust against outliers, which takes fifteen times as long.
@@ -59,7 +60,14 @@ class Parts:
     rest: np.ndarray
 
 
-def plot_diagnosis(panel: Panel, season: int, series: Sequence[str] | None = None, *, title: str = "") -> Figure:
+def plot_diagnosis(
+    panel: Panel,
+    season: int,
+    series: Sequence[str] | None = None,
+    *,
+    title: str = "",
+    forecast: Callable[[Panel], np.ndarray] | None = None,
+) -> Figure:
     """Draw readings, decomposition and autocorrelation of some series, a column each.
 
     Absent and empty steps are shaded and outliers ringed. The decomposition is STL (Cleveland et al. 1990), a moving
@@ -71,6 +79,8 @@ def plot_diagnosis(panel: Panel, season: int, series: Sequence[str] | None = Non
         season: the seasonal period in steps; 1 for none.
         series: ids to draw, three at most; by default the first.
         title: title of the figure; by default the name of the target.
+        forecast: returns the forecast of a panel with the bounds of its 80 % interval, ``(series, steps, 3)``, which is
+            drawn after the readings; none by default.
 
     Raises:
         SettingError: there is no such series.
@@ -84,7 +94,9 @@ def plot_diagnosis(panel: Panel, season: int, series: Sequence[str] | None = Non
         grid.set_height_ratios(heights)
     outliers = find_outliers(panel)
     for column, place in enumerate(places):
-        _draw_series(axes[column :: len(places)], panel, place, season, outliers)
+        one = select_series(panel, place, place + 1)
+        ahead = None if forecast is None else _timed(one, forecast(one)[0])
+        _draw_series(axes[column :: len(places)], panel, place, season, outliers, ahead)
     finish_figure(figure, axes, title or panel.roles.target, _notes(panel, places, outliers))
     return figure
 
@@ -105,14 +117,23 @@ def _notes(panel: Panel, places: list[int], outliers: np.ndarray) -> list[str]:
     return notes + (["outliers are left out of trend, season and autocorrelation"] if odd else [])
 
 
-def _draw_series(axes: Sequence[Axes], panel: Panel, place: int, season: int, outliers: np.ndarray) -> None:
+def _timed(panel: Panel, forecast: np.ndarray) -> pd.DataFrame:
+    """Return the forecast of the only series of a panel as a table of times, ``forecast``, ``low`` and ``high``."""
+    times = future_times(panel.last, panel.freq, len(forecast))[0]
+    local = local_times(times, panel.zone, panel.freq)
+    return pd.DataFrame({"time": local, "forecast": forecast[:, 0], "low": forecast[:, 1], "high": forecast[:, 2]})
+
+
+def _draw_series(
+    axes: Sequence[Axes], panel: Panel, place: int, season: int, outliers: np.ndarray, ahead: pd.DataFrame | None
+) -> None:
     rows = panel.rows(place)
     rows = slice(max(rows.start, rows.stop - MOST_ROWS), rows.stop)
     times = pd.Series(local_times(panel.times[rows], panel.zone, panel.freq))
     odd = outliers[(outliers >= rows.start) & (outliers < rows.stop)] - rows.start
     parts = decompose_series(np.where(panel.observed[rows], panel.values[rows], np.nan).astype(np.float64), season, odd)
     name = shorten_name(panel.ids[place], 100 // len(axes) * 2) or "readings"
-    _draw_readings(axes[0], times, parts, odd, name)
+    _draw_readings(axes[0], times, parts, odd, name, ahead)
     _draw_season(axes[1], times, parts, season)
     _draw_rest(axes[2], times, parts, odd)
     _draw_autocorrelation(axes[3], _without(parts.values, odd), season, default_season(panel.freq))
@@ -164,7 +185,9 @@ def autocorrelation_of_changes(values: np.ndarray, season: int) -> tuple[np.ndar
     return acf(changes, nlags=lags, fft=True, missing="conservative"), 1.96 / np.sqrt(known)
 
 
-def _draw_readings(ax: Axes, times: pd.Series, parts: Parts, odd: np.ndarray, name: str) -> None:
+def _draw_readings(
+    ax: Axes, times: pd.Series, parts: Parts, odd: np.ndarray, name: str, ahead: pd.DataFrame | None
+) -> None:
     missing = np.isnan(parts.values)
     if missing.any():
         shaded = missing | np.append(missing[1:], False) | np.append(False, missing[:-1])
@@ -189,6 +212,11 @@ def _draw_readings(ax: Axes, times: pd.Series, parts: Parts, odd: np.ndarray, na
             "markeredgewidth": 1.3,
         }
         ax.plot(times.iloc[odd], parts.values[odd], "o", label="outlier", zorder=3, **ring)
+    if ahead is not None:
+        interval: dict[str, Any] = {"color": FORECAST, "alpha": 0.25, "linewidth": 0, "label": "80 % interval"}
+        ax.fill_between(ahead["time"], ahead["low"], ahead["high"], **interval)
+        draw_line(ax, ahead["time"], ahead["forecast"], label="forecast with no fit", **line_style(FORECAST, None, 1.4))
+        times = pd.concat([times, ahead["time"]])
     logarithmic = spans_powers(parts.values)
     format_value_axis(ax, logarithmic)
     format_time_axis(ax, times, 7)

@@ -41,7 +41,7 @@ def adapt_levels(
     origins = min(min(newer) // horizon, MOST_HORIZONS)
     if origins < 1:
         return None, []
-    known = known.keep_newest(model.plan.read_rows + origins * horizon)
+    known = known.keep_newest(model.read_rows + origins * horizon)
     adaptive = Adaptive(
         lambda rows, steps, working: forecast_panel(model, engine, rows, steps, levels, working), levels
     )

@@ -9,7 +9,7 @@ import numpy as np
 from forecaster.artifact.model import Model
 from forecaster.data.panel.panel import Panel
 from forecaster.notes import Note
-from forecaster.prediction.forecast import FALLBACKS, has_enough_rows
+from forecaster.prediction.forecast import engines_of, has_enough_rows
 from forecaster.words import first_few
 
 #: Factor by which intervals are widened for few independent validation spans, above which a note reports it.
@@ -21,7 +21,8 @@ def engine_notes(model: Model, panel: Panel) -> list[Note]:
     plan, able, notes = model.plan, has_enough_rows(model, panel), []
     if not able.all():
         reason = f"the network needs {plan.least} rows, fewer in {_lengths(panel, ~able)}"
-        count = f"{int((~able).sum()):,} of {len(panel):,} series by {' or '.join(FALLBACKS)}"
+        names = sorted(set(engines_of(model, panel)[~able].tolist()), reverse=True)
+        count = f"{int((~able).sum()):,} of {len(panel):,} series by {' or '.join(names)}"
         notes.append(Note("engine", count, reason, warning=True))
     padded = able & (panel.lengths < plan.lookback)
     if padded.any():

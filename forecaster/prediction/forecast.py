@@ -14,6 +14,11 @@ from forecaster.evaluation.baselines import BASELINES
 from forecaster.features.inputs import inputs_ahead
 from forecaster.features.scaling import Scaler
 from forecaster.intervals.uncertainty import NetworkRun, relative_uncertainty, window_uncertainty
+from forecaster.pretrained.forecast import ENGINE as PRETRAINED
+from forecaster.pretrained.forecast import SHORT, forecast_pretrained
+from forecaster.pretrained.inputs import LEAST
+from forecaster.pretrained.outside import outside_ahead
+from forecaster.pretrained.stored import engine_of_bytes
 
 #: Largest reading of a series below which squares underflow in float64.
 SMALLEST = 1e-100
@@ -22,8 +27,9 @@ MOST_TIMES = 1e4
 #: Series forecast at once: bounds memory, changes numbers by what float32 rounds at most.
 SERIES_AT_ONCE = 8 * CHUNK
 
-#: Baselines of a series with fewer rows than the network needs, and of one with less than a season.
-FALLBACKS = ("seasonal-naive", "naive")
+#: What forecasts a series with fewer rows than the trained network needs: a baseline of a season or more, or of less;
+#: with a pretrained network that one, and a baseline for a series with fewer rows than it needs.
+FALLBACKS, PRETRAINED_FALLBACKS = ("seasonal-naive", "naive"), (PRETRAINED, SHORT)
 
 
 def forecast_panel(
@@ -73,6 +79,9 @@ def forecast_unclipped(
         if able.any():
             chunk = select_series(panel, first, first + len(able)).take_series(able)
             values[part][able] = _network_forecast(model, engine, chunk, steps, working or levels)
+    if model.pretrained and not network.all():
+        values[~network] = forecast_pretrained(panel.take_series(~network), model.plan.seasons, steps, levels).values
+        return values
     for i in np.flatnonzero(~network).tolist():
         values[i] = BASELINES[engines[i]](panel.values[panel.rows(i)], steps, model.plan.season, levels)
     return values
@@ -86,8 +95,12 @@ def has_enough_rows(model: Model, panel: Panel) -> np.ndarray:
 def engines_of(model: Model, panel: Panel) -> np.ndarray:
     """Return the name of the network or baseline that forecasts each series, ``(series,)`` object."""
     season = model.plan.season
-    names = np.array([model.network, *FALLBACKS], object)
-    shorter = np.where((panel.lengths >= season) & (season > 1), 1, 2)
+    if model.pretrained:
+        names = np.array([f"{model.network} + {PRETRAINED}", *PRETRAINED_FALLBACKS], object)
+        shorter = np.where(panel.lengths >= LEAST, 1, 2)
+    else:
+        names = np.array([model.network, *FALLBACKS], object)
+        shorter = np.where((panel.lengths >= season) & (season > 1), 1, 2)
     return names[np.where(has_enough_rows(model, panel), 0, shorter)]
 
 
@@ -117,6 +130,9 @@ def refuse_unreasonable_forecast(panel: Panel, values: np.ndarray, steps: int, r
 def _network_forecast(model: Model, engine: Engine, panel: Panel, steps: int, working: tuple[float, ...]) -> np.ndarray:
     plan, scaler = model.plan, model.scaler.matched(model.ids, panel, model.plan.season)
     inputs, series = inputs_ahead(panel, scaler, model.encoder, plan, steps), np.arange(len(panel))
+    if model.pretrained:
+        pretrained = engine_of_bytes(model.pretrained.onnx)
+        inputs["outside"] = outside_ahead(pretrained, panel, scaler, plan, plan.whole_runs(steps))[:, :, None]
     outputs = roll_forward(engine, inputs, steps, plan.steps, plan.indicator).astype(np.float64)
     level = scaler.level(outputs[:, :, 0])
     spreads = _spreads(model, scaler, inputs, outputs, series)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,19 +55,25 @@ class Manifest:
 
 def write_network(network: keras.Model, units: int, width: int, record: dict[str, Any], folder: Path) -> None:
     """Write the network of a training: as ONNX, and its weights by their Keras paths; large ones in float16."""
-    from forecaster.networks.onnx_export import export_onnx
-
-    whole = build_pretrained(units, width, steps=LONGEST)
-    whole.set_weights([_rounded(array) for array in network.get_weights()])
+    whole, content = onnx_of(network, units, width)
     arrays = {weight.path: weight.numpy() for weight in whole.weights}
     arrays = {path: array.astype(np.float16) if array.size > FEW else array for path, array in arrays.items()}
     np.savez(folder / WEIGHTS, allow_pickle=False, **arrays)
-    whole({name: np.zeros((1, *shape), np.float32) for name, shape in SHAPES.items()})  # the export asks for a call
-    (folder / NETWORK).write_bytes(_halved(export_onnx(whole)))
+    (folder / NETWORK).write_bytes(content)
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (NETWORK, WEIGHTS)}
     sizes = {key: record[key] for key in ("parameters", "seed", "steps", "windows")}
     text = json.dumps(asdict(Manifest(units=units, width=width, sha256=digests, **sizes)), indent=1)
     (folder / MANIFEST).write_text(text + "\n")
+
+
+def onnx_of(network: keras.Model, units: int, width: int) -> tuple[keras.Model, bytes]:
+    """Return a network with large weights rounded to float16 and its steps fixed, and the bytes of its ONNX file."""
+    from forecaster.networks.onnx_export import export_onnx
+
+    whole = build_pretrained(units, width, steps=LONGEST)
+    whole.set_weights([_rounded(array) for array in network.get_weights()])
+    whole({name: np.zeros((1, *shape), np.float32) for name, shape in SHAPES.items()})  # the export asks for a call
+    return whole, _halved(export_onnx(whole))
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
@@ -126,7 +132,26 @@ def pretrained_engine(folder: Path = TRAINED) -> OnnxEngine:
     Raises:
         ModelError: a file is absent, damaged or altered.
     """
-    return OnnxEngine(_checked(folder, NETWORK), {(LONGEST, OUTPUTS)})
+    return engine_of_bytes(pretrained_bytes(folder))
+
+
+def pretrained_bytes(folder: Path = TRAINED) -> bytes:
+    """Return the ONNX file of the network.
+
+    Raises:
+        ModelError: likewise.
+    """
+    return _checked(folder, NETWORK)
+
+
+@lru_cache(maxsize=4)
+def engine_of_bytes(content: bytes) -> OnnxEngine:
+    """Return what runs an ONNX file of the network.
+
+    Raises:
+        ModelError: it is no such file.
+    """
+    return OnnxEngine(content, {(LONGEST, OUTPUTS)})
 
 
 def _checked(folder: Path, name: str) -> bytes:

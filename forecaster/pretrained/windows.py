@@ -77,7 +77,7 @@ def run_windows(engine: Engine, cutoffs: Cutoffs, season: int, steps: int, rough
         which, rows = block
         found[which] = _run_block(engine, cutoffs, which, rows, season, steps)
 
-    blocks = _blocks(rows_read(cutoffs.lengths, season, rough), steps)
+    blocks = blocks_of(rows_read(cutoffs.lengths, season, rough), steps)
     with ThreadPoolExecutor(max(1, min(len(blocks), core_count(), THREADS))) as threads:
         list(threads.map(run_block, blocks))
     return found
@@ -96,7 +96,7 @@ def _run_block(engine: Engine, cutoffs: Cutoffs, which: np.ndarray, rows: int, s
     return quantiles
 
 
-def _blocks(read: np.ndarray, steps: int) -> list[tuple[np.ndarray, int]]:
+def blocks_of(read: np.ndarray, steps: int) -> list[tuple[np.ndarray, int]]:
     """Return the numbers of windows of one length, and this length, the longest first, which take the most time.
 
     They do not depend on the number of threads, so that no rounding does.

@@ -25,13 +25,13 @@ ROWS_AT_ONCE = 1_000_000
 MOST_NAMED = 3
 
 
-def fingerprint(panel: Panel, config: Config, start: Model | None = None) -> str:
+def fingerprint(panel: Panel, config: Config, further: Model | None = None) -> str:
     """Return the fingerprint of a fit as JSON: the same text for the same fit.
 
     Args:
         panel: the training rows.
         config: the settings of the training.
-        start: the model that is trained further.
+        further: the model that is trained further.
     """
     parts = {
         "data": {
@@ -43,17 +43,17 @@ def fingerprint(panel: Panel, config: Config, start: Model | None = None) -> str
         },
         "settings": config.to_dict(),
         "versions": {name: _version(name) for name in PACKAGES},
-        "start": start and _digest({**start.weights, **_start_parts(start)}),
+        "further": further and _digest({**further.weights, **_further_parts(further)}),
     }
     return json.dumps(parts, sort_keys=True)
 
 
-def _start_parts(start: Model) -> dict[str, Any]:
+def _further_parts(further: Model) -> dict[str, Any]:
     """Return the parts of a model besides its weights that further training starts from."""
-    known = {"plan": start.plan, "config": start.config, "ids": start.ids, "encoder": start.encoder.to_dict()}
+    known = {"plan": further.plan, "config": further.config, "ids": further.ids, "encoder": further.encoder.to_dict()}
     return known | {
-        "scaler": start.scaler.to_dict(),
-        **{name: start.record[name] for name in ("trained_until", "smallest")},
+        "scaler": further.scaler.to_dict(),
+        **{name: further.record[name] for name in ("trained_until", "smallest")},
     }
 
 
@@ -91,8 +91,8 @@ def refuse_other(kept: str | None, now: str) -> None:
         changed = describe_changes(before[name], after[name], settings=name == "settings")
         if changed:
             raise SettingError(f"the checkpoint is of a fit with {changed}", hint)
-    if before["start"] != after["start"]:
-        raise SettingError(f"the checkpoint is of a fit with another {setting('start')}", hint)
+    if before["further"] != after["further"]:
+        raise SettingError(f"the checkpoint is of a fit with another {setting('further')}", hint)
     if before["data"] != after["data"]:
         changed = describe_changes(before["data"] | {"all": ""}, after["data"] | {"all": ""})
         what = "the checkpoint is of a fit of other data"

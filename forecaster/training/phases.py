@@ -32,11 +32,11 @@ class Progress:
     """The progress of a run after an epoch.
 
     Attributes:
-        phase: ``"validation run"`` or ``"final run"``.
+        phase: ``"validation run"``, ``"final run"`` or ``"fine-tuning"``, of the pretrained network.
         epoch: epochs done.
         epochs: maximum number of epochs.
         loss: training loss of this epoch.
-        skill: ``1 - validation loss / loss of the seasonal naive forecast``, None in the final run.
+        skill: ``1 - validation loss / loss of the seasonal naive forecast``, None in the others.
         eta: seconds left if every epoch is run.
     """
 

@@ -493,7 +493,7 @@ def test_an_interrupted_fit_of_directions_gives_no_verdict(sides, monkeypatch, c
 def test_a_model_of_directions_is_trained_further_and_its_classes_stay(tmp_path):
     before = Forecaster(**{**QUICK, "epochs": 2, "validation": 40}).fit(counted(wave(200)))
     old = {path: value.copy() for path, value in before.model.weights.items()}
-    after = Forecaster(epochs=8, learning_rate=5e-3).fit(counted(wave(420)), start=before)
+    after = Forecaster(epochs=8, learning_rate=5e-3).fit(counted(wave(420)), further=before)
     new = after.model.weights
     for name in ("thresholds", "log_frequencies"):
         np.testing.assert_array_equal(new[f"directions/{name}"], old[f"directions/{name}"])
@@ -509,7 +509,7 @@ def test_a_model_of_directions_is_trained_further_and_its_classes_stay(tmp_path)
 def test_further_training_of_directions_starts_from_the_weights_of_the_model(waves, plant_losses):
     """Where no epoch is better, the old weights are kept, made as sure as newer rows allow."""
     plant_losses(1.0, 2.0)
-    after = Forecaster(epochs=1).fit(counted(wave(480)), start=waves)
+    after = Forecaster(epochs=1).fit(counted(wave(480)), further=waves)
     assert after.model.record["best_epoch"] == 0
     for path, value in waves.model.weights.items():
         if path != "directions/temperature":

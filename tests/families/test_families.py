@@ -235,8 +235,8 @@ def test_a_tiny_series_is_learned(name):
 
 # ---- settings --------------------------------------------------------------------------------------------------
 
-#: Settings of the network that the frame reads, or that say which network to build.
-OF_THE_FRAME = {"network", "window_norm", "base", "calendar", "output_steps", "members", "lookbacks"}
+#: Settings of the network that the frame reads, or that say which networks to build.
+OF_THE_FRAME = {"start", "network", "window_norm", "base", "calendar", "output_steps", "members", "lookbacks"}
 
 
 class Recorded:

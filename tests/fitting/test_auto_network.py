@@ -215,4 +215,5 @@ def test_what_is_kept_forecasts_and_is_stored_with_the_table(monkeypatch, tmp_pa
     pd.testing.assert_frame_equal(loaded.predict(5), found.predict(5))
     assert loaded.network().count_params() > 0
     kept = next(row["name"] for row in rows if row["chosen"])
-    assert set(found.predict()["engine"]) == {"lstm" if kept == "start" else kept}
+    assert kept.endswith(" + pretrained") and kept.removesuffix(" + pretrained") in {row["name"] for row in rows}
+    assert set(found.predict()["engine"]) == {kept.replace("start", "lstm")}

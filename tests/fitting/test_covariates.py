@@ -123,7 +123,7 @@ def test_every_kind_of_covariate_reaches_the_network(fitted, forecast):
     assert {i.name for i in fitted.network().inputs} == {"past", "future", "static", "categories"}
     assert forecast["series"].tolist() == ["a"] * 5 + ["b"] * 5 + ["c"] * 5
     assert forecast["date"].tolist() == [*pd.date_range("2024-04-10", periods=5)] * 3
-    assert ordered(forecast) and set(forecast["engine"]) == {"lstm"}
+    assert ordered(forecast) and set(forecast["engine"]) == {"lstm + pretrained"}
 
 
 def test_a_loaded_model_gives_the_same_forecast(fitted, forecast, ahead, tmp_path):
@@ -596,7 +596,7 @@ def test_the_commands_from_a_table_to_a_forecast(command, folder, shops, ahead):
     assert ended.code == 0, ended.err
     expected = Forecaster.load().predict(future=ahead)
     found = pd.read_csv("forecast.csv")
-    assert list(found) == [*expected] and found["engine"].tolist() == ["lstm"] * 15
+    assert list(found) == [*expected] and found["engine"].tolist() == ["lstm + pretrained"] * 15
     np.testing.assert_allclose(found["forecast"], expected["forecast"])
     shops.to_csv("newer.csv", index=False)
     ended = command("evaluate", "--data", "newer.csv", "--level", "80")

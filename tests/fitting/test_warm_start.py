@@ -37,7 +37,7 @@ def before():
 @pytest.fixture(scope="module")
 def after(before):
     """Trained further, and its last epoch is kept, whether or not that is better."""
-    return Forecaster(**FURTHER).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    return Forecaster(**FURTHER).fit(table(ROWS + NEWER).tail(NEWER), further=before)
 
 
 def note(forecaster, name):
@@ -69,18 +69,19 @@ def test_validation_is_the_newer_half_and_is_said(before, after):
 def test_it_starts_from_the_weights_of_the_model(before, after):
     """The validation loss of epoch 0 is that of the old network on the new rows."""
     old, new = before.model, after.model
+    trained = Forecaster._of(replace(old, pretrained=None))
     newest = table(ROWS + NEWER)["y"].to_numpy()
     scaled = (newest - old.scaler.center[0]) / old.scaler.scale[0]
     squares = []
     for cutoff in range(ROWS + NEWER - new.plan.validation, ROWS + NEWER - 2):
         known = table(ROWS + NEWER).head(cutoff)
-        forecast = (before.predict(data=known)["forecast"].to_numpy() - old.scaler.center[0]) / old.scaler.scale[0]
+        forecast = (trained.predict(data=known)["forecast"].to_numpy() - old.scaler.center[0]) / old.scaler.scale[0]
         squares.append((forecast - scaled[cutoff : cutoff + 3]) ** 2)
     assert new.record["untrained_val_loss"] == pytest.approx(np.mean(squares), rel=1e-3)
 
 
 def test_the_whole_table_again_is_the_same_as_its_newer_rows(before, after):
-    again = Forecaster(**FURTHER).fit(table(ROWS + NEWER), start=before)
+    again = Forecaster(**FURTHER).fit(table(ROWS + NEWER), further=before)
     pd.testing.assert_frame_equal(again.predict(), after.predict())
 
 
@@ -89,13 +90,13 @@ def test_it_forecasts_from_the_newest_row_and_is_stored(after, tmp_path):
     assert forecast["month"].iloc[0] == table(ROWS + NEWER + 1)["month"].iloc[-1]
     loaded = Forecaster.load(after.save(tmp_path / "model"))
     pd.testing.assert_frame_equal(loaded.predict(), forecast)
-    further = Forecaster(epochs=1).fit(table(ROWS + 2 * NEWER).tail(NEWER), start=tmp_path / "model")
+    further = Forecaster(epochs=1).fit(table(ROWS + 2 * NEWER).tail(NEWER), further=tmp_path / "model")
     assert len(further.history()) == ROWS + 2 * NEWER
 
 
 def test_the_old_weights_are_kept_where_training_does_not_help(before, plant_losses):
     plant_losses(1.0, 2.0)
-    found = Forecaster(epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    found = Forecaster(epochs=1).fit(table(ROWS + NEWER).tail(NEWER), further=before)
     assert found.model.record["best_epoch"] == 0
     for path, value in found.model.weights.items():
         np.testing.assert_array_equal(value, before.model.weights[path])
@@ -106,7 +107,7 @@ def test_the_old_weights_are_kept_where_training_does_not_help(before, plant_los
 
 def test_every_member_of_an_ensemble_is_trained_further():
     before = Forecaster(**SETTINGS, members=2).fit(table(ROWS))
-    found = Forecaster(learning_rate=0.01).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    found = Forecaster(learning_rate=0.01).fit(table(ROWS + NEWER).tail(NEWER), further=before)
     assert [row["name"] for row in found.model.record["members"]] == ["lstm-0", "lstm-1"]
     assert list(found.model.weights) == list(before.model.weights)
 
@@ -115,7 +116,7 @@ def test_series_without_newer_rows_are_named(tmp_path):
     parts = [table(ROWS, size).assign(shop=name) for name, size in (("a", 1.0), ("b", 3.0), ("c", 2.0))]
     before = Forecaster(**SETTINGS).fit(pd.concat(parts))
     newer = [table(ROWS + NEWER, 1.0).tail(NEWER).assign(shop="a"), table(ROWS + 1, 3.0).tail(1).assign(shop="b")]
-    found = Forecaster(epochs=1).fit(pd.concat(newer), start=before)
+    found = Forecaster(epochs=1).fit(pd.concat(newer), further=before)
     assert note(found, "not newer").reason.endswith(": b")
     assert note(found, "left out").warning and "no newer rows of c" in note(found, "left out").reason
     assert found.model.ids == ("a", "b")
@@ -125,12 +126,12 @@ def test_series_without_newer_rows_are_named(tmp_path):
 
 def test_validation_is_no_shorter_than_that_of_the_last_time(before):
     """Half of the newer rows each time, however few there were of them before."""
-    few = Forecaster(epochs=1).fit(table(ROWS + 8).tail(8), start=before)
+    few = Forecaster(epochs=1).fit(table(ROWS + 8).tail(8), further=before)
     assert few.model.plan.validation == 4
     assert few.model.config.validation == SETTINGS["validation"]
-    many = Forecaster(epochs=1).fit(table(ROWS + 8 + 30).tail(30), start=few)
+    many = Forecaster(epochs=1).fit(table(ROWS + 8 + 30).tail(30), further=few)
     assert many.model.plan.validation == 15
-    most = Forecaster(epochs=1).fit(table(ROWS + 8 + 60).tail(60), start=few)
+    most = Forecaster(epochs=1).fit(table(ROWS + 8 + 60).tail(60), further=few)
     assert most.model.plan.validation == SETTINGS["validation"]
 
 
@@ -145,7 +146,7 @@ def test_a_new_series_is_scaled_by_its_rows_before_validation(before):
     old = Forecaster(**SETTINGS).fit(pd.concat([table(ROWS, size).assign(shop=s) for s, size in (("a", 1), ("d", 2))]))
     validation = NEWER // 2
     plain, wild = (
-        Forecaster(epochs=1, validation=validation).fit(shops(last), start=old).model
+        Forecaster(epochs=1, validation=validation).fit(shops(last), further=old).model
         for last in (table(60)["y"].to_numpy()[-validation:], np.full(validation, 90.0))
     )
     assert plain.plan.validation == validation
@@ -172,7 +173,7 @@ def test_a_new_series_is_scaled_by_its_rows_before_validation(before):
 )
 def test_settings_that_contradict_the_model_are_refused(before, given, match):
     with pytest.raises(SettingError, match=match):
-        Forecaster(**given).fit(table(ROWS + NEWER), start=before)
+        Forecaster(**given).fit(table(ROWS + NEWER), further=before)
 
 
 def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
@@ -187,7 +188,7 @@ def test_settings_of_training_may_differ_and_others_may_be_said_again(before):
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("given", [{"deterministic": True}, {}])
 def test_the_new_model_is_deterministic_where_it_was_trained_so(before, monkeypatch, own, given):
-    for name in ("fix_threads", "train_members", "member_networks"):
+    for name in ("fix_threads", "train_members", "member_networks", "join_pretrained"):
         monkeypatch.setattr(warm_start, name, lambda *_, **__: [])
     monkeypatch.setattr(warm_start, "finish_model", lambda *_: before.model)
     start = replace(before.model, config=before.model.config.replace(deterministic=own))
@@ -199,18 +200,18 @@ def test_the_new_model_is_deterministic_where_it_was_trained_so(before, monkeypa
 @pytest.mark.parametrize(("rows", "count"), [(ROWS, 0), (ROWS + 2, 2)])
 def test_too_few_newer_rows_are_refused(before, rows, count):
     with pytest.raises(DataError, match=f"{count} newer rows are too few to train further on: 3 are needed") as error:
-        Forecaster().fit(table(rows), start=before)
+        Forecaster().fit(table(rows), further=before)
     assert "a prediction with data uses them without training" in error.value.hint
 
 
 def test_a_table_of_the_future_is_refused(before):
     with pytest.raises(SettingError, match="has its own future covariates"):
-        Forecaster().fit(table(ROWS + NEWER), start=before, future=table(3))
+        Forecaster().fit(table(ROWS + NEWER), further=before, future=table(3))
 
 
 def test_no_model_to_start_from(folder):
     with pytest.raises(NotFoundError, match="no model at 'absent'"):
-        Forecaster().fit(table(ROWS), start="absent")
+        Forecaster().fit(table(ROWS), further="absent")
 
 
 def test_the_command_says_what_it_did(command, before, folder):
@@ -226,16 +227,16 @@ def test_the_command_says_what_it_did(command, before, folder):
 
 def test_what_the_settings_leave_open_is_what_was_decided(before):
     again = {"freq": "MS", "target": "y", "time": "month", "segment": before.model.plan.segment}
-    found = Forecaster(**again, epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    found = Forecaster(**again, epochs=1).fit(table(ROWS + NEWER).tail(NEWER), further=before)
     assert found.model.config == before.model.config
     for given, match in (({"freq": "D"}, "freq D .* has MS"), ({"target": "x"}, "target x .* has y")):
         with pytest.raises(SettingError, match=match):
-            Forecaster(**given).fit(table(ROWS + NEWER), start=before)
+            Forecaster(**given).fit(table(ROWS + NEWER), further=before)
 
 
 def test_the_smallest_value_is_that_of_all_rows(before, monkeypatch):
     monkeypatch.setitem(before.model.record, "smallest", -3.0)
-    found = Forecaster(epochs=1).fit(table(ROWS + NEWER).tail(NEWER), start=before)
+    found = Forecaster(epochs=1).fit(table(ROWS + NEWER).tail(NEWER), further=before)
     assert found.model.record["smallest"] == -3.0
 
 
@@ -245,9 +246,9 @@ def test_series_shorter_than_the_windows_of_a_model_that_pads_none_are_named_or_
     assert not before.model.plan.padded and before.model.plan.least == 12
     short = table(40).assign(shop="short")
     with pytest.raises(DataError, match="no series has enough rows to be trained further"):
-        Forecaster(epochs=1).fit(short, start=before)
+        Forecaster(epochs=1).fit(short, further=before)
     newer = [table(ROWS + NEWER, size).tail(NEWER).assign(shop=f"{size}") for size in (1, 2)]
-    found = Forecaster(epochs=1).fit(pd.concat([*newer, short]), start=before)
+    found = Forecaster(epochs=1).fit(pd.concat([*newer, short]), further=before)
     assert note(found, "short").value == "1 of 3 series"
     assert note(found, "short").reason == f"not trained on, fewer than {36 + 3 + NEWER // 2} rows: short"
     assert found.model.record["scores"]["windows"] == 2 * (NEWER // 2 - 2)

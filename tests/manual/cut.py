@@ -57,7 +57,7 @@ def resumed(kind: str) -> bool:
     if kind != "past covariates chosen":
         data = data[["month", "y"]]
     if kind == "trained further":
-        options["start"] = Forecaster(**SETTINGS).fit(data.head(120))
+        options["further"] = Forecaster(**SETTINGS).fit(data.head(120))
         data = data.tail(30)
     settings = {"epochs": 3} if options else {**SETTINGS, **KINDS[kind]}
     whole, cuts = Forecaster(**settings).fit(data, **options).model, 0

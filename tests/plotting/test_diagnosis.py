@@ -143,3 +143,18 @@ def test_autocorrelation_agrees_with_a_slow_sum():
         slow = sum(changes[i] * changes[i - lag] for i in range(lag, len(changes))) / sum(c * c for c in changes)
         assert found[lag] == pytest.approx(slow)
     assert len(autocorrelation_of_changes(np.ones(50), 7)[0]) == 0
+
+
+def test_the_forecast_follows_the_readings():
+    made = panel(2)
+
+    def forecast(one):
+        assert len(one) == 1
+        return one.values[-1] + np.array([[[0.0, -1.0, 1.0]] * 5])
+
+    ax = plot_diagnosis(made, 24, forecast=forecast).axes[1]  # of the second series
+    line = next(line for line in ax.get_lines() if line.get_label() == "forecast with no fit")
+    np.testing.assert_array_equal(line.get_ydata(), made.values[-1])
+    times = pd.DatetimeIndex(line.get_xdata())
+    assert len(times) == 5 and times[0] - pd.Timestamp(made.last[1]) == times[1] - times[0]
+    assert any(part.get_label() == "80 % interval" for part in ax.collections)

@@ -20,6 +20,7 @@ start_keras()
 
 SEASON, LOOKBACK, HORIZON, VALIDATION = 4, 40, 3, 12
 SETTINGS = {
+    "start": "scratch",
     **{
         "series": "s",
         "season": SEASON,

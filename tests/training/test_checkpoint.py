@@ -49,7 +49,7 @@ from forecaster.training.trainer import Trainer
 
 MODEL = Path("forecaster-model")
 TABLES = ["a.csv", "b.csv", "c.csv"]
-BEGUN = json.dumps({"data": "d", "settings": {"epochs": 3}, "versions": {"keras": "3"}, "start": None})
+BEGUN = json.dumps({"data": "d", "settings": {"epochs": 3}, "versions": {"keras": "3"}, "further": None})
 
 
 class Cut(BaseException):
@@ -342,7 +342,7 @@ def test_another_version_and_another_start_are_not_resumed():
     kept = json.loads(BEGUN)
     for changed, said in (
         ({"versions": {"keras": "4"}}, "of a fit with keras 3, not 4"),
-        ({"start": "another"}, "of a fit with another start"),
+        ({"further": "another"}, "of a fit with another further"),
     ):
         with pytest.raises(SettingError, match=said):
             refuse_other(BEGUN, json.dumps(kept | changed))

@@ -1,0 +1,144 @@
+"""The pretrained network beside the trained one: fine-tuned if validation rows favour that, and averaged with it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.artifact.model import PretrainedPart
+from forecaster.engines.combined import CombinedEngine
+from forecaster.engines.keras import calibration_engine
+from forecaster.features.gain_test import STEADY_BEST, gain_t_statistic, needed_gain
+from forecaster.features.windows import Windows
+from forecaster.fitting.ensemble import Ensemble, errors_of
+from forecaster.intervals.calibration import score_validation
+from forecaster.networks.ensemble import find_shares
+from forecaster.notes import Note
+from forecaster.pretrained.inputs import LEAST
+from forecaster.pretrained.outside import Outside, rows_before
+from forecaster.pretrained.stored import engine_of_bytes, onnx_of, pretrained_bytes, read_manifest
+from forecaster.training.fit_progress import FitProgress
+from forecaster.training.member_fit import retry_once_after_interrupt
+from forecaster.training.phases import Progress
+from forecaster.words import plural, setting
+
+if TYPE_CHECKING:
+    from forecaster.config import Config
+    from forecaster.intervals.conformal import Conformal
+    from forecaster.pretrained.tune import Tuning
+
+#: Training windows that it is fine-tuned on: at least, and at most, beyond which they are thinned; and validation
+#: windows that choose the epoch.
+LEAST_TUNED, MOST_TUNED, CHOOSING = 300, 3_000, 500
+#: Validation windows that the average is found and scored on; more are thinned.
+SCORED = 2_000
+#: Share of the gain that training needs, which is enough here: what is tuned by luck stays near what it was tuned from.
+EASIER = 0.5
+#: Epochs of a training for each epoch of fine-tuning.
+SLOWER = 2
+
+
+def why_not_pretrained(config: Config) -> str:
+    """Return why a fit cannot start from the pretrained network, empty if it can."""
+    if config.task == "direction":
+        return "it forecasts values, not directions"
+    return f"the loss {config.loss} learns counts, in their own unit" if config.counts else ""
+
+
+def join_pretrained(ensemble: Ensemble, progress: FitProgress, kept: bytes | None = None) -> None:
+    """Average trained networks with the pretrained one; the validation rows find its share.
+
+    Where there are :data:`LEAST_TUNED` training windows it is fine-tuned first, and that is kept where it lowers the
+    validation loss by half of what training has to, see :func:`forecaster.features.gain_test.needed_gain`.
+
+    Args:
+        ensemble: the trained networks; its scores and intervals become those of the average.
+        progress: of the fit.
+        kept: the ONNX file of the network of a model that is trained further, which stays as it is.
+    """
+    data, split = ensemble.data, ensemble.data.split
+    content, tuned = kept or pretrained_bytes(), None
+    outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
+    if kept is None and not ensemble.interrupted:
+        tuned = _tune(ensemble, outside, progress)
+        if tuned and tuned.epoch:
+            manifest = read_manifest()
+            content = onnx_of(tuned.network, manifest.units, manifest.width)[1]
+            outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
+        ensemble.fits[0].run.interrupted |= bool(tuned and tuned.interrupted)
+    runs = [fit.run for fit in ensemble.fits]
+    share = retry_once_after_interrupt(lambda: _average(ensemble, outside, content), runs)
+    progress.notes.append(_note(ensemble, share, tuned, kept is not None))
+
+
+def _tune(ensemble: Ensemble, outside: Outside, progress: FitProgress) -> Tuning | None:
+    """Return the fine-tuned network, with the pretrained weights where its gain may be luck; None for few windows."""
+    from forecaster.pretrained.tune import tune, tuning_windows
+
+    data, plan = ensemble.data, ensemble.data.plan
+    config = data.config
+
+    def windows_of(windows: Windows) -> dict[str, np.ndarray]:
+        cutoffs = outside.cutoffs(windows.starts)
+        return tuning_windows(cutoffs, plan.season, plan.steps)
+
+    def report(epoch: int, loss: float) -> None:
+        if progress.report:
+            left = (time.monotonic() - began) / epoch * (epochs - epoch)
+            progress.report(Progress("fine-tuning", epoch, epochs, loss, None, left))
+
+    began, epochs = time.monotonic(), -(-config.epochs // SLOWER)
+    training, choosing = (
+        _long_enough(windows.thinned(most), outside)
+        for windows, most in ((data.split.training, MOST_TUNED), (data.split.validation, CHOOSING))
+    )
+    if len(training) < LEAST_TUNED or not len(choosing):
+        return None
+    found = tune(windows_of(training), windows_of(choosing), epochs, config.seed, report)
+    before, after = found.before.mean(), found.after.mean()
+    needed = EASIER * needed_gain(config, plan, data.panel)
+    lucky = gain_t_statistic(found.before, found.after, choosing) < STEADY_BEST
+    if not after < before * (1 - needed) and lucky:
+        found.epoch = 0
+    return found
+
+
+def _long_enough(windows: Windows, outside: Outside) -> Windows:
+    """Return the windows with the rows before them that the network needs."""
+    return windows.only(np.flatnonzero(outside.cutoffs(windows.starts).lengths >= LEAST))
+
+
+def _average(ensemble: Ensemble, outside: Outside, content: bytes) -> float:
+    """Find and return the share of the pretrained network, and score the average."""
+    data, plan, config = ensemble.data, ensemble.data.plan, ensemble.data.config
+    split = data.split.reading(ensemble.lookback).with_outside(outside)
+    split.validation, split.scored = split.validation.thinned(SCORED), split.scored.thinned(SCORED)
+    errors = [errors_of(CombinedEngine(ensemble.engine, share), split.validation) for share in (0.0, 1.0)]
+    spans = len(data.panel) * plan.validation / plan.horizon
+    share = float(find_shares(errors, ["trained", "pretrained"], spans)[1])
+    ensemble.pretrained = PretrainedPart(content, share, rows_before(plan.season))
+    trained = calibration_engine(ensemble.engine, ensemble.network, config)
+
+    def score(share: float) -> tuple[dict[str, Any], Conformal]:
+        return score_validation(config, CombinedEngine(trained, share), split, data.scaler, plan)
+
+    ensemble.alone = {"trained": ensemble.scores["mase"]["network"], "pretrained": score(1.0)[0]["mase"]["network"]}
+    ensemble.scores, ensemble.conformal = score(share)
+    return share
+
+
+def _note(ensemble: Ensemble, share: float, tuned: Tuning | None, kept: bool) -> Note:
+    mase = ensemble.scores["mase"]["network"]
+    if tuned is None:
+        why = "the training was interrupted" if ensemble.interrupted else "few windows to tune it on"
+        how = "as the model has it" if kept else f"as it comes: {why}"
+    elif tuned.epoch:
+        gain = 1 - tuned.after.mean() / tuned.before.mean()
+        how = f"fine-tuned for {plural(tuned.epoch, 'epoch')}, validation loss {gain:.1%} lower"
+    else:
+        how = "as it comes: fine-tuning did not help"
+    alone = f"{ensemble.alone['trained']:.3f} the trained network alone, {ensemble.alone['pretrained']:.3f} this one"
+    reason = f"{how}; validation MASE {mase:.3f} together, {alone}; {setting('start')}"
+    return Note("pretrained", f"share {share:.2f}", reason)
