@@ -18,9 +18,11 @@ import pandas as pd
 from common import SMOKE, Timer, about_fit, alone, arguments, data, numbers, record, settings_of, show
 
 from forecaster import Forecaster
-from forecaster.engines.onnx import OnnxEngine
 from forecaster.engines.rolling import roll_forward
 from forecaster.features.inputs import window_maker, with_causal_placeholders
+from forecaster.fitting.rebuild import engine_of
+from forecaster.pretrained.outside import Outside
+from forecaster.pretrained.stored import engine_of_bytes
 
 #: Windows forecast at once: bounds memory, changes no number.
 WINDOWS_AT_ONCE = 2_048
@@ -71,8 +73,11 @@ def forecasts(forecaster: Forecaster, frame: pd.DataFrame, scored: int) -> Itera
     """
     model, panel = forecaster.model, forecaster.panel(frame)[0]
     plan, scaler = model.plan, model.scaler.matched(model.ids, panel, model.plan.season)
-    gather = window_maker(panel, np.zeros(len(panel), np.int64), scaler, model.encoder, plan)
-    windows, engine = gather(plan.horizon, (scored, 0)), OnnxEngine(model.onnx)
+    padding = np.zeros(len(panel), np.int64)
+    windows = window_maker(panel, padding, scaler, model.encoder, plan)(plan.horizon, (scored, 0))
+    engine = engine_of(model)
+    if model.pretrained:
+        windows = windows.with_outside(Outside(engine_of_bytes(model.pretrained.onnx), panel, padding, scaler, plan))
     starts, anchors = windows.starts, scaler.anchors(with_causal_placeholders(panel), windows.starts)
     for first in range(0, len(windows), WINDOWS_AT_ONCE):
         which = slice(first, first + WINDOWS_AT_ONCE)

@@ -15,12 +15,12 @@ from forecaster.artifact.history import read_history
 from forecaster.artifact.manifest import Manifest, read_manifest
 from forecaster.artifact.model import FitRecord, Model, PretrainedPart
 from forecaster.artifact.names import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS
-from forecaster.artifact.npz import read_arrays
 from forecaster.artifact.open_files import AGAIN, open_model_files, refuse_absent
 from forecaster.errors import ModelError
 from forecaster.features.scaling import Scaler
 from forecaster.intervals.conformal import Conformal
 from forecaster.system.limits import is_out_of_memory
+from forecaster.system.npz import read_arrays
 
 #: Rows that a pretrained network reads at most.
 MOST_ROWS = 100_000

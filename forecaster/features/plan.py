@@ -338,7 +338,7 @@ def _check_rows(panel: Panel, lookback: int, horizon: int, validation: int, hold
     verb = "is" if longest == 1 else "are"
     raise DataError(
         f"{rows} {verb} too few: lookback {lookback} + horizon {horizon} + validation {validation} need {needed}",
-        f"'forecaster predict DATA' needs no fit; otherwise {_size_hint(longest, holdout, needed)}",
+        _size_hint(longest, holdout, needed),
     )
 
 
@@ -352,7 +352,11 @@ def _size_hint(rows: int, holdout: int, needed: int) -> str:
         fewer = f", or {LEAST} with {_least_settings(LEAST)}" if needed > LEAST else ""
         return f"add older readings: {max(needed, LEAST)} rows are needed{fewer}"
     fitting = f"what would fit: {_least_settings(rows)}"
-    return f"a smaller {setting('holdout')}; or {fitting}" if holdout else fitting
+    return (
+        f"a smaller {setting('holdout')}; or {fitting}"
+        if holdout
+        else f"'forecaster predict DATA' needs no fit; {fitting}"
+    )
 
 
 def _least_settings(rows: int) -> str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.artifact.npz import read_arrays
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import ModelError
 from forecaster.pretrained.inputs import LONGEST, SHAPES
 from forecaster.pretrained.network import OUTPUTS, build_pretrained
+from forecaster.system.npz import read_arrays
 from forecaster.system.typed_json import Natural, as_type
 
 if TYPE_CHECKING:

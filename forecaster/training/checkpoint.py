@@ -35,12 +35,12 @@ import numpy as np
 from forecaster.artifact.load import load_model
 from forecaster.artifact.model import FitRecord, Model
 from forecaster.artifact.names import BEGUN, MACHINE, RUN
-from forecaster.artifact.npz import read_arrays
 from forecaster.artifact.place import ModelPlace
 from forecaster.artifact.siblings import checkpoint_files, fit_id, read_fit_start, remove_checkpoint
 from forecaster.errors import DataError, DivergedError, ModelError, NotFoundError, SettingError
 from forecaster.notes import Note
 from forecaster.system.files import read_sealed, write_sealed
+from forecaster.system.npz import read_arrays
 from forecaster.system.typed_json import as_type
 from forecaster.training.device import describe_machine
 from forecaster.training.fingerprint import continues_own_result, describe_changes, refuse_other

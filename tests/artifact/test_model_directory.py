@@ -39,7 +39,6 @@ from forecaster.artifact.load import load_model
 from forecaster.artifact.lock import lock_directory
 from forecaster.artifact.model import Model
 from forecaster.artifact.names import FORMAT_VERSION, own_digest
-from forecaster.artifact.npz import read_arrays
 from forecaster.artifact.parquet_footer import rows_of_groups
 from forecaster.artifact.rescue import save_or_rescue
 from forecaster.artifact.save import save_model
@@ -47,6 +46,7 @@ from forecaster.data.schema import Column
 from forecaster.errors import ForecasterError, ModelError, NotFoundError, SettingError
 from forecaster.fitting.rebuild import rebuild_network
 from forecaster.networks.weight_limit import limit_weights
+from forecaster.system.npz import read_arrays
 
 FILES = ["history.parquet", "manifest.json", "network.onnx", "weights.npz"]
 

@@ -36,7 +36,7 @@ from forecaster.features.covariate_channels import Channel
 from forecaster.intervals.conformal import KINDS
 
 #: Keys that manifests have had only since 0.2.0; and the one of a fit that kept checkpoints, which those did not.
-SINCE = {".config.deterministic", ".record.fit"}
+SINCE = {".config.deterministic", ".config.start", ".record.fit"}
 EXIT_CODES = {
     "ForecasterError": 1,
     "SettingError": 2,
