@@ -167,7 +167,9 @@ def of_seeds(
 def about_fit(forecaster: Forecaster) -> dict[str, Any]:
     """Return what the fit came to: epochs run, the best of them, lookback, and how many numbers training changes."""
     model = forecaster.model
+    beside = {"pretrained share": model.pretrained.share} if model.pretrained else {}
     return {
+        **beside,
         "epochs": len(model.record["epochs"]["loss"]),
         "best epoch": model.record["best_epoch"],
         "lookback": model.plan.lookback,

@@ -14,7 +14,7 @@ from forecaster.features.gain_test import STEADY_BEST, gain_t_statistic, needed_
 from forecaster.features.windows import Windows
 from forecaster.fitting.ensemble import Ensemble, errors_of
 from forecaster.intervals.calibration import score_validation
-from forecaster.networks.ensemble import find_shares
+from forecaster.intervals.uncertainty import error_units
 from forecaster.notes import Note
 from forecaster.pretrained.inputs import LEAST
 from forecaster.pretrained.outside import Outside, rows_before
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Training windows that it is fine-tuned on: at least, and at most, beyond which they are thinned; and validation
 #: windows that choose the epoch.
 LEAST_TUNED, MOST_TUNED, CHOOSING = 300, 3_000, 500
+#: Shares of the pretrained network that are compared.
+SHARES = np.linspace(0.0, 1.0, 41)
 #: Validation windows that the average is found and scored on; more are thinned.
 SCORED = 2_000
 #: Share of the gain that training needs, which is enough here: what is tuned by luck stays near what it was tuned from.
@@ -115,18 +117,34 @@ def _average(ensemble: Ensemble, outside: Outside, content: bytes) -> float:
     data, plan, config = ensemble.data, ensemble.data.plan, ensemble.data.config
     split = data.split.reading(ensemble.lookback).with_outside(outside)
     split.validation, split.scored = split.validation.thinned(SCORED), split.scored.thinned(SCORED)
-    errors = [errors_of(CombinedEngine(ensemble.engine, share), split.validation) for share in (0.0, 1.0)]
-    spans = len(data.panel) * plan.validation / plan.horizon
-    share = float(find_shares(errors, ["trained", "pretrained"], spans)[1])
+    trained, pretrained = (errors_of(CombinedEngine(ensemble.engine, share), split.validation) for share in (0.0, 1.0))
+    units = np.repeat(error_units(data.scaler)[split.validation.series()], plan.steps)
+    share = find_share(trained / units, pretrained / units, len(data.panel) * plan.validation / plan.horizon)
     ensemble.pretrained = PretrainedPart(content, share, rows_before(plan.season))
-    trained = calibration_engine(ensemble.engine, ensemble.network, config)
+    calibrating = calibration_engine(ensemble.engine, ensemble.network, config)
 
     def score(share: float) -> tuple[dict[str, Any], Conformal]:
-        return score_validation(config, CombinedEngine(trained, share), split, data.scaler, plan)
+        return score_validation(config, CombinedEngine(calibrating, share), split, data.scaler, plan)
 
     ensemble.alone = {"trained": ensemble.scores["mase"]["network"], "pretrained": score(1.0)[0]["mase"]["network"]}
     ensemble.scores, ensemble.conformal = score(share)
     return share
+
+
+def find_share(trained: np.ndarray, pretrained: np.ndarray, spans: float) -> float:
+    """Return the weight of the pretrained network from errors on validation windows.
+
+    It is the one of the least mean absolute error, which few far readings do not decide as they would the least
+    squares, drawn towards a half as the shares of :func:`forecaster.networks.ensemble.find_shares` towards equal ones.
+
+    Args:
+        trained: errors of the trained networks in units of each series, ``(values,)``; 0 where nothing was observed.
+        pretrained: likewise, of the pretrained one.
+        spans: separate spans of one horizon that the windows cover.
+    """
+    means = [np.abs(trained + share * (pretrained - trained)).mean() for share in SHARES]
+    drawn = 2 / (2 + spans)
+    return float((1 - drawn) * SHARES[int(np.argmin(means))] + drawn / 2)
 
 
 def _note(ensemble: Ensemble, share: float, tuned: Tuning | None, kept: bool) -> Note:

@@ -13,6 +13,7 @@ from forecaster import Forecaster
 from forecaster.artifact.model import PretrainedPart
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import ModelError
+from forecaster.fitting.pretrained_part import find_share
 from forecaster.pretrained.forecast import forecast_pretrained
 from forecaster.pretrained.inputs import LEAST
 from forecaster.pretrained.stored import pretrained_bytes
@@ -195,3 +196,11 @@ def test_a_pretrained_network_that_is_none_is_refused(fitted, tmp_path):
     Forecaster._of(model).save(tmp_path / "model")
     with pytest.raises(ModelError):
         Forecaster.load(tmp_path / "model").predict()
+
+
+@pytest.mark.parametrize(("spans", "drawn"), [(2, 0.5), (98, 0.02), (1e9, 0.0)])
+def test_the_share_has_the_least_absolute_error_and_is_drawn_towards_a_half(spans, drawn):
+    """In nine windows one is 3 too high, the other 1 too low; in the tenth both are far off, by which squares decide."""
+    trained, pretrained = np.array([3.0] * 9 + [-1e6]), np.array([-1.0] * 9 + [-1e6 - 4])
+    found = find_share(trained, pretrained, spans)
+    assert found == pytest.approx((1 - drawn) * 0.75 + drawn / 2)
