@@ -200,7 +200,7 @@ def test_a_pretrained_network_that_is_none_is_refused(fitted, tmp_path):
 
 @pytest.mark.parametrize(("spans", "drawn"), [(2, 0.5), (98, 0.02), (1e9, 0.0)])
 def test_the_share_has_the_least_absolute_error_and_is_drawn_towards_a_half(spans, drawn):
-    """In nine windows one is 3 too high, the other 1 too low; in the tenth both are far off, by which squares decide."""
+    """In nine windows one is 3 too high, the other 1 too low; in the tenth, by which squares decide, both are far."""
     trained, pretrained = np.array([3.0] * 9 + [-1e6]), np.array([-1.0] * 9 + [-1e6 - 4])
     found = find_share(trained, pretrained, spans)
     assert found == pytest.approx((1 - drawn) * 0.75 + drawn / 2)
