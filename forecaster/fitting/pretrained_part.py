@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: windows that choose the epoch.
 LEAST_TUNED, MOST_TUNED, CHOOSING = 300, 3_000, 500
 #: Shares of the pretrained network that are compared.
-SHARES = np.linspace(0.0, 1.0, 41)
+SHARES = np.linspace(0.0, 1.0, 41).tolist()
 #: Validation windows that the average is found and scored on; more are thinned.
 SCORED = 2_000
 #: Share of the gain that training needs, which is enough here: what is tuned by luck stays near what it was tuned from.
@@ -117,9 +117,12 @@ def _average(ensemble: Ensemble, outside: Outside, content: bytes) -> float:
     data, plan, config = ensemble.data, ensemble.data.plan, ensemble.data.config
     split = data.split.reading(ensemble.lookback).with_outside(outside)
     split.validation, split.scored = split.validation.thinned(SCORED), split.scored.thinned(SCORED)
-    trained, pretrained = (errors_of(CombinedEngine(ensemble.engine, share), split.validation) for share in (0.0, 1.0))
-    units = np.repeat(error_units(data.scaler)[split.validation.series()], plan.steps)
-    share = find_share(trained / units, pretrained / units, len(data.panel) * plan.validation / plan.horizon)
+    units = error_units(data.scaler)[split.validation.series()][:, None]
+    trained, pretrained = (
+        errors_of(CombinedEngine(ensemble.engine, share), split.validation).reshape(-1, plan.steps) / units
+        for share in (0.0, 1.0)
+    )
+    share = find_share(trained, pretrained, split.validation)
     ensemble.pretrained = PretrainedPart(content, share, rows_before(plan.season))
     calibrating = calibration_engine(ensemble.engine, ensemble.network, config)
 
@@ -131,20 +134,27 @@ def _average(ensemble: Ensemble, outside: Outside, content: bytes) -> float:
     return share
 
 
-def find_share(trained: np.ndarray, pretrained: np.ndarray, spans: float) -> float:
+def find_share(trained: np.ndarray, pretrained: np.ndarray, windows: Windows) -> float:
     """Return the weight of the pretrained network from errors on validation windows.
 
     It is the one of the least mean absolute error, which few far readings do not decide as they would the least
-    squares, drawn towards a half as the shares of :func:`forecaster.networks.ensemble.find_shares` towards equal ones.
+    squares, drawn towards a half, which few errors seldom improve on, by ``1 / (1 + t^2)``: ``t`` is the gain over a
+    half in standard errors, of separate spans, see :func:`forecaster.features.gain_test.gain_t_statistic`. So much is
+    the part of a squared gain that its variance explains (Stein 1956; Efron & Morris 1973, JASA 68(341)).
 
     Args:
-        trained: errors of the trained networks in units of each series, ``(values,)``; 0 where nothing was observed.
+        trained: errors of the trained networks in units of each series, ``(windows, steps)``; 0 where nothing was
+            observed.
         pretrained: likewise, of the pretrained one.
-        spans: separate spans of one horizon that the windows cover.
+        windows: the windows.
     """
-    means = [np.abs(trained + share * (pretrained - trained)).mean() for share in SHARES]
-    drawn = 2 / (2 + spans)
-    return float((1 - drawn) * SHARES[int(np.argmin(means))] + drawn / 2)
+
+    def losses(share: float) -> np.ndarray:
+        return np.asarray(np.abs(trained + share * (pretrained - trained)).mean(axis=1))
+
+    best = float(min(SHARES, key=lambda share: losses(share).mean()))
+    square = gain_t_statistic(losses(0.5), losses(best), windows) ** 2
+    return 0.5 + (best - 0.5) * square / (1 + square)
 
 
 def _note(ensemble: Ensemble, share: float, tuned: Tuning | None, kept: bool) -> Note:

@@ -13,6 +13,7 @@ from forecaster import Forecaster
 from forecaster.artifact.model import PretrainedPart
 from forecaster.engines.onnx import OnnxEngine
 from forecaster.errors import ModelError
+from forecaster.features.windows import Windows
 from forecaster.fitting.pretrained_part import find_share
 from forecaster.pretrained.forecast import forecast_pretrained
 from forecaster.pretrained.inputs import LEAST
@@ -198,9 +199,23 @@ def test_a_pretrained_network_that_is_none_is_refused(fitted, tmp_path):
         Forecaster.load(tmp_path / "model").predict()
 
 
-@pytest.mark.parametrize(("spans", "drawn"), [(2, 0.5), (98, 0.02), (1e9, 0.0)])
-def test_the_share_has_the_least_absolute_error_and_is_drawn_towards_a_half(spans, drawn):
-    """In nine windows one is 3 too high, the other 1 too low; in the tenth, by which squares decide, both are far."""
-    trained, pretrained = np.array([3.0] * 9 + [-1e6]), np.array([-1.0] * 9 + [-1e6 - 4])
-    found = find_share(trained, pretrained, spans)
-    assert found == pytest.approx((1 - drawn) * 0.75 + drawn / 2)
+def spans_of(count):
+    """Windows of one series, each a span of two steps."""
+    return Windows(np.zeros(2 * count + 4), lookback=4, horizon=2).only(np.arange(count) * 2)
+
+
+def test_the_share_of_least_absolute_error_is_taken_where_its_gain_is_steady():
+    """In eight spans one is 3 too high, the other 1 too low; in the last, which would decide squares, both are far."""
+    trained, pretrained = np.full((9, 2), 3.0), np.full((9, 2), -1.0)
+    trained[-1], pretrained[-1] = -1e6, -1e6 - 4
+    gains = np.array([1.0] * 8 + [-1.0])  # |3 - 4 * 0.5| = 1 and |3 - 4 * 0.75| = 0; the far one loses 4 * 0.25
+    square = (gains.mean() / (gains.std(ddof=1) / 3)) ** 2
+    found = find_share(trained, pretrained, spans_of(9))
+    assert found == pytest.approx(0.5 + 0.25 * square / (1 + square)) and found > 0.7
+    assert find_share(trained[:3], pretrained[:3], spans_of(3)) == 0.5  # too few to tell luck from skill
+
+
+def test_a_share_whose_gain_may_be_luck_is_near_a_half():
+    """One is right in four spans of nine, the other in five: the best share is 1, its gain a third of its error."""
+    pretrained = np.repeat(np.array([[2.0], [0.0]] * 4 + [[0.0]]), 2, axis=1)
+    assert 0.5 < find_share(2.0 - pretrained, pretrained, spans_of(9)) < 0.56
