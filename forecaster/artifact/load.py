@@ -73,6 +73,8 @@ def _state(file: BufferedReader) -> tuple[int, int]:
 def _build_model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:
     plan, config, arrays, onnx = manifest.plan, manifest.config, read_arrays(found[WEIGHTS]), found[NETWORK]
     pretrained = _pretrained_part(_pop_group(arrays, "pretrained"))
+    if pretrained and (config.task == "direction" or config.counts):
+        raise ValueError("a pretrained network beside one of directions or counts")
     if len(onnx) > 2 * sum(array.nbytes for array in arrays.values()) + STRUCTURE:
         raise ValueError("the network is larger than its weights")
     intervals, kept, scaling = (_pop_group(arrays, name) for name in ("intervals", "history", "scaler"))
@@ -108,6 +110,8 @@ def _pretrained_part(arrays: dict[str, np.ndarray]) -> PretrainedPart | None:
         return None
     if arrays.keys() != {"network", "share", "rows"} or arrays["network"].dtype != np.uint8:
         raise ValueError(f"the pretrained network has {', '.join(sorted(arrays))}")
+    if [arrays[name].ndim for name in ("network", "share", "rows")] != [1, 0, 0] or arrays["rows"].dtype.kind != "i":
+        raise ValueError("the pretrained network has arrays of another shape")
     share, rows = float(arrays["share"]), int(arrays["rows"])
     if not (0 <= share <= 1 and 1 <= rows <= MOST_ROWS):
         raise ValueError(f"the pretrained network has a share of {share} and reads {rows} rows")

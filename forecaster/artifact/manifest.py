@@ -125,6 +125,7 @@ def _refuse_altered(found: dict[str, Any]) -> None:
 
 
 def _as_manifest(found: dict[str, Any]) -> Manifest:
-    manifest: Manifest = as_type(Manifest, found, MANIFEST)
+    config = {"start": "scratch"} | found["config"]  # models from before there was a choice
+    manifest: Manifest = as_type(Manifest, found | {"config": config}, MANIFEST)
     Config.from_dict(found["config"])  # checks the ranges of the settings
     return manifest

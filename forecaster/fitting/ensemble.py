@@ -131,7 +131,8 @@ class Ensemble:
         pairs = zip(self.fits, self.shares.tolist(), strict=True)
         parts = [f"{fit.member.name} {share:.2f}" for fit, share in pairs]
         alone = [validation_mase(fit) for fit in self.fits]
-        gain = f"validation MASE {self.scores['mase']['network']:.3f} together, {min(alone):.3f} the best alone"
+        together = self.alone.get("trained", self.scores["mase"]["network"])
+        gain = f"validation MASE {together:.3f} together, {min(alone):.3f} the best alone"
         seconds = sum(fit.seconds for fit in self.fits)
         cost = f"trained in {seconds:.0f} s; each forecast costs {len(alone)} networks"
         return Note("members", ", ".join(parts), f"{gain}; {cost}")

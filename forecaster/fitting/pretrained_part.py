@@ -13,7 +13,7 @@ from forecaster.engines.keras import calibration_engine
 from forecaster.features.gain_test import STEADY_BEST, gain_t_statistic, needed_gain
 from forecaster.features.windows import Windows
 from forecaster.fitting.ensemble import Ensemble, errors_of
-from forecaster.intervals.calibration import score_validation
+from forecaster.intervals.calibration import is_not_constant, score_validation
 from forecaster.intervals.uncertainty import error_units
 from forecaster.notes import Note
 from forecaster.pretrained.inputs import LEAST
@@ -63,14 +63,18 @@ def join_pretrained(ensemble: Ensemble, progress: FitProgress, kept: bytes | Non
     data, split = ensemble.data, ensemble.data.split
     content, tuned = kept or pretrained_bytes(), None
     outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
-    if kept is None and not ensemble.interrupted:
-        tuned = _tune(ensemble, outside, progress)
-        if tuned and tuned.epoch:
-            manifest = read_manifest()
-            content = onnx_of(tuned.network, manifest.units, manifest.width)[1]
-            outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
-        ensemble.fits[0].run.interrupted |= bool(tuned and tuned.interrupted)
     runs = [fit.run for fit in ensemble.fits]
+    if kept is None and not ensemble.interrupted:
+        try:
+            tuned = _tune(ensemble, outside, progress)
+            if tuned and tuned.epoch:
+                manifest = read_manifest()
+                content = onnx_of(tuned.network, manifest.units, manifest.width)[1]
+                outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
+            runs[0].interrupted |= bool(tuned and tuned.interrupted)
+        except KeyboardInterrupt:
+            tuned, content, runs[0].interrupted = None, pretrained_bytes(), True
+            outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
     share = retry_once_after_interrupt(lambda: _average(ensemble, outside, content), runs)
     progress.notes.append(_note(ensemble, share, tuned, kept is not None))
 
@@ -122,14 +126,16 @@ def _average(ensemble: Ensemble, outside: Outside, content: bytes) -> float:
         errors_of(CombinedEngine(ensemble.engine, share), split.validation).reshape(-1, plan.steps) / units
         for share in (0.0, 1.0)
     )
-    share = find_share(trained, pretrained, split.validation)
+    alive = is_not_constant(split.panel, split.padding, plan.validation)[split.validation.series()]
+    share = find_share(trained[alive], pretrained[alive], split.validation.only(np.flatnonzero(alive)))
     ensemble.pretrained = PretrainedPart(content, share, rows_before(plan.season))
     calibrating = calibration_engine(ensemble.engine, ensemble.network, config)
 
     def score(share: float) -> tuple[dict[str, Any], Conformal]:
         return score_validation(config, CombinedEngine(calibrating, share), split, data.scaler, plan)
 
-    ensemble.alone = {"trained": ensemble.scores["mase"]["network"], "pretrained": score(1.0)[0]["mase"]["network"]}
+    alone = {"trained": score(0.0), "pretrained": score(1.0)}
+    ensemble.alone = {name: found[0]["mase"]["network"] for name, found in alone.items()}
     ensemble.scores, ensemble.conformal = score(share)
     return share
 
@@ -152,8 +158,10 @@ def find_share(trained: np.ndarray, pretrained: np.ndarray, windows: Windows) ->
     def losses(share: float) -> np.ndarray:
         return np.asarray(np.abs(trained + share * (pretrained - trained)).mean(axis=1))
 
+    if not len(windows):
+        return 0.5
     best = float(min(SHARES, key=lambda share: losses(share).mean()))
-    square = gain_t_statistic(losses(0.5), losses(best), windows) ** 2
+    square = max(0.0, gain_t_statistic(losses(0.5), losses(best), windows)) ** 2
     return 0.5 + (best - 0.5) * square / (1 + square)
 
 

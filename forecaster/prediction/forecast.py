@@ -80,7 +80,9 @@ def forecast_unclipped(
             chunk = select_series(panel, first, first + len(able)).take_series(able)
             values[part][able] = _network_forecast(model, engine, chunk, steps, working or levels)
     if model.pretrained and not network.all():
-        values[~network] = forecast_pretrained(panel.take_series(~network), model.plan.seasons, steps, levels).values
+        pretrained = engine_of_bytes(model.pretrained.onnx)
+        short = panel.take_series(~network)
+        values[~network] = forecast_pretrained(short, model.plan.seasons, steps, levels, pretrained).values
         return values
     for i in np.flatnonzero(~network).tolist():
         values[i] = BASELINES[engines[i]](panel.values[panel.rows(i)], steps, model.plan.season, levels)

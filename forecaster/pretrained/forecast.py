@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from forecaster.data.panel.panel import Panel
+from forecaster.engines.engine import Engine
 from forecaster.evaluation.baselines import naive
 from forecaster.notes import Note
 from forecaster.pretrained.inputs import LEAST
@@ -48,7 +49,7 @@ class PretrainedForecast:
 
 
 def forecast_pretrained(
-    panel: Panel, seasons: tuple[int, ...], steps: int, levels: tuple[int, ...]
+    panel: Panel, seasons: tuple[int, ...], steps: int, levels: tuple[int, ...], engine: Engine | None = None
 ) -> PretrainedForecast:
     """Forecast from the end of each series of a panel; covariates are not read.
 
@@ -60,7 +61,9 @@ def forecast_pretrained(
         seasons: seasonal periods in steps, the main one first; ``(1,)`` for none.
         steps: the horizon.
         levels: intervals to give, in percent.
+        engine: runs the network; the one that comes along by default.
     """
+    engine = engine or pretrained_engine()
     values = np.empty((len(panel), steps, 1 + 2 * len(levels)))
     long = panel.lengths >= LEAST
     for series in np.flatnonzero(~long).tolist():
@@ -68,12 +71,12 @@ def forecast_pretrained(
     engines = np.where(long, np.array(ENGINE, object), SHORT)
     notes = [] if long.all() else [_short_note(panel, ~long)]
     if long.any():
-        factors, found = find_factors(panel, seasons[0], steps, levels)
+        factors, found = find_factors(engine, panel, seasons[0], steps, levels)
         numbers = np.flatnonzero(long)
         for first in range(0, len(numbers), SERIES_AT_ONCE):
             some = numbers[first : first + SERIES_AT_ONCE]
             now = Cutoffs(panel.values, panel.observed, panel.offsets[1:][some], panel.lengths[some])
-            quantiles = run_windows(pretrained_engine(), now, seasons[0], steps)
+            quantiles = run_windows(engine, now, seasons[0], steps)
             values[some] = with_intervals(quantiles, levels, factors)
         notes += found
     raised = (values < 0) & (panel.ranges[:, 0] >= 0)[:, None, None]
@@ -116,7 +119,9 @@ def bounds_of(quantiles: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarr
     return found[0], found[1]
 
 
-def find_factors(panel: Panel, season: int, steps: int, levels: tuple[int, ...]) -> tuple[np.ndarray, list[Note]]:
+def find_factors(
+    engine: Engine, panel: Panel, season: int, steps: int, levels: tuple[int, ...]
+) -> tuple[np.ndarray, list[Note]]:
     """Return factors for the widths, ``(levels, steps)``, and a note on what the intervals rest on.
 
     The network forecasts from up to :data:`CUTOFFS` earlier cutoffs of each series, a horizon apart. How many times its
@@ -131,7 +136,7 @@ def find_factors(panel: Panel, season: int, steps: int, levels: tuple[int, ...])
     if not len(cutoffs.ends) or not levels:
         note = Note("intervals", "the network's own", f"too few rows for earlier forecasts of {plural(steps, 'step')}")
         return factors, [note] if levels else []
-    quantiles = run_windows(pretrained_engine(), cutoffs, season, steps, rough=True)
+    quantiles = run_windows(engine, cutoffs, season, steps, rough=True)
     ahead = cutoffs.ends[:, None] + np.arange(steps)
     actual, seen, middle = panel.values[ahead], panel.observed[ahead], quantiles[:, :, MIDDLE]
     away, covered = np.abs(actual - middle), []

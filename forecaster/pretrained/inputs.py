@@ -81,9 +81,10 @@ def make_frame(values: np.ndarray, observed: np.ndarray, season: int, steps: int
     record = _compare(simple, unit, seen)
     weights = np.where(there, record.error**-POWER, 0.0)
     weights /= weights.sum(axis=1, keepdims=True)
-    blend = (simple.forecasts * weights[:, None]).sum(axis=2)
+    forecasts = _within_reach(simple.forecasts, unit)
+    blend = (forecasts * weights[:, None]).sum(axis=2)
     error = (weights * record.error).sum(axis=1)
-    gaps = np.where(there, (simple.forecasts - blend[:, :, None]) / error[:, None, None], 0.0).clip(-FURTHEST, FURTHEST)
+    gaps = np.where(there, (forecasts - blend[:, :, None]) / error[:, None, None], 0.0).clip(-FURTHEST, FURTHEST)
     spread = _spread(simple, weights, unit, seen, error)
     inputs = {
         **_patches(unit, seen, season, error),
@@ -104,6 +105,22 @@ def make_frame(values: np.ndarray, observed: np.ndarray, season: int, steps: int
     for array in inputs.values():
         np.clip(array, -LARGEST, LARGEST, out=array)
     return Frame(inputs, gaps, blend * size[:, None], error * size)
+
+
+def _within_reach(forecasts: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Return the simple forecasts, those beyond the decoded steps no farther out than a line could lead.
+
+    A season that grew by a tenth is a hundred times as large after fifty more. From the extremes of the window they are
+    away by its range at most, more by the step over its rows, or as far as they were at the last decoded step.
+    """
+    steps = forecasts.shape[1]
+    if steps <= LONGEST:
+        return forecasts
+    low, high = unit.min(axis=1)[:, None, None], unit.max(axis=1)[:, None, None]
+    reach = (high - low) * (1 + np.arange(LONGEST + 1, steps + 1) / unit.shape[1])[:, None]
+    edge = forecasts[:, LONGEST - 1 : LONGEST]
+    far = np.clip(forecasts[:, LONGEST:], np.minimum(low - reach, edge), np.maximum(high + reach, edge))
+    return np.concatenate([forecasts[:, :LONGEST], far], axis=1)
 
 
 @dataclass(frozen=True)

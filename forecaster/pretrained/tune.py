@@ -112,7 +112,8 @@ def tuning_windows(cutoffs: Cutoffs, season: int, steps: int) -> Arrays:
         frame = make_frame(cutoffs.values[place], cutoffs.observed[place], season, steps)
         ahead = cutoffs.ends[which, None] + np.arange(steps)
         target, weight = np.zeros((2, len(which), box))
-        missed = (cutoffs.values[ahead] - frame.blend) / np.maximum(frame.error, 1e-300)[:, None]
+        with np.errstate(over="ignore"):  # of windows that stand still
+            missed = (cutoffs.values[ahead] - frame.blend) / np.maximum(frame.error, 1e-300)[:, None]
         target[:, :steps] = np.clip(missed, -CLIP, CLIP)
         error = np.exp(frame.inputs["static"][:, 6])
         weight[:, :steps] = (error / (error + SMALL_ERROR) / steps)[:, None] * cutoffs.observed[ahead]

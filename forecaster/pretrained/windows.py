@@ -21,6 +21,8 @@ ROUGH = 32
 BLOCK_NUMBERS, BLOCK, NETWORK = 6_000_000, 256, 64
 #: Threads that compute blocks at most, each of which takes memory; beyond some, they wait for Python.
 THREADS = 4
+#: Ranges of the window that a quantile is away from its extremes at most, more by the step over its rows.
+FARTHEST = 2.0
 #: How fast intervals grow beyond the decoded steps, as a power of the step, at least and at most; and the decoded step
 #: from which that is measured.
 GROWTH, MEASURED_FROM = (0.0, 0.6), 12
@@ -91,6 +93,10 @@ def _run_block(engine: Engine, cutoffs: Cutoffs, which: np.ndarray, rows: int, s
     parts = (slice(first, first + NETWORK) for first in range(0, len(which), NETWORK))
     output = [engine.run({name: array[part] for name, array in frame.inputs.items()}) for part in parts]
     quantiles = quantiles_of(frame, np.concatenate(output).astype(float), season if rows >= season + 2 else 1)
+    newest = window[:, -WINDOW:]
+    low, high = newest.min(axis=1)[:, None, None], newest.max(axis=1)[:, None, None]
+    reach = FARTHEST * (high - low) * (1 + np.arange(1, steps + 1) / newest.shape[1])[:, None]
+    quantiles = np.clip(quantiles, low - reach, high + reach)
     still = np.ptp(window, axis=1) == 0
     quantiles[still] = window[still, -1, None, None]
     return quantiles

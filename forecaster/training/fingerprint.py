@@ -51,6 +51,8 @@ def fingerprint(panel: Panel, config: Config, further: Model | None = None) -> s
 def _further_parts(further: Model) -> dict[str, Any]:
     """Return the parts of a model besides its weights that further training starts from."""
     known = {"plan": further.plan, "config": further.config, "ids": further.ids, "encoder": further.encoder.to_dict()}
+    if further.pretrained:
+        known["pretrained"] = hashlib.sha256(further.pretrained.onnx).hexdigest()
     return known | {
         "scaler": further.scaler.to_dict(),
         **{name: further.record[name] for name in ("trained_until", "smallest")},

@@ -149,7 +149,7 @@ def test_few_earlier_windows_leave_the_quantiles_of_the_network_nearly_alone(pla
     planted(0.3)
     row = np.random.default_rng(0).standard_normal(2_000)
     factors = {
-        count: find_factors(panel_of(row[:length]), 1, 10, (95,))[0].mean()
+        count: find_factors(forecasts.pretrained_engine(), panel_of(row[:length]), 1, 10, (95,))[0].mean()
         for count, length in ((0, 33), (1, 36), (4, 72), (40, 2_000))
     }
     assert factors[0] == 1
@@ -251,3 +251,21 @@ def test_odd_series_end_in_finite_numbers_without_a_warning(odd: str, season: in
     slack = 1e-9 * np.abs(point)
     assert (low <= point + slack).all()
     assert (point <= high + slack).all()
+
+
+def test_far_steps_of_a_growing_season_stay_in_reach():
+    """Twenty seasons on, a season that grew by a half is three thousand times as large; a line leads not that far."""
+    rows = np.arange(96)
+    values = (10 + np.sin(rows * np.pi / 6)) * np.where(rows < 84, 1.0, 1.5)
+    panel = panel_of(values)
+    found = forecast_pretrained(panel, (12,), 240, (95,)).values[0]
+    reach = 2 * np.ptp(values) * (1 + np.arange(1, 241) / 96)
+    assert (found[:, 0] <= values.max() + reach).all() and (found[:, 0] >= values.min() - reach).all()
+    assert np.abs(found[:, 0] - 12).max() < 30
+    assert np.isfinite(found).all()
+
+
+def test_a_reading_far_from_the_others_is_not_outgrown():
+    values = np.r_[50 + 10 * np.sin(np.arange(120) * 2 * np.pi / 7), 1e9]
+    found = forecast_pretrained(panel_of(values), (7,), 7, ()).values[0, :, 0]
+    assert np.abs(found).max() <= 3.2e9
