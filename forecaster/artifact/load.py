@@ -13,7 +13,7 @@ import numpy as np
 from forecaster.artifact.consistency import check_panel, check_parts, check_plan
 from forecaster.artifact.history import read_history
 from forecaster.artifact.manifest import Manifest, read_manifest
-from forecaster.artifact.model import FitRecord, Model, PretrainedPart
+from forecaster.artifact.model import FitRecord, Model, PretrainedPart, rows_to_read, why_not_pretrained
 from forecaster.artifact.names import FILES, HISTORY, MANIFEST, NETWORK, WEIGHTS
 from forecaster.artifact.open_files import AGAIN, open_model_files, refuse_absent
 from forecaster.errors import ModelError
@@ -73,14 +73,14 @@ def _state(file: BufferedReader) -> tuple[int, int]:
 def _build_model(manifest: Manifest, found: dict[str, bytes], parquet: BufferedReader, newest_only: bool) -> Model:
     plan, config, arrays, onnx = manifest.plan, manifest.config, read_arrays(found[WEIGHTS]), found[NETWORK]
     pretrained = _pretrained_part(_pop_group(arrays, "pretrained"))
-    if pretrained and (config.task == "direction" or config.counts):
-        raise ValueError("a pretrained network beside one of directions or counts")
+    if pretrained and (reason := why_not_pretrained(config)):
+        raise ValueError(f"a pretrained network, but {reason}")
     if len(onnx) > 2 * sum(array.nbytes for array in arrays.values()) + STRUCTURE:
         raise ValueError("the network is larger than its weights")
     intervals, kept, scaling = (_pop_group(arrays, name) for name in ("intervals", "history", "scaler"))
     if not {"static", "learned"} <= kept.keys() <= {"static", "learned", "beyond"}:
         raise ValueError(f"the history holds {', '.join(sorted(kept))}")
-    rows = max(plan.read_rows, pretrained.rows if pretrained else 0) if newest_only else None
+    rows = rows_to_read(plan, pretrained) if newest_only else None
     history, ranges = read_history(parquet, manifest.panel, kept["static"], rows)
     history = replace(history, beyond=kept.get("beyond"))
     check_plan(plan, config, int(history.lengths.max()))

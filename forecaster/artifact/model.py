@@ -82,6 +82,18 @@ class PretrainedPart:
     rows: int
 
 
+def rows_to_read(plan: Plan, pretrained: PretrainedPart | None) -> int:
+    """Return the rows before a cutoff that a forecast reads."""
+    return max(plan.read_rows, pretrained.rows if pretrained else 0)
+
+
+def why_not_pretrained(config: Config) -> str:
+    """Return why no pretrained network can stand beside the trained one, empty if one can."""
+    if config.task == "direction":
+        return "it forecasts values, not directions"
+    return f"the loss {config.loss} learns counts, in their own unit" if config.counts else ""
+
+
 @dataclass
 class Model:
     """A trained model: all that predict, evaluate and plot need.
@@ -118,7 +130,7 @@ class Model:
     @property
     def read_rows(self) -> int:
         """Rows before a cutoff that a forecast reads."""
-        return max(self.plan.read_rows, self.pretrained.rows if self.pretrained else 0)
+        return rows_to_read(self.plan, self.pretrained)
 
     @property
     def network(self) -> str:

@@ -10,7 +10,7 @@ from importlib import metadata
 
 import numpy as np
 
-from forecaster.artifact.model import FitRecord, Model
+from forecaster.artifact.model import FitRecord, Model, rows_to_read, why_not_pretrained
 from forecaster.config import FIELDS, Config
 from forecaster.data.panel.packed import pack_panel, time_index
 from forecaster.data.panel.panel import Panel
@@ -28,7 +28,7 @@ from forecaster.fitting.ensemble import (
     refuse_unreasonable_network,
     train_members,
 )
-from forecaster.fitting.pretrained_part import join_pretrained, why_not_pretrained
+from forecaster.fitting.pretrained_part import join_pretrained
 from forecaster.fitting.trainable import refuse_untrainable, trainable_series
 from forecaster.networks.ensemble import weights_by_path
 from forecaster.networks.factory import unread_settings
@@ -155,7 +155,7 @@ def finish_model(
         conformal=ensemble.conformal,
         onnx=onnx,
         weights={path: variable.numpy() for path, variable in weights_by_path(ensemble.network).items()},
-        history=panel.keep_newest(max(HISTORY_ROWS, plan.read_rows, pretrained.rows if pretrained else 0)),
+        history=panel.keep_newest(max(HISTORY_ROWS, rows_to_read(plan, pretrained))),
         pretrained=pretrained,
         record=_record(panel, ensemble, interrupted, notes) | about,
     )

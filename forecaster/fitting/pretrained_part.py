@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.artifact.model import PretrainedPart
+from forecaster.data.panel.panel import Panel
 from forecaster.engines.combined import CombinedEngine
 from forecaster.engines.keras import calibration_engine
 from forecaster.features.gain_test import STEADY_BEST, gain_t_statistic, needed_gain
+from forecaster.features.inputs import with_causal_placeholders
 from forecaster.features.windows import Windows
 from forecaster.fitting.ensemble import Ensemble, errors_of
 from forecaster.intervals.calibration import is_not_constant, score_validation
 from forecaster.intervals.uncertainty import error_units
 from forecaster.notes import Note
 from forecaster.pretrained.inputs import LEAST
-from forecaster.pretrained.outside import Outside, rows_before
+from forecaster.pretrained.outside import Outside, cutoffs_before
 from forecaster.pretrained.stored import engine_of_bytes, onnx_of, pretrained_bytes, read_manifest
+from forecaster.pretrained.windows import Cutoffs, rows_before
 from forecaster.training.fit_progress import FitProgress
 from forecaster.training.member_fit import retry_once_after_interrupt
 from forecaster.training.phases import Progress
 from forecaster.words import plural, setting
 
 if TYPE_CHECKING:
-    from forecaster.config import Config
     from forecaster.intervals.conformal import Conformal
     from forecaster.pretrained.tune import Tuning
 
@@ -42,13 +44,6 @@ EASIER = 0.5
 SLOWER = 2
 
 
-def why_not_pretrained(config: Config) -> str:
-    """Return why a fit cannot start from the pretrained network, empty if it can."""
-    if config.task == "direction":
-        return "it forecasts values, not directions"
-    return f"the loss {config.loss} learns counts, in their own unit" if config.counts else ""
-
-
 def join_pretrained(ensemble: Ensemble, progress: FitProgress, kept: bytes | None = None) -> None:
     """Average trained networks with the pretrained one; the validation rows find its share.
 
@@ -61,34 +56,35 @@ def join_pretrained(ensemble: Ensemble, progress: FitProgress, kept: bytes | Non
         kept: the ONNX file of the network of a model that is trained further, which stays as it is.
     """
     data, split = ensemble.data, ensemble.data.split
+    panel, runs = with_causal_placeholders(split.panel), [fit.run for fit in ensemble.fits]
     content, tuned = kept or pretrained_bytes(), None
-    outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
-    runs = [fit.run for fit in ensemble.fits]
     if kept is None and not ensemble.interrupted:
         try:
-            tuned = _tune(ensemble, outside, progress)
+            tuned = _tune(ensemble, panel, progress)
+            runs[0].interrupted |= bool(tuned and tuned.interrupted)
             if tuned and tuned.epoch:
                 manifest = read_manifest()
                 content = onnx_of(tuned.network, manifest.units, manifest.width)[1]
-                outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
-            runs[0].interrupted |= bool(tuned and tuned.interrupted)
         except KeyboardInterrupt:
-            tuned, content, runs[0].interrupted = None, pretrained_bytes(), True
-            outside = Outside(engine_of_bytes(content), split.panel, split.padding, data.scaler, data.plan)
+            tuned, runs[0].interrupted = None, True
+    outside = Outside(engine_of_bytes(content), panel, split.padding, data.scaler, data.plan)
     share = retry_once_after_interrupt(lambda: _average(ensemble, outside, content), runs)
     progress.notes.append(_note(ensemble, share, tuned, kept is not None))
 
 
-def _tune(ensemble: Ensemble, outside: Outside, progress: FitProgress) -> Tuning | None:
+def _tune(ensemble: Ensemble, panel: Panel, progress: FitProgress) -> Tuning | None:
     """Return the fine-tuned network, with the pretrained weights where its gain may be luck; None for few windows."""
     from forecaster.pretrained.tune import tune, tuning_windows
 
     data, plan = ensemble.data, ensemble.data.plan
     config = data.config
 
-    def windows_of(windows: Windows) -> dict[str, np.ndarray]:
-        cutoffs = outside.cutoffs(windows.starts)
-        return tuning_windows(cutoffs, plan.season, plan.steps)
+    def windows_of(windows: Windows, most: int) -> tuple[Windows, Cutoffs]:
+        """Return at most so many windows, those with the rows before them that the network needs."""
+        some = windows.thinned(most)
+        cutoffs = cutoffs_before(panel, data.split.padding, some.starts)
+        long = np.flatnonzero(cutoffs.lengths >= LEAST)
+        return some.only(long), cutoffs.only(long)
 
     def report(epoch: int, loss: float) -> None:
         if progress.report:
@@ -96,24 +92,18 @@ def _tune(ensemble: Ensemble, outside: Outside, progress: FitProgress) -> Tuning
             progress.report(Progress("fine-tuning", epoch, epochs, loss, None, left))
 
     began, epochs = time.monotonic(), -(-config.epochs // SLOWER)
-    training, choosing = (
-        _long_enough(windows.thinned(most), outside)
-        for windows, most in ((data.split.training, MOST_TUNED), (data.split.validation, CHOOSING))
-    )
+    training, learned = windows_of(data.split.training, MOST_TUNED)
+    choosing, held = windows_of(data.split.validation, CHOOSING)
     if len(training) < LEAST_TUNED or not len(choosing):
         return None
-    found = tune(windows_of(training), windows_of(choosing), epochs, config.seed, report)
+    arrays, apart = (tuning_windows(cutoffs, plan.season, plan.steps) for cutoffs in (learned, held))
+    found = tune(arrays, apart, epochs, config.seed, report)
     before, after = found.before.mean(), found.after.mean()
     needed = EASIER * needed_gain(config, plan, data.panel)
     lucky = gain_t_statistic(found.before, found.after, choosing) < STEADY_BEST
     if not after < before * (1 - needed) and lucky:
         found.epoch = 0
     return found
-
-
-def _long_enough(windows: Windows, outside: Outside) -> Windows:
-    """Return the windows with the rows before them that the network needs."""
-    return windows.only(np.flatnonzero(outside.cutoffs(windows.starts).lengths >= LEAST))
 
 
 def _average(ensemble: Ensemble, outside: Outside, content: bytes) -> float:

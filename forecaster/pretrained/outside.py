@@ -11,16 +11,16 @@ from forecaster.features.plan import Plan
 from forecaster.features.scaling import Scaler
 from forecaster.pretrained.inputs import LEAST
 from forecaster.pretrained.network import MIDDLE
-from forecaster.pretrained.simple import PAST, WINDOW, YEARS
 from forecaster.pretrained.windows import Cutoffs, run_windows
 
 #: Share of the last reading that a forecast is raised to where a transformation needs positive values.
 FLOOR = 1e-3
 
 
-def rows_before(season: int) -> int:
-    """Return the newest rows of a series that the network reads."""
-    return PAST if season in YEARS else WINDOW
+def cutoffs_before(panel: Panel, padding: np.ndarray, starts: np.ndarray) -> Cutoffs:
+    """Return the cutoffs before some rows of a panel, ``(cutoffs,)`` int, whose series begin with padding."""
+    series = np.searchsorted(panel.offsets, starts, side="right") - 1
+    return Cutoffs(panel.values, panel.observed, starts, starts - panel.offsets[series] - padding[series])
 
 
 class Outside:
@@ -52,15 +52,9 @@ class Outside:
         found = [self._made[start, steps] for start in starts.tolist()]
         return np.stack(found) if found else np.zeros((0, steps), np.float32)
 
-    def cutoffs(self, starts: np.ndarray) -> Cutoffs:
-        """Return the cutoffs before some rows."""
-        series = np.searchsorted(self.panel.offsets, starts, side="right") - 1
-        lengths = starts - self.panel.offsets[series] - self.padding[series]
-        return Cutoffs(self.panel.values, self.panel.observed, starts, lengths)
-
     def _make(self, starts: np.ndarray, steps: int) -> np.ndarray:
         series = np.searchsorted(self.panel.offsets, starts, side="right") - 1
-        forecasts = middle_forecasts(self.engine, self.cutoffs(starts), self.plan, steps)
+        forecasts = middle_forecasts(self.engine, cutoffs_before(self.panel, self.padding, starts), self.plan, steps)
         floor = FLOOR * self.panel.values[starts - 1]
         return self.scaler.scaled(forecasts, series, self.scaler.anchors(self.panel, starts), floor)
 
@@ -88,7 +82,7 @@ def middle_forecasts(engine: Engine, cutoffs: Cutoffs, plan: Plan, steps: int) -
     """
     found = np.repeat(cutoffs.values[cutoffs.ends - 1].astype(float)[:, None], steps, axis=1)
     long = cutoffs.lengths >= LEAST
-    some = Cutoffs(cutoffs.values, cutoffs.observed, cutoffs.ends[long], cutoffs.lengths[long])
+    some = cutoffs.only(long)
     first, reach = 0, plan.steps
     while long.any() and first < steps:
         found[long, first:reach] = run_windows(engine, some, plan.season, reach)[:, first:steps, MIDDLE]

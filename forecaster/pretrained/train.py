@@ -23,7 +23,7 @@ import numpy as np
 from forecaster.errors import SettingError
 from forecaster.networks.keras import start_keras
 from forecaster.pretrained.generator.draw import draw
-from forecaster.pretrained.inputs import LONGEST, SHAPES, make_frame
+from forecaster.pretrained.inputs import LONGEST, SHAPES, Frame, make_frame
 from forecaster.pretrained.stored import LOG, TRAINED, write_network
 from forecaster.system.native import environment_variables
 
@@ -71,11 +71,7 @@ def _windows(random: np.random.Generator, without: str) -> Arrays:
     rows = drawn.values.shape[1] - drawn.horizon
     past, ahead = drawn.values[:, :rows], drawn.values[:, rows:]
     frame = make_frame(past, drawn.observed[:, :rows], drawn.season, drawn.horizon)
-    target, weight = np.zeros((2, len(past), LONGEST))
-    with np.errstate(over="ignore"):  # of windows that stand still
-        target[:, : drawn.horizon] = np.clip((ahead - frame.blend) / frame.error[:, None], -CLIP, CLIP)
-    error = np.exp(frame.inputs["static"][:, 6])
-    weight[:, : drawn.horizon] = (error / (error + SMALL_ERROR) / drawn.horizon)[:, None]
+    target, weight = targets_of(frame, ahead, LONGEST)
     newest = past[:, -max(drawn.season, min(12, rows)) :]
     still = (np.ptp(newest, axis=1) == 0) & (random.random(len(past)) < STILL)
     arrays = {**frame.inputs, "target": target, "weight": weight}
@@ -83,6 +79,22 @@ def _windows(random: np.random.Generator, without: str) -> Arrays:
     for array in arrays.values():
         usable &= np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
     return {name: array[usable].astype(np.float16) for name, array in arrays.items()}
+
+
+def targets_of(frame: Frame, ahead: np.ndarray, box: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what came after windows in errors of their blend, and its weight, ``(windows, box)`` each.
+
+    Args:
+        frame: the windows.
+        ahead: what came, ``(windows, horizon)``.
+        box: steps, zeros after the horizon.
+    """
+    (count, horizon), error = ahead.shape, np.exp(frame.inputs["static"][:, 6])
+    target, weight = np.zeros((2, count, box))
+    with np.errstate(over="ignore"):  # of windows that stand still
+        target[:, :horizon] = np.clip((ahead - frame.blend) / frame.error[:, None], -CLIP, CLIP)
+    weight[:, :horizon] = (error / (error + SMALL_ERROR) / horizon)[:, None]
+    return target, weight
 
 
 @dataclass

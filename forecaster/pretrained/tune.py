@@ -11,7 +11,7 @@ import numpy as np
 from forecaster.pretrained.inputs import LONGEST, make_frame
 from forecaster.pretrained.network import build_pretrained
 from forecaster.pretrained.stored import read_manifest, read_weights
-from forecaster.pretrained.train import BOXES, CLIP, SMALL_ERROR, Arrays, inputs_of, pinball_loss
+from forecaster.pretrained.train import BOXES, Arrays, inputs_of, pinball_loss, targets_of
 from forecaster.pretrained.windows import Cutoffs, blocks_of, rows_read
 
 if TYPE_CHECKING:
@@ -108,15 +108,11 @@ def tuning_windows(cutoffs: Cutoffs, season: int, steps: int) -> Arrays:
     box = next(size for size in BOXES if size >= steps)
     order, parts = [], []
     for which, rows in blocks_of(rows_read(cutoffs.lengths, season, rough=True), steps):
-        place = cutoffs.ends[which, None] - rows + np.arange(rows)
-        frame = make_frame(cutoffs.values[place], cutoffs.observed[place], season, steps)
+        window, seen = cutoffs.windows(which, rows)
+        frame = make_frame(window, seen, season, steps)
         ahead = cutoffs.ends[which, None] + np.arange(steps)
-        target, weight = np.zeros((2, len(which), box))
-        with np.errstate(over="ignore"):  # of windows that stand still
-            missed = (cutoffs.values[ahead] - frame.blend) / np.maximum(frame.error, 1e-300)[:, None]
-        target[:, :steps] = np.clip(missed, -CLIP, CLIP)
-        error = np.exp(frame.inputs["static"][:, 6])
-        weight[:, :steps] = (error / (error + SMALL_ERROR) / steps)[:, None] * cutoffs.observed[ahead]
+        target, weight = targets_of(frame, cutoffs.values[ahead], box)
+        weight[:, :steps] *= cutoffs.observed[ahead]
         inputs = frame.inputs | {"future": frame.inputs["future"][:, :box]}
         parts.append(
             {name: array.astype(np.float32) for name, array in (inputs | {"target": target, "weight": weight}).items()}

@@ -28,6 +28,11 @@ FARTHEST = 2.0
 GROWTH, MEASURED_FROM = (0.0, 0.6), 12
 
 
+def rows_before(season: int) -> int:
+    """Return the newest rows of a series that the network reads at most."""
+    return PAST if season in YEARS else WINDOW
+
+
 def rows_read(lengths: np.ndarray, season: int, rough: bool = False) -> np.ndarray:
     """Return the newest rows that are read of series of some lengths, ``(series,)`` int.
 
@@ -36,8 +41,7 @@ def rows_read(lengths: np.ndarray, season: int, rough: bool = False) -> np.ndarr
         season: the seasonal period in rows.
         rough: read whole :data:`ROUGH` rows of all but the shortest, so that fewer lengths differ.
     """
-    most = PAST if season in YEARS else WINDOW
-    read = np.minimum(lengths, most)
+    read = np.minimum(lengths, rows_before(season))
     if rough:
         return np.where(read > 2 * ROUGH, read - read % ROUGH, read)
     return np.where(read > EXACT, read - read % WHOLE, read)
@@ -58,6 +62,15 @@ class Cutoffs:
     observed: np.ndarray
     ends: np.ndarray
     lengths: np.ndarray
+
+    def only(self, which: np.ndarray) -> Cutoffs:
+        """Return some of the cutoffs, by number or mask."""
+        return Cutoffs(self.values, self.observed, self.ends[which], self.lengths[which])
+
+    def windows(self, which: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the newest rows before some cutoffs and whether they were observed, ``(some, rows)`` each."""
+        place = self.ends[which, None] - rows + np.arange(rows)
+        return self.values[place].astype(float), self.observed[place]
 
 
 def run_windows(engine: Engine, cutoffs: Cutoffs, season: int, steps: int, rough: bool = False) -> np.ndarray:
@@ -87,9 +100,8 @@ def run_windows(engine: Engine, cutoffs: Cutoffs, season: int, steps: int, rough
 
 def _run_block(engine: Engine, cutoffs: Cutoffs, which: np.ndarray, rows: int, season: int, steps: int) -> np.ndarray:
     """Return the quantiles of some windows of one length, as :func:`run_windows` does."""
-    place = cutoffs.ends[which, None] - rows + np.arange(rows)
-    window = cutoffs.values[place].astype(float)
-    frame = make_frame(window, cutoffs.observed[place], season, steps)
+    window, seen = cutoffs.windows(which, rows)
+    frame = make_frame(window, seen, season, steps)
     parts = (slice(first, first + NETWORK) for first in range(0, len(which), NETWORK))
     output = [engine.run({name: array[part] for name, array in frame.inputs.items()}) for part in parts]
     quantiles = quantiles_of(frame, np.concatenate(output).astype(float), season if rows >= season + 2 else 1)

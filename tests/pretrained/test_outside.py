@@ -13,7 +13,7 @@ from forecaster.features.scaling import Scaler
 from forecaster.features.transforms import TRANSFORMS
 from forecaster.pretrained.forecast import forecast_pretrained
 from forecaster.pretrained.inputs import LEAST
-from forecaster.pretrained.outside import FLOOR, Outside, outside_ahead
+from forecaster.pretrained.outside import FLOOR, Outside, cutoffs_before, outside_ahead
 from forecaster.pretrained.stored import pretrained_engine
 from forecaster.pretrained.tune import tuning_windows
 
@@ -85,7 +85,7 @@ def test_padding_is_no_reading_and_few_rows_repeat_the_last(panel):
     found = made(np.array([start]), STEPS)
     last = scaler.inverse(found, np.array([1]), None)
     np.testing.assert_allclose(last, panel.values[start - 1], rtol=1e-5)
-    assert made.cutoffs(np.array([start])).lengths.tolist() == [LEAST - 1]
+    assert cutoffs_before(made.panel, made.padding, np.array([start])).lengths.tolist() == [LEAST - 1]
 
 
 def test_a_forecast_below_zero_is_raised_for_a_logarithm(panel):
@@ -101,7 +101,7 @@ def test_windows_to_tune_on_hold_what_came_in_errors_of_the_blend(panel):
 
     made, _ = outside(panel)
     starts = np.array([ROWS[0] + 30, 50, 60])
-    windows = tuning_windows(made.cutoffs(starts), SEASON, STEPS)
+    windows = tuning_windows(cutoffs_before(made.panel, made.padding, starts), SEASON, STEPS)
     for place, (start, first) in enumerate(zip(starts.tolist(), (ROWS[0], 0, 0), strict=True)):
         frame = make_frame(panel.values[None, first:start], np.ones((1, start - first), bool), SEASON, STEPS)
         came = frame.blend[0] + frame.error[0] * windows["target"][place, :STEPS]
